@@ -1,0 +1,159 @@
+// Package connector is the contract between the host and the protocols, and
+// the host's side of it: registry, supervision, status, the way of readings
+// into the process image and of changes out of it. It knows no protocol.
+package connector
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"busbar/internal/mapping"
+	"busbar/internal/point"
+)
+
+// ErrConfig marks a configuration that the operator must correct. A connector
+// that fails with it is not restarted until its configuration changes.
+var ErrConfig = errors.New("invalid configuration")
+
+// Connector is one configured instance of a protocol.
+type Connector interface {
+	// Run connects and exchanges points until ctx ends, then returns nil after
+	// every goroutine it started has returned. Any other return is a failure:
+	// the supervisor logs it and calls Run again after a back-off, so Run must
+	// be callable more than once.
+	Run(ctx context.Context) error
+}
+
+// Collector is implemented by connectors that have figures of their own. It is
+// called from the goroutine that answers /metrics, also while Run is running.
+type Collector interface {
+	Collect(emit func(Metric))
+}
+
+// Metric is one figure of a connector. The host adds the prefix "busbar_" to the name and the
+// label connector.
+type Metric struct {
+	Name    string // snake_case, with unit; counters end in _total
+	Help    string
+	Counter bool // a counter; otherwise a gauge
+	Value   float64
+	Labels  []Label
+}
+
+// Label is a name and value of a metric.
+type Label struct {
+	Name, Value string
+}
+
+// State is the state of a connector, as shown to the operator.
+type State uint8
+
+// The states of a connector.
+const (
+	Stopped State = iota
+	Starting
+	Connecting // trying to reach the peer
+	Up
+	Degraded // works in part, see the reason
+	Failed   // will be restarted after a back-off
+	Refused  // invalid configuration, not restarted
+)
+
+var stateNames = [...]string{"stopped", "starting", "connecting", "up", "degraded", "failed", "refused"}
+
+// String returns the lower-case name of the state.
+func (s State) String() string { return stateNames[s] }
+
+// Env is what the host gives to a connector.
+type Env struct {
+	ID   string
+	Log  *slog.Logger
+	Sink Sink // where readings go
+	Feed Feed // where changes come from; it belongs to one goroutine
+	// Report shows the state of the connector to the operator, with the reason
+	// where it is not Up. It may be called from any goroutine.
+	Report func(s State, reason string)
+	// Now is the wall clock.
+	Now func() time.Time
+}
+
+// Message is a raw reading that may hold the values of many points, such as an
+// MQTT message.
+type Message struct {
+	Selector string // what subscriptions are matched with, such as the topic
+	Payload  []byte // valid until Deliver returns
+	Retained bool   // the source had stored it for late subscribers
+}
+
+// Sink takes readings. It may be used from any goroutine; readings of one
+// goroutine are kept in order.
+type Sink interface {
+	// Deliver makes point updates of a message and publishes them. A message
+	// that is of no use (not JSON, no point, wrong type) is counted and has its
+	// effect on quality; it is not an error and is acknowledged. committed, if not nil, is called once:
+	// with nil when every update is kept, otherwise with the reason; the source must then not be acknowledged.
+	Deliver(ctx context.Context, m Message, committed func(error)) error
+
+	// Away tells that the source cannot be heard any more. After the hold time
+	// of each point it becomes not topical; at once if now is set (last will).
+	Away(reason string, now bool)
+
+	// Back tells that the source can be heard again. lossless: nothing that
+	// happened meanwhile was lost (MQTT session present); NT that Away set is then
+	// cleared at once, otherwise with the next update of each point.
+	Back(lossless bool)
+
+	// Sources returns the ends of the points that this connector is the source
+	// of, as decoded by its kind, each once, and a channel that is closed when the set changes.
+	Sources() (ends []any, changed <-chan struct{})
+}
+
+// Target is one end of a point at a connector that points go to.
+type Target struct {
+	// ID stays the same over changes of the plant for the same point and place
+	// in its `to`, and is never given to another.
+	ID      TargetID
+	Point   point.Index
+	PointID string
+	Name    string
+	Unit    string
+	Type    point.Type
+	End     any // as decoded by the kind
+	Gate    Gate
+	Convert Linear
+}
+
+// TargetID is the dense number of a target in the process.
+type TargetID uint32
+
+// Change is one change of a point that has targets at the connector.
+type Change struct {
+	Seq      uint64 // of the change log; 0 in a snapshot of a point that never changed
+	Snapshot bool   // the current state, not an event
+	point.Update
+}
+
+// Batch is what a Feed delivers. If Targets is not nil, the set of targets has changed: it is the
+// whole new set, and holds for Changes and for all that follows; the changes begin with a snapshot of every
+// point that is new in the set.
+type Batch struct {
+	Targets *[]Target
+	Changes []Change
+	Gap     uint64 // changes that were lost before Changes because the connector fell too far behind
+}
+
+// Feed follows the change log, for the points that have targets at the connector.
+type Feed interface {
+	// Next waits for the next batch, which is valid until the next call. The
+	// first batch of a run has Targets and a snapshot of every point. It fails with ctx.Err().
+	Next(ctx context.Context) (Batch, error)
+}
+
+// Gate, GateState and Linear are the pure parts of a target's way out.
+type (
+	Gate      = mapping.Gate
+	GateState = mapping.GateState
+	Linear    = mapping.Linear
+)

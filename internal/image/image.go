@@ -1,0 +1,81 @@
+// Package image is the process image: the latest state of every point, and the
+// ordered change log that consumers follow at their own speed.
+package image
+
+import (
+	"context"
+	"errors"
+
+	"busbar/internal/point"
+)
+
+// ErrClosed is returned by a closed image or follower.
+var ErrClosed = errors.New("image: closed")
+
+// Definition makes a point known to the image.
+type Definition struct {
+	ID   string
+	Type point.Type
+}
+
+// Change is one entry of the change log.
+type Change struct {
+	// Seq numbers all changes of the image, from 1, without gaps.
+	Seq uint64
+	// Update is what changed, with Value and Time filled in where the update
+	// kept them; Flags holds point.Late and point.Restored where they apply.
+	point.Update
+}
+
+// Mode says what a follower must see.
+type Mode uint8
+
+// The modes of a follower.
+const (
+	// Every delivers each change in order; what was lost because the follower
+	// fell too far behind is reported as a gap.
+	Every Mode = iota
+	// Latest begins with a snapshot of every state and then delivers the newest
+	// state of each point that changed since it was last delivered.
+	Latest
+)
+
+// Image is the contract of the process image. All methods may be called from
+// any goroutine.
+type Image interface {
+	// Define sets the points of the image. Ids that stay keep their index and,
+	// if their type is the same, their state. The indices of removed ids are not given
+	// away again. It returns the index of every definition, in order.
+	Define(defs []Definition) []point.Index
+
+	// Lookup returns the index of the point with the given id.
+	Lookup(id string) (point.Index, bool)
+
+	// Publish stores a batch and appends it to the change log, in order. It
+	// never waits for a follower. committed, if not nil, is called exactly
+	// once, with nil when the batch is kept (in memory: at once) and with the
+	// reason when it is not; it must not block. The batch may be reused when
+	// Publish returns. Updates of unknown points are dropped.
+	Publish(ctx context.Context, batch []point.Update, committed func(error)) error
+
+	// State returns what is known of a point; false if it is not defined.
+	State(p point.Index) (point.State, bool)
+
+	// Seq returns the sequence number of the newest change, 0 if there is none.
+	Seq() uint64
+
+	// Follow returns a follower that begins after the newest change.
+	Follow(m Mode) Follower
+}
+
+// Follower reads the change log. It belongs to one goroutine, except Close.
+type Follower interface {
+	// Next waits until there is something to deliver, copies up to len(dst)
+	// changes into dst and returns how many. gap is the number of changes that
+	// were lost before the first of them (always 0 in mode Latest). It fails
+	// with ctx.Err() or ErrClosed.
+	Next(ctx context.Context, dst []Change) (n int, gap uint64, err error)
+
+	// Close releases the follower; a waiting Next returns ErrClosed.
+	Close()
+}
