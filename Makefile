@@ -1,0 +1,64 @@
+# Busbar. `make help` lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+GO        ?= go
+BIN       := bin
+TOOLS     := $(CURDIR)/bin/tools
+LINT      := $(TOOLS)/golangci-lint
+LINT_VERSION := v2.15.0
+VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS   := -s -w -X busbar/internal/cli.version=$(VERSION)
+FUZZTIME  ?= 60s
+BENCHTIME ?= 2s
+TESTFLAGS ?=
+
+export PATH := /usr/sbin:/sbin:$(PATH)
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.PHONY: build
+build: ## build the static binary bin/busbar
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/busbar ./cmd/busbar
+
+.PHONY: run
+run: build ## build and run the demo: MQTT in, IEC 104 out, with embedded defaults
+	$(BIN)/busbar demo
+
+.PHONY: tools
+tools: ## install what the tests need (mosquitto, tshark)
+	scripts/install-test-tools.sh
+
+.PHONY: test
+test: tools build ## install what the tests need, then run all of them
+	$(GO) vet ./...
+	CGO_ENABLED=1 $(GO) test -race -timeout 14m $(TESTFLAGS) ./...
+
+.PHONY: lint
+lint: $(LINT) ## run the linters
+	$(LINT) run ./...
+
+$(LINT): Makefile
+	GOBIN=$(TOOLS) CGO_ENABLED=0 $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+	@touch $(LINT)
+
+.PHONY: fuzz
+fuzz: ## fuzz every decoder for FUZZTIME (60s) each
+	GO=$(GO) FUZZTIME=$(FUZZTIME) scripts/fuzz.sh
+
+.PHONY: bench
+bench: tools build ## run the benchmarks beside their floors and print the ratios
+	GO=$(GO) BENCHTIME=$(BENCHTIME) scripts/bench.sh
+
+.PHONY: cross
+cross: ## build for linux/amd64 and linux/arm64
+	CGO_ENABLED=0 GOOS=linux GOARCH=amd64 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/busbar-linux-amd64 ./cmd/busbar
+	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/busbar-linux-arm64 ./cmd/busbar
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf $(BIN)

@@ -1,0 +1,103 @@
+// Package cli holds the commands of the busbar binary. Each command is a
+// function of its arguments and streams that returns the exit code, so that
+// tests run it without a process.
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"runtime/debug"
+)
+
+// Exit codes of all commands; master documents its own beyond these.
+const (
+	exitOK      = 0
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+// IO is what a command sees of its process.
+type IO struct {
+	In       io.Reader
+	Out, Err io.Writer
+	Env      func(name string) (value string, found bool)
+	Reload   <-chan os.Signal // SIGHUP: read the plant file again
+}
+
+// command is one word after "busbar".
+type command struct {
+	name, args, does string
+	run              func(ctx context.Context, args []string, io IO) int
+}
+
+func commands() []command {
+	return []command{
+		{"run", "[--config FILE] [--plant FILE] [--data DIR]", "run until stopped", runCommand},
+		{"demo", "[--listen ADDR] [--mqtt-listen ADDR]", "run a sample plant and say what to try", demoCommand},
+		{"check", "PLANT", "check a plant file and print every problem", checkCommand},
+		{"decode", "[HEX…]", "decode APDUs to JSON, one per line", decodeCommand},
+		{"master", "ADDR REQUEST", "ask a station, as a controlling station", masterCommand},
+		{"station", "[--points N] [--rate N]", "be a simulated station", stationCommand},
+		{"version", "", "print the version", versionCommand},
+	}
+}
+
+// Main runs the command that args begin with and returns its exit code.
+func Main(ctx context.Context, args []string, io IO) int {
+	if len(args) == 0 {
+		usage(io.Err)
+		return exitUsage
+	}
+	name := args[0]
+	for _, c := range commands() {
+		if c.name == name {
+			return c.run(ctx, args[1:], io)
+		}
+	}
+	switch name {
+	case "help", "-h", "--help":
+		usage(io.Out)
+		return exitOK
+	case "-v", "--version":
+		return versionCommand(ctx, nil, io)
+	}
+	fmt.Fprintf(io.Err, "busbar: unknown command %q\n\n", name)
+	usage(io.Err)
+	return exitUsage
+}
+
+func usage(w io.Writer) {
+	fmt.Fprintln(w, "Busbar connects IoT and field devices with control centres (IEC 60870-5-104).")
+	fmt.Fprintln(w, "\nUsage:")
+	for _, c := range commands() {
+		fmt.Fprintf(w, "  busbar %-8s %s\n           %s\n", c.name, c.args, c.does)
+	}
+	fmt.Fprintln(w, "\n`busbar COMMAND --help` tells more.")
+}
+
+// version is set by the linker.
+var version = "unknown"
+
+func versionCommand(_ context.Context, args []string, io IO) int {
+	if len(args) > 0 {
+		fmt.Fprintf(io.Err, "busbar version: unexpected argument %q\n", args[0])
+		return exitUsage
+	}
+	fmt.Fprintf(io.Out, "busbar %s %s %s/%s", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				fmt.Fprintf(io.Out, " %s", s.Value)
+			}
+		}
+	}
+	fmt.Fprintln(io.Out)
+	return exitOK
+}
+
+func decodeCommand(_ context.Context, args []string, io IO) int {
+	return Decode(args, io.In, io.Out, io.Err)
+}
