@@ -106,7 +106,8 @@ type Sink interface {
 	Back(lossless bool)
 
 	// Sources returns the ends of the points that this connector is the source
-	// of, as decoded by its kind, each once, and a channel that is closed when the set changes.
+	// of, each distinct end once, as pointers to the Source struct of its kind, and a
+	// channel that is closed when the set changes.
 	Sources() (ends []any, changed <-chan struct{})
 }
 
@@ -120,7 +121,7 @@ type Target struct {
 	Name    string
 	Unit    string
 	Type    point.Type
-	End     any // as decoded by the kind
+	End     any // pointer to the Target struct of the kind
 	Gate    Gate
 	Convert Linear
 }
