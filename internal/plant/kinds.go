@@ -1,0 +1,112 @@
+package plant
+
+// Kinds are the kinds of connectors that a plant may use.
+type Kinds interface {
+	// Kind returns the kind with the given name.
+	Kind(name string) (Kind, bool)
+	// Names returns the names of all kinds, ascending.
+	Names() []string
+}
+
+// Kind is what the plant needs to know of a kind of connectors. Its methods
+// are called from one goroutine at a time. Decoders get a map with the keys
+// that are not generic; they return what they decoded and every fault at a path
+// relative to that map. What they return is discarded if there is any fault.
+type Kind interface {
+	// CanSource reports whether points may name a connector of this kind in `from`.
+	CanSource() bool
+	// CanTarget reports whether points may name a connector of this kind in `to`.
+	CanTarget() bool
+
+	// Settings decodes the keys of a connector other than `kind`. References
+	// to secrets are already resolved.
+	Settings(n *Node) (any, []FieldProblem)
+
+	// Source decodes the keys of a `from` that are not generic. p is the point
+	// with its generic keys decoded; what was wrong there is at its zero value.
+	Source(n *Node, p *Point) (any, []FieldProblem)
+
+	// Target decodes the keys of one entry of `to` that are not generic, and
+	// checks that the type of the point can be carried. p and t have their
+	// generic keys decoded; what was wrong there is at its zero value, so that a
+	// Type of 0 was reported already.
+	Target(n *Node, p *Point, t *Target) (any, []FieldProblem)
+
+	// Check looks at one connector of this kind together with all its ends,
+	// after everything was decoded without a fault.
+	Check(c *Cross)
+}
+
+// End names one end of a point at a connector.
+type End struct {
+	Point *Point
+	Place int // index in Point.To; −1 is Point.From
+}
+
+// Target returns the entry of `to`, nil if the end is a source.
+func (e End) Target() *Target {
+	if e.Place < 0 {
+		return nil
+	}
+	return &e.Point.To[e.Place]
+}
+
+// path returns the path of the end from the root of the file.
+func (e End) path() string {
+	p := Key("points", e.Point.ID)
+	if e.Place < 0 {
+		return p + ".from"
+	}
+	return Item(p+".to", e.Place)
+}
+
+// Cross is one connector with all its ends in the decoded plant. A kind reports
+// faults and warnings through its methods.
+type Cross struct {
+	Plant     *Plant
+	Connector *Connector
+	Ends      []End // in order of point id and place
+
+	find     func(path string) (line, col int32)
+	problems []located
+	warnings []located
+}
+
+type located struct {
+	path, text string
+}
+
+// Problem reports a fault of the settings; path is relative to the connector.
+func (c *Cross) Problem(path, text string) {
+	c.problems = append(c.problems, located{join(Key("connectors", c.Connector.ID), path), text})
+}
+
+// EndProblem reports a fault of an end; path is relative to its `from` or entry of `to`.
+func (c *Cross) EndProblem(e End, path, text string) {
+	c.problems = append(c.problems, located{join(e.path(), path), text})
+}
+
+// Warn warns about the settings; path is relative to the connector.
+func (c *Cross) Warn(path, text string) {
+	c.warnings = append(c.warnings, located{join(Key("connectors", c.Connector.ID), path), text})
+}
+
+// EndWarn warns about an end; path is relative to its `from` or entry of `to`.
+func (c *Cross) EndWarn(e End, path, text string) {
+	c.warnings = append(c.warnings, located{join(e.path(), path), text})
+}
+
+// Line returns the line of an end in the file, to be named in a problem at
+// another one.
+func (c *Cross) Line(e End) int {
+	line, _ := c.find(e.path())
+	return int(line)
+}
+
+// join appends a relative path to an absolute one.
+func join(path, rel string) string {
+	if rel == "" || rel[0] == '[' {
+		return path + rel
+	}
+	return path + "." + rel
+}
