@@ -39,16 +39,16 @@ type Spec[S any, F comparable, T any] struct {
 	// without them. Required unless F is None.
 	Selector func(source F) string
 
-	// CheckSource reports what is wrong with one source end at a connector with
-	// these settings. Optional.
-	CheckSource func(settings S, source F, p *plant.Point) []Problem
-
-	// CheckTarget reports what is wrong with one target end at a connector with
-	// these settings, such as a point type that it cannot carry. Optional.
-	CheckTarget func(settings S, target T, p *plant.Point) []Problem
+	// CheckSource and CheckTarget report what is wrong with one end of a point,
+	// such as a point type that it cannot carry. They are called with ends that
+	// Validate found in order, of points whose type is known. t holds the
+	// generic keys of the target. Optional.
+	CheckSource func(source F, p *plant.Point) []Problem
+	CheckTarget func(target T, p *plant.Point, t *plant.Target) []Problem
 
 	// CheckConnector reports what shows only when all ends of a connector are
-	// seen together, such as an address that is given twice. Optional.
+	// seen together, such as an address that is given twice. It is called once
+	// everything else is in order. Optional.
 	CheckConnector func(settings S, sources []End[F], targets []End[T]) []Problem
 
 	// Hold is how long the source may be away before its points become not
@@ -78,18 +78,11 @@ type kindSpec interface {
 	newConnector(settings any, env Env) (Connector, error)
 	selector(source any) string
 	sourceKey(source any) any // equal for equal ends
-	checkSource(settings, source any, p *plant.Point) []Problem
-	checkTarget(settings, target any, p *plant.Point) []Problem
-	checkConnector(settings any, sources, targets []anyEnd) []Problem
+	checkSource(source any, p *plant.Point) []Problem
+	checkTarget(target any, p *plant.Point, t *plant.Target) []Problem
+	checkConnector(c *plant.Cross) []Problem
 	listens(settings any) []string
 	dials(settings any) []string
-}
-
-// anyEnd is an End whose type only its kind knows.
-type anyEnd struct {
-	point string
-	place int
-	end   any
 }
 
 // Define makes a kind of its declaration. The name is that of the `kind` key in
@@ -148,33 +141,34 @@ func (e erased[S, F, T]) selector(source any) string { return e.s.Selector(*sour
 
 func (e erased[S, F, T]) sourceKey(source any) any { return *source.(*F) }
 
-func (e erased[S, F, T]) checkSource(settings, source any, p *plant.Point) []Problem {
+func (e erased[S, F, T]) checkSource(source any, p *plant.Point) []Problem {
 	if e.s.CheckSource == nil {
 		return nil
 	}
-	return e.s.CheckSource(*settings.(*S), *source.(*F), p)
+	return e.s.CheckSource(*source.(*F), p)
 }
 
-func (e erased[S, F, T]) checkTarget(settings, target any, p *plant.Point) []Problem {
+func (e erased[S, F, T]) checkTarget(target any, p *plant.Point, t *plant.Target) []Problem {
 	if e.s.CheckTarget == nil {
 		return nil
 	}
-	return e.s.CheckTarget(*settings.(*S), *target.(*T), p)
+	return e.s.CheckTarget(*target.(*T), p, t)
 }
 
-func (e erased[S, F, T]) checkConnector(settings any, sources, targets []anyEnd) []Problem {
+func (e erased[S, F, T]) checkConnector(c *plant.Cross) []Problem {
 	if e.s.CheckConnector == nil {
 		return nil
 	}
-	return e.s.CheckConnector(*settings.(*S), typedEnds[F](sources), typedEnds[T](targets))
-}
-
-func typedEnds[E any](ends []anyEnd) []End[E] {
-	typed := make([]End[E], len(ends))
-	for i, end := range ends {
-		typed[i] = End[E]{Point: end.point, Place: end.place, End: end.end.(*E)}
+	var sources []End[F]
+	var targets []End[T]
+	for _, end := range c.Ends {
+		if t := end.Target(); t != nil {
+			targets = append(targets, End[T]{end: end, cross: c, Point: end.Point.ID, End: t.End.(*T)})
+		} else {
+			sources = append(sources, End[F]{end: end, cross: c, Point: end.Point.ID, End: end.Point.From.End.(*F)})
+		}
 	}
-	return typed
+	return e.s.CheckConnector(*c.Connector.Settings.(*S), sources, targets)
 }
 
 func (e erased[S, F, T]) listens(settings any) []string {

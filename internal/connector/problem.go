@@ -1,20 +1,19 @@
 package connector
 
-import "fmt"
+import (
+	"fmt"
+
+	"busbar/internal/plant"
+)
 
 // Problem is something in the plant that the operator has to correct, or with
-// Warning should look at. It names its place relative to what was checked.
+// Warning should look at. Path is relative to what was checked.
 type Problem struct {
-	// Point and Place name the end that the problem belongs to, see [End].
-	// An empty Point: the settings of the connector, or the end that was
-	// handed to the check.
-	Point string
-	Place int
-	// Path is the key below that place, such as "ioa" or "tls.cert"; empty for
-	// the place as a whole.
-	Path    string
-	Text    string // what is wrong, and what is wanted
+	Path    string // such as "ioa" or "tls.cert"; empty: what was checked as a whole
+	Text    string // what is wrong, and what is wanted: "is 0, want 1 to 32767"
 	Warning bool   // does not hinder the plant from being applied
+
+	end *plant.End // the end that Path is relative to; nil: what was checked
 }
 
 // Faultf returns a problem of the key at path.
@@ -42,24 +41,25 @@ type Validator interface {
 	Validate() []Problem
 }
 
-// SourcePlace is the place of the end of a point in its `from`.
-const SourcePlace = -1
-
-// End is one end of a point at a connector, for checks.
+// End is one end of a point at a connector, for [Spec.CheckConnector].
 type End[E any] struct {
-	Point string // id
-	Place int    // index in the `to` of the point, SourcePlace for its `from`
+	Point string // id of the point
 	End   *E
+
+	end   plant.End
+	cross *plant.Cross
 }
+
+// Line returns the line of this end in the plant file, to be named in a problem
+// of another one.
+func (e End[E]) Line() int { return e.cross.Line(e.end) }
 
 // Faultf returns a problem of the key at path of this end.
 func (e End[E]) Faultf(path, format string, args ...any) Problem {
-	return Problem{Point: e.Point, Place: e.Place, Path: path, Text: fmt.Sprintf(format, args...)}
+	return Problem{Path: path, Text: fmt.Sprintf(format, args...), end: &e.end}
 }
 
 // Warnf returns a warning about the key at path of this end.
 func (e End[E]) Warnf(path, format string, args ...any) Problem {
-	p := e.Faultf(path, format, args...)
-	p.Warning = true
-	return p
+	return Problem{Path: path, Text: fmt.Sprintf(format, args...), Warning: true, end: &e.end}
 }
