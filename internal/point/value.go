@@ -78,6 +78,17 @@ func CounterValue(i int64) Value { return Value{typ: Counter, bits: uint64(i)} }
 // TextValue returns a value of type Text.
 func TextValue(s string) Value { return Value{typ: Text, text: s} }
 
+// Restore returns the value of type t that Raw was taken from. text is used
+// for Text only, transient for Step only.
+func Restore(t Type, bits uint64, transient bool, text string) Value {
+	return Value{typ: t, bits: bits, transient: transient, text: text}
+}
+
+// Raw returns the content of the value in the form that is stored: the bits of
+// the number or state, and whether a step position is in transit. The text of
+// a Text is not part of it.
+func (v Value) Raw() (bits uint64, transient bool) { return v.bits, v.transient }
+
 // Type returns the type of the value, zero if there is none.
 func (v Value) Type() Type { return v.typ }
 
