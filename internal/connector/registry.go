@@ -1,0 +1,167 @@
+package connector
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"busbar/internal/plant"
+)
+
+// Registry holds the kinds of connectors of a program. It implements
+// [plant.Kinds].
+type Registry struct {
+	kinds map[string]Kind
+	names []string
+}
+
+// NewRegistry returns a registry of the given kinds. It fails if a kind is
+// declared twice, or with settings or ends that cannot be decoded.
+func NewRegistry(kinds ...Kind) (*Registry, error) {
+	r := &Registry{kinds: make(map[string]Kind, len(kinds))}
+	var errs []error
+	for _, k := range kinds {
+		if err := k.spec.fault(); err != nil {
+			errs = append(errs, fmt.Errorf("kind %s: %w", k.name, err))
+		}
+		if _, ok := r.kinds[k.name]; ok {
+			errs = append(errs, fmt.Errorf("kind %s: declared twice", k.name))
+		}
+		r.kinds[k.name] = k
+		r.names = append(r.names, k.name)
+	}
+	slices.Sort(r.names)
+	return r, errors.Join(errs...)
+}
+
+// Names returns the names of all kinds, ascending.
+func (r *Registry) Names() []string { return r.names }
+
+// Kind implements [plant.Kinds].
+func (r *Registry) Kind(name string) (plant.Kind, bool) {
+	k, ok := r.kinds[name]
+	if !ok {
+		return nil, false
+	}
+	return plantKind{Kind: k, registry: r}, true
+}
+
+// plantKind is a kind as the plant sees it.
+type plantKind struct {
+	Kind
+	registry *Registry
+}
+
+// CanSource implements [plant.Kind].
+func (k plantKind) CanSource() bool { return k.spec.canSource() }
+
+// CanTarget implements [plant.Kind].
+func (k plantKind) CanTarget() bool { return k.spec.canTarget() }
+
+// Settings implements [plant.Kind].
+func (k plantKind) Settings(n *plant.Node) (any, []plant.FieldProblem) {
+	v, faults := k.spec.decodeSettings(n)
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	return v, faultsOf(validate(v))
+}
+
+// Source implements [plant.Kind].
+func (k plantKind) Source(n *plant.Node, p *plant.Point) (any, []plant.FieldProblem) {
+	v, faults := k.spec.decodeSource(n)
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	return v, faultsOf(k.sourceProblems(v, p))
+}
+
+// Target implements [plant.Kind].
+func (k plantKind) Target(n *plant.Node, p *plant.Point, t *plant.Target) (any, []plant.FieldProblem) {
+	v, faults := k.spec.decodeTarget(n)
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	return v, faultsOf(k.targetProblems(v, p, t))
+}
+
+// Check implements [plant.Kind].
+func (k plantKind) Check(c *plant.Cross) {
+	problems := warnings(validate(c.Connector.Settings), nil)
+	for _, end := range c.Ends {
+		if t := end.Target(); t != nil {
+			problems = append(problems, warnings(k.targetProblems(t.End, end.Point, t), &end)...)
+		} else {
+			problems = append(problems, warnings(k.sourceProblems(end.Point.From.End, end.Point), &end)...)
+		}
+	}
+	problems = append(problems, k.spec.checkConnector(c)...)
+	problems = append(problems, k.registry.checkAddresses(c)...)
+	for _, p := range problems {
+		report(c, p)
+	}
+}
+
+func (k plantKind) sourceProblems(source any, p *plant.Point) []Problem {
+	problems := validate(source)
+	if hasFault(problems) || p.Type == 0 {
+		return problems
+	}
+	return append(problems, k.spec.checkSource(source, p)...)
+}
+
+func (k plantKind) targetProblems(target any, p *plant.Point, t *plant.Target) []Problem {
+	problems := validate(target)
+	if hasFault(problems) || p.Type == 0 {
+		return problems
+	}
+	return append(problems, k.spec.checkTarget(target, p, t)...)
+}
+
+func validate(v any) []Problem {
+	if v, ok := v.(Validator); ok {
+		return v.Validate()
+	}
+	return nil
+}
+
+func hasFault(problems []Problem) bool {
+	return slices.ContainsFunc(problems, func(p Problem) bool { return !p.Warning })
+}
+
+// faultsOf returns the problems that are not warnings; those are reported by
+// Check, when everything is in order.
+func faultsOf(problems []Problem) []plant.FieldProblem {
+	var faults []plant.FieldProblem
+	for _, p := range problems {
+		if !p.Warning {
+			faults = append(faults, plant.FieldProblem{Path: p.Path, Text: p.Text})
+		}
+	}
+	return faults
+}
+
+// warnings returns the problems that are warnings, about the given end.
+func warnings(problems []Problem, end *plant.End) []Problem {
+	var warnings []Problem
+	for _, p := range problems {
+		if p.Warning {
+			p.end = end
+			warnings = append(warnings, p)
+		}
+	}
+	return warnings
+}
+
+func report(c *plant.Cross, p Problem) {
+	switch {
+	case p.end != nil && p.Warning:
+		c.EndWarn(*p.end, p.Path, p.Text)
+	case p.end != nil:
+		c.EndProblem(*p.end, p.Path, p.Text)
+	case p.Warning:
+		c.Warn(p.Path, p.Text)
+	default:
+		c.Problem(p.Path, p.Text)
+	}
+}

@@ -1,0 +1,61 @@
+package connector
+
+import (
+	"time"
+
+	"busbar/internal/plant"
+)
+
+// DefaultHold is how long a source may be away before its points become not
+// topical, unless its kind or the point says otherwise.
+const DefaultHold = 2 * time.Second
+
+// None is the end of a kind that points cannot come from, or cannot go to.
+type None struct{}
+
+// Spec declares a kind of connector. S, F and T are plain structs whose
+// exported fields are the keys of the plant file:
+//
+//	type Settings struct {
+//		Listen string        `json:"listen" doc:"address to listen on, host:port"`
+//		T1     time.Duration `json:"t1" doc:"longest wait for an acknowledgement, 1s to 255s"`
+//	}
+//
+// The values in Spec are the defaults. The structs, or pointers to them, may
+// implement [Validator]. F and T are [None] where the kind has no such end. F is
+// comparable, so that points with equal source ends share a subscription.
+type Spec[S any, F comparable, T any] struct {
+	Settings S // keys of the connector beside `kind`
+	Source   F // keys in the `from` of a point beside those of every source
+	Target   T // keys in an entry of `to` beside those of every target
+
+	// New makes an instance. It neither connects nor listens; Run does. An
+	// error means an invalid configuration.
+	New func(settings S, env Env) (Connector, error)
+
+	// Selector returns what messages for the source end are matched with: an
+	// MQTT topic filter in which "+" and "#" have their meaning, or any string
+	// without them. Required unless F is None.
+	Selector func(source F) string
+
+	// CheckSource and CheckTarget report what is wrong with one end of a point,
+	// such as a point type that it cannot carry. They are called with ends that
+	// Validate found in order, of points whose type is known. t holds the
+	// generic keys of the target. Optional.
+	CheckSource func(source F, p *plant.Point) []Problem
+	CheckTarget func(target T, p *plant.Point, t *plant.Target) []Problem
+
+	// CheckConnector reports what shows only when all ends of a connector are
+	// seen together, such as an address that is given twice. It is called once
+	// everything else is in order. Optional.
+	CheckConnector func(settings S, sources []End[F], targets []End[T]) []Problem
+
+	// Hold is how long the source may be away before its points become not
+	// topical, where a point does not say it. Default 2 s.
+	Hold time.Duration
+
+	// Listens and Dials return the addresses, host:port, that an instance
+	// listens on and connects to. The host refuses two connectors that listen
+	// on the same address and warns about one that dials another. Optional.
+	Listens, Dials func(settings S) []string
+}

@@ -1,0 +1,10 @@
+// Package connectors lists the kinds of connectors of Busbar.
+package connectors
+
+import "busbar/internal/connector"
+
+// All returns every kind of connector. To add a protocol, add its folder next
+// to this file and one line here.
+func All() []connector.Kind {
+	return []connector.Kind{}
+}
