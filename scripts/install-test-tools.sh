@@ -1,0 +1,81 @@
+#!/bin/sh
+# install-test-tools.sh installs the peers that the tests run against: the MQTT
+# broker mosquitto with its clients, and tshark. Debian and Ubuntu, as root or
+# with sudo. No daemon is started or left enabled: the tests start their own
+# broker on a free port. Running it again does nothing.
+set -eu
+
+tools='mosquitto mosquitto_pub mosquitto_sub tshark'
+policy=/usr/sbin/policy-rc.d
+PATH=$PATH:/usr/sbin:/sbin
+
+die() {
+	echo "install-test-tools: $*" >&2
+	exit 1
+}
+
+missing() {
+	for tool in $tools; do
+		command -v "$tool" >/dev/null || printf '%s ' "$tool"
+	done
+}
+
+as_root() {
+	if [ "$(id -u)" -eq 0 ]; then
+		"$@"
+	else
+		sudo "$@"
+	fi
+}
+
+# block_daemons makes the maintainer scripts start no service until
+# restore_policy puts back what was there before.
+block_daemons() {
+	if as_root test -e "$policy"; then
+		as_root mv "$policy" "$policy.before-test-tools"
+	fi
+	printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+	as_root chmod 755 "$policy"
+}
+
+restore_policy() {
+	as_root rm -f "$policy"
+	if as_root test -e "$policy.before-test-tools"; then
+		as_root mv "$policy.before-test-tools" "$policy"
+	fi
+}
+
+install_tools() {
+	command -v apt-get >/dev/null || die "no apt-get here; install by hand: $(missing)"
+	[ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null || die 'run as root, or install sudo'
+
+	block_daemons
+	trap restore_policy EXIT
+	trap 'exit 1' HUP INT TERM
+
+	# Captures by ordinary users are not needed: the tests only read files.
+	if command -v debconf-set-selections >/dev/null; then
+		echo 'wireshark-common wireshark-common/install-setuid boolean false' |
+			as_root debconf-set-selections
+	fi
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
+		mosquitto mosquitto-clients tshark
+
+	restore_policy
+	trap - EXIT HUP INT TERM
+
+	if [ -d /run/systemd/system ]; then
+		as_root systemctl disable --now mosquitto.service
+	fi
+}
+
+if [ -n "$(missing)" ]; then
+	install_tools
+fi
+[ -z "$(missing)" ] || die "still missing: $(missing)"
+
+# mosquitto has no version flag; -h prints it first, with exit code 3.
+mosquitto -h 2>&1 | sed -n 1p || true
+mosquitto_pub --version 2>&1 | sed -n 1p || true
+tshark --version 2>/dev/null | sed -n 1p
