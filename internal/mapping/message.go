@@ -1,0 +1,176 @@
+package mapping
+
+import (
+	"strings"
+	"unsafe"
+
+	"github.com/tidwall/gjson"
+
+	"busbar/internal/point"
+)
+
+// message is the state of one call of Map.
+type message struct {
+	groups   []group
+	template point.Update // what all updates of the message have in common
+	out      Outcome
+	doc      string // the payload without space around it
+	form     form
+	values   []string // raw JSON by slot of the present group
+
+	// The time of the message is mostly the same for all its points.
+	timed     bool
+	timeSlot  int32
+	timeValue stamp
+}
+
+// form is what a payload is.
+type form uint8
+
+const (
+	formJSON form = iota
+	formText      // not JSON: taken as text by points that take the whole payload
+	formDeep      // nested too deep: of no use to any point
+)
+
+// read looks at the payload. It returns false if there is nothing in it.
+func (m *message) read(payload []byte, nesting int) bool {
+	// The payload is not changed before Map returns, and nothing that Map
+	// returns refers to it.
+	m.doc = strings.TrimSpace(unsafe.String(unsafe.SliceData(payload), len(payload)))
+	switch {
+	case m.doc == "":
+		m.out.note(Empty, point.None, "", "")
+		return false
+	case tooDeep(m.doc, nesting):
+		m.form = formDeep
+	case gjson.Valid(m.doc):
+		m.form = formJSON
+	default:
+		m.form = formText
+	}
+	return true
+}
+
+// apply appends the updates of the points of one group.
+func (m *message) apply(dst []point.Update, g *group) []point.Update {
+	m.find(g.layout)
+	m.timed = false
+	for i := range g.rules {
+		u := m.template
+		if m.update(&u, g.layout, &g.rules[i]) {
+			dst = append(dst, u)
+		}
+	}
+	return dst
+}
+
+// find puts the value of every path of the layout into its slot.
+func (m *message) find(l *layout) {
+	n := len(l.paths)
+	if cap(m.values) < n {
+		m.values = make([]string, n)
+	}
+	m.values = m.values[:n]
+	clear(m.values)
+	if l.whole != noSlot {
+		m.values[l.whole] = m.doc
+	}
+	switch {
+	case m.form == formDeep:
+		m.out.note(TooDeep, point.None, "", m.doc)
+	case l.root == nil:
+	case m.form == formText:
+		m.out.note(NotJSON, point.None, "", m.doc)
+	default:
+		w := walker{doc: m.doc, values: m.values, left: n}
+		if l.whole != noSlot {
+			w.left--
+		}
+		w.value(l.root, 0)
+	}
+}
+
+// update fills in the update of one point; false if the message holds no
+// reading of it.
+func (m *message) update(u *point.Update, l *layout, r *rule) bool {
+	u.Point = r.index
+	tok := m.token(l, r.value)
+	if tok.kind == absent && !r.missingInvalid {
+		m.out.note(Missing, r.index, l.path(r.value), "")
+		return false
+	}
+	t := m.stamp(l, r)
+	u.Time, u.TimeQuality = t.time, t.quality
+	if r.quality != noSlot {
+		m.qualify(u, l, r)
+	}
+	if tok.kind == useless { // counted once for the message
+		u.Quality |= point.Invalid
+		u.Flags |= point.KeepValue
+		return true
+	}
+	v, over, why := r.convert(tok)
+	if why != 0 {
+		m.out.note(why, r.index, l.path(r.value), tok.text)
+	}
+	if v.Type() == 0 {
+		u.Quality |= point.Invalid
+		u.Flags |= point.KeepValue
+		return true
+	}
+	u.Value = v
+	if over {
+		u.Quality |= point.Overflow
+	}
+	return true
+}
+
+// token returns the value in a slot.
+func (m *message) token(l *layout, slot int32) token {
+	switch {
+	case m.form == formDeep:
+		return token{kind: useless}
+	case m.form == formText && slot == l.whole:
+		return token{kind: text, text: m.doc}
+	case m.form == formText:
+		return token{kind: useless}
+	default:
+		return tokenOf(m.values[slot])
+	}
+}
+
+// stamp returns the source time for a point.
+func (m *message) stamp(l *layout, r *rule) stamp {
+	arrival := m.template.Arrival
+	if r.time == noSlot || m.form != formJSON {
+		return stamp{arrival, point.TimeSubstituted}
+	}
+	if m.timed && m.timeSlot == r.time {
+		return m.timeValue
+	}
+	tok := tokenOf(m.values[r.time])
+	t, ok := stampOf(tok, arrival)
+	if !ok {
+		m.out.note(BadTime, r.index, l.path(r.time), tok.text)
+	}
+	m.timed, m.timeSlot, m.timeValue = true, r.time, t
+	return t
+}
+
+// qualify sets the bits that the quality in the message stands for.
+func (m *message) qualify(u *point.Update, l *layout, r *rule) {
+	if m.form != formJSON {
+		u.Quality |= point.Invalid
+		return
+	}
+	tok := tokenOf(m.values[r.quality])
+	q, ok := r.more.qualityOf(tok)
+	if !ok {
+		m.out.note(BadQuality, r.index, l.path(r.quality), tok.text)
+	}
+	u.Quality |= q
+}
+
+// path returns the path of a slot.
+func (l *layout) path(slot int32) string { return l.paths[slot] }
