@@ -2,36 +2,89 @@ package asdu
 
 import "encoding/binary"
 
-// decode takes the element and its time tag from b, which has exactly their
-// octets, into o, which is zero but for the address.
-func (r *row) decode(o *Object, b []byte) {
+// decode takes elements and time tags out of b into objs, which are zero but
+// for the address. Each element begins stride octets behind the one before it.
+func (r *row) decode(objs []Object, b []byte, stride int) {
 	switch r.time {
 	case CP56:
-		t := b[len(b)-7:]
-		o.Time = Time(binary.LittleEndian.Uint32(t)) | Time(binary.LittleEndian.Uint32(t[3:]))<<24
+		decodeCP56(objs, b[r.fixed():], stride)
 	case CP24:
-		t := b[len(b)-3:]
-		o.Time = Time(binary.LittleEndian.Uint16(t)) | Time(t[2])<<16
+		decodeCP24(objs, b[r.fixed():], stride)
 	}
 	switch r.elem {
 	case elSIQ:
-		o.Value = uint32(b[0] & 1)
-		o.Quality = Quality(b[0]) & maskState
+		decodeState(objs, b, stride, 1, maskState)
 	case elDIQ:
-		o.Value = uint32(b[0] & 3)
-		o.Quality = Quality(b[0]) & maskState
+		decodeState(objs, b, stride, 3, maskState)
+	case elNVA, elSVA:
+		decodeSigned(objs, b, stride)
+	case elBSI, elR32, elSCD:
+		decodeWord(objs, b, stride)
+	default:
+		for i := range objs {
+			r.decodeOne(&objs[i], b[i*stride:][:r.fixed()])
+		}
+	}
+}
+
+func decodeCP56(objs []Object, b []byte, stride int) {
+	for i := range objs {
+		objs[i].Time = takeCP56(b[i*stride:])
+	}
+}
+
+// takeCP56 takes seven octets; the fourth is in both halves.
+func takeCP56(b []byte) Time {
+	_ = b[6]
+	return Time(binary.LittleEndian.Uint32(b)) | Time(binary.LittleEndian.Uint32(b[3:]))<<24
+}
+
+func decodeCP24(objs []Object, b []byte, stride int) {
+	for i := range objs {
+		t := b[i*stride:]
+		_ = t[2]
+		objs[i].Time = Time(binary.LittleEndian.Uint16(t)) | Time(t[2])<<16
+	}
+}
+
+// decodeState takes single and double points.
+func decodeState(objs []Object, b []byte, stride int, value byte, quality Quality) {
+	for i := range objs {
+		v := b[i*stride]
+		objs[i].Value = uint32(v & value)
+		objs[i].Quality = Quality(v) & quality
+	}
+}
+
+// decodeSigned takes 16-bit numbers with QDS.
+func decodeSigned(objs []Object, b []byte, stride int) {
+	for i := range objs {
+		e := b[i*stride:]
+		_ = e[2]
+		objs[i].Value = signed(e)
+		objs[i].Quality = Quality(e[2]) & maskQDS
+	}
+}
+
+// decodeWord takes 32-bit values with QDS.
+func decodeWord(objs []Object, b []byte, stride int) {
+	for i := range objs {
+		e := b[i*stride:]
+		_ = e[4]
+		objs[i].Value = binary.LittleEndian.Uint32(e)
+		objs[i].Quality = Quality(e[4]) & maskQDS
+	}
+}
+
+// decodeOne takes one element of a layout that is rare in large numbers.
+func (r *row) decodeOne(o *Object, b []byte) {
+	switch r.elem {
 	case elVTI:
 		o.Value = uint32(int32(int8(b[0]<<1)) >> 1)
 		o.Transient = b[0]&0x80 != 0
 		o.Quality = Quality(b[1]) & maskQDS
-	case elNVA, elSVA:
-		o.Value = signed(b)
-		o.Quality = Quality(b[2]) & maskQDS
 	case elNVAOnly:
 		o.Value = signed(b)
-	case elBSI, elR32, elSCD:
-		o.Value = binary.LittleEndian.Uint32(b)
-		o.Quality = Quality(b[4]) & maskQDS
 	case elBCR:
 		decodeBCR(o, b)
 	case elAID:
@@ -46,7 +99,7 @@ func (r *row) decode(o *Object, b []byte) {
 	case elOCI:
 		decodePacked(o, b, maskOCI)
 	case elFile:
-		o.Data = b[:r.fixed():r.fixed()]
+		o.Data = b[:len(b):len(b)]
 	default:
 		r.decodeControl(o, b)
 	}

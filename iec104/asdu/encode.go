@@ -7,9 +7,7 @@ import "encoding/binary"
 func (r *row) encode(b []byte, o *Object) bool {
 	switch r.time {
 	case CP56:
-		t := b[len(b)-7:]
-		binary.LittleEndian.PutUint32(t, uint32(o.Time))
-		binary.LittleEndian.PutUint32(t[3:], uint32(o.Time>>24))
+		putCP56(b[len(b)-7:], o.Time)
 	case CP24:
 		t := b[len(b)-3:]
 		binary.LittleEndian.PutUint16(t, uint16(o.Time))
@@ -106,6 +104,13 @@ func (r *row) encodeControl(b []byte, o *Object) bool {
 		b[4] = o.Qualifier
 	}
 	return true
+}
+
+// putCP56 puts seven octets; the fourth is in both halves.
+func putCP56(b []byte, t Time) {
+	_ = b[6]
+	binary.LittleEndian.PutUint32(b, uint32(t))
+	binary.LittleEndian.PutUint32(b[3:], uint32(t>>24))
 }
 
 // putSigned puts a number of 16 bits and reports whether it is one.

@@ -48,6 +48,13 @@ var (
 
 // with104 replaces zero by the sizes of IEC 60870-5-104.
 func (s Sizes) with104() Sizes {
+	if s == (Sizes{}) {
+		return Sizes{COT: 2, CA: 2, IOA: 3}
+	}
+	return s.filled()
+}
+
+func (s Sizes) filled() Sizes {
 	if s.COT == 0 {
 		s.COT = 2
 	}
@@ -62,13 +69,14 @@ func (s Sizes) with104() Sizes {
 
 // Validate returns [ErrSizes] with details if a size does not exist.
 func (s Sizes) Validate() error {
-	s = s.with104()
-	if s.COT > 2 || s.CA > 2 || s.IOA > 3 {
+	if s = s.with104(); !s.possible() {
 		return fmt.Errorf("%w: cause %d, want 1 or 2; common address %d, want 1 or 2; object address %d, want 1 to 3",
 			ErrSizes, s.COT, s.CA, s.IOA)
 	}
 	return nil
 }
+
+func (s Sizes) possible() bool { return s.COT <= 2 && s.CA <= 2 && s.IOA <= 3 }
 
 // header returns the octets of the data unit identifier.
 func (s Sizes) header() int { return 2 + int(s.COT) + int(s.CA) }
@@ -99,21 +107,21 @@ const (
 // peer needs it that sends ASDUs shorter than their type demands. The only
 // errors are [ErrTruncated] and [ErrSizes].
 func ParseHeader(b []byte, s Sizes) (Header, error) {
-	s = s.with104()
-	if s.COT > 2 || s.CA > 2 || s.IOA > 3 {
-		return Header{}, s.Validate()
+	var h Header
+	err := h.parse(b, s.with104())
+	return h, err
+}
+
+func (h *Header) parse(b []byte, s Sizes) error {
+	if !s.possible() {
+		return s.Validate()
 	}
 	if len(b) < s.header() {
-		return Header{}, fmt.Errorf("%w: %d octets, the data unit identifier has %d", ErrTruncated, len(b), s.header())
+		return fmt.Errorf("%w: %d octets, the data unit identifier has %d", ErrTruncated, len(b), s.header())
 	}
-	h := Header{
-		Type:     TypeID(b[0]),
-		SQ:       b[1]&bitSQ != 0,
-		N:        b[1] &^ bitSQ,
-		Test:     b[2]&bitTest != 0,
-		Negative: b[2]&bitNegative != 0,
-		Cause:    Cause(b[2] & maxCause),
-	}
+	h.Type = TypeID(b[0])
+	h.SQ, h.N = b[1]&bitSQ != 0, b[1]&^bitSQ
+	h.Test, h.Negative, h.Cause = b[2]&bitTest != 0, b[2]&bitNegative != 0, Cause(b[2]&maxCause)
 	b = b[3:]
 	if s.COT == 2 {
 		h.OA = b[0]
@@ -123,14 +131,13 @@ func ParseHeader(b []byte, s Sizes) (Header, error) {
 	if s.CA == 2 {
 		h.CA |= uint16(b[1]) << 8
 	}
-	return h, nil
+	return nil
 }
 
 // AppendHeader appends the data unit identifier, with N as given; [SetCount]
 // changes that later. It fails with [ErrValue] if a field is beyond its size.
 func AppendHeader(dst []byte, s Sizes, h Header) ([]byte, error) {
-	s = s.with104()
-	if s.COT > 2 || s.CA > 2 || s.IOA > 3 {
+	if s = s.with104(); !s.possible() {
 		return dst, s.Validate()
 	}
 	switch {

@@ -10,9 +10,8 @@ import (
 // valid as long as they do not change.
 type ASDU struct {
 	Header
+	sizes  Sizes
 	octets []byte
-	body   []byte // behind the header
-	ioa    int    // octets of an object address
 }
 
 // Parse checks the octets of one ASDU and returns it. It reads nothing behind
@@ -29,80 +28,100 @@ type ASDU struct {
 // checked, see [TypeID.Permits]. A type that is not known has one object with
 // the octets behind the first address as Data, whatever N says.
 func Parse(b []byte, s Sizes) (ASDU, error) {
-	h, err := ParseHeader(b, s)
-	if err != nil {
-		return ASDU{}, err
+	a := ASDU{sizes: s.with104(), octets: b}
+	err := a.Header.parse(b, a.sizes)
+	if err == nil {
+		err = a.check()
 	}
-	s = s.with104()
-	a := ASDU{Header: h, octets: b, body: b[s.header():], ioa: int(s.IOA)}
-	return a, a.check(s)
+	return a, err
 }
 
 // Octets returns the octets the ASDU was parsed from.
 func (a *ASDU) Octets() []byte { return a.octets }
 
 // Count returns the number of objects that [ASDU.AppendObjects] appends: N, but
-// one for a type whose elements cannot be told apart.
+// one for a type whose elements cannot be told apart, and none after an error
+// that leaves no objects.
 func (a *ASDU) Count() int {
 	r := a.Type.row()
-	if r.name == "" || r.elem == elSegment {
+	switch {
+	case a.N == 0, len(a.octets) < a.sizes.header()+a.length(r), a.pastRange(r):
+		return 0
+	case r.elem == elRaw, r.elem == elSegment:
 		return 1
+	default:
+		return int(a.N)
 	}
-	return int(a.N)
 }
+
+// body returns the octets behind the header.
+func (a *ASDU) body() []byte { return a.octets[a.sizes.header():] }
 
 // length returns the octets that the body must have.
 func (a *ASDU) length(r *row) int {
+	ioa := int(a.sizes.IOA)
 	switch {
-	case r.name == "":
-		return max(a.ioa, len(a.body))
-	case r.elem == elSegment:
-		n := a.ioa + segmentHeader
-		if len(a.body) >= n {
-			n += int(a.body[n-1])
-		}
-		return n
+	case r.elem == elRaw || r.elem == elSegment:
+		return a.variable(r)
 	case a.SQ:
-		return a.ioa + int(a.N)*int(r.size)
+		return ioa + int(a.N)*int(r.size)
 	default:
-		return int(a.N) * (a.ioa + int(r.size))
+		return int(a.N) * (ioa + int(r.size))
 	}
 }
 
-func (a *ASDU) check(s Sizes) error {
+// variable is length for elements without a fixed length.
+func (a *ASDU) variable(r *row) int {
+	ioa, b := int(a.sizes.IOA), a.body()
+	if r.elem == elRaw {
+		return max(ioa, len(b))
+	}
+	n := ioa + segmentHeader
+	if len(b) >= n {
+		n += int(b[n-1])
+	}
+	return n
+}
+
+func (a *ASDU) check() error {
 	if a.N == 0 {
 		return ErrNoObjects
 	}
 	r := a.Type.row()
-	want := a.length(r)
-	if len(a.body) < want {
-		return fmt.Errorf("%w: %d objects of %v take %d octets, %d are there", ErrTruncated, a.N, a.Type, want, len(a.body))
+	want, have := a.length(r), len(a.octets)-a.sizes.header()
+	if have < want {
+		return fmt.Errorf("%w: %d objects of %v take %d octets, %d are there", ErrTruncated, a.N, a.Type, want, have)
 	}
 	if a.N > 1 {
-		if err := a.checkShape(r, s); err != nil {
+		if err := a.checkShape(r); err != nil {
 			return err
 		}
 	}
-	if len(a.body) > want {
-		return fmt.Errorf("%w: %d behind %d objects of %v", ErrSurplus, len(a.body)-want, a.N, a.Type)
+	if have > want {
+		return fmt.Errorf("%w: %d behind %d objects of %v", ErrSurplus, have-want, a.N, a.Type)
 	}
 	return nil
 }
 
 // checkShape checks the addressing of more than one object.
-func (a *ASDU) checkShape(r *row, s Sizes) error {
-	if a.SQ && r.name != "" {
-		if first := a.address(a.body); first+uint32(a.N)-1 > s.maxIOA() {
-			return fmt.Errorf("%w: %d elements from address %d on, highest is %d", ErrAddressRange, a.N, first, s.maxIOA())
-		}
+func (a *ASDU) checkShape(r *row) error {
+	if a.pastRange(r) {
+		return fmt.Errorf("%w: %d elements from address %d on, highest is %d",
+			ErrAddressRange, a.N, takeAddress(a.body(), a.sizes.IOA), a.sizes.maxIOA())
 	}
 	return r.permits(a.Type, int(a.N), a.SQ)
+}
+
+// pastRange reports whether addresses counted up from the first one would run
+// past the highest.
+func (a *ASDU) pastRange(r *row) bool {
+	return a.SQ && r.elem != elRaw && takeAddress(a.body(), a.sizes.IOA)+uint32(a.N)-1 > a.sizes.maxIOA()
 }
 
 // permits returns an error if the type does not have n > 1 objects with SQ.
 func (r *row) permits(t TypeID, n int, sq bool) error {
 	switch {
-	case r.name == "":
+	case r.elem == elRaw:
 		return nil
 	case r.shape == one:
 		return fmt.Errorf("%w: %d of %v", ErrCount, n, t)
@@ -113,9 +132,36 @@ func (r *row) permits(t TypeID, n int, sq bool) error {
 	}
 }
 
-// address returns the object address at the beginning of b.
-func (a *ASDU) address(b []byte) uint32 {
-	switch a.ioa {
+// AppendObjects appends the objects and returns the extended slice. It does not
+// allocate if dst has room for [ASDU.Count] more.
+func (a *ASDU) AppendObjects(dst []Object) []Object {
+	n := a.Count()
+	if n == 0 {
+		return dst
+	}
+	r, b, ioa := a.Type.row(), a.body(), int(a.sizes.IOA)
+	first := len(dst)
+	dst = slices.Grow(dst, n)[:first+n]
+	objs := dst[first:]
+	switch {
+	case r.elem == elRaw, r.elem == elSegment:
+		objs[0] = Object{IOA: takeAddress(b, a.sizes.IOA), Data: b[ioa:a.length(r)]}
+	case a.SQ:
+		start := takeAddress(b, a.sizes.IOA)
+		for i := range objs {
+			objs[i] = Object{IOA: start + uint32(i)}
+		}
+		r.decode(objs, b[ioa:], int(r.size))
+	default:
+		decodeAddresses(objs, b, ioa+int(r.size), a.sizes.IOA)
+		r.decode(objs, b[ioa:], ioa+int(r.size))
+	}
+	return dst
+}
+
+// takeAddress returns the address of size octets at the beginning of b.
+func takeAddress(b []byte, size uint8) uint32 {
+	switch size {
 	case 3:
 		_ = b[2]
 		return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16
@@ -126,49 +172,16 @@ func (a *ASDU) address(b []byte) uint32 {
 	}
 }
 
-// AppendObjects appends the objects and returns the extended slice. It does not
-// allocate if dst has room for [ASDU.Count] more. Without objects, after an
-// error of [Parse], it returns dst.
-func (a *ASDU) AppendObjects(dst []Object) []Object {
-	r := a.Type.row()
-	n := a.Count()
-	if n == 0 || len(a.body) < a.length(r) {
-		return dst
+// decodeAddresses clears the objects and takes the address of each.
+func decodeAddresses(objs []Object, b []byte, stride int, size uint8) {
+	if size != 3 {
+		for i := range objs {
+			objs[i] = Object{IOA: takeAddress(b[i*stride:], size)}
+		}
+		return
 	}
-	first := len(dst)
-	dst = slices.Grow(dst, n)[:first+n]
-	objs := dst[first:]
-	switch {
-	case r.name == "":
-		objs[0] = Object{IOA: a.address(a.body), Data: a.body[a.ioa:]}
-	case r.elem == elSegment:
-		objs[0] = Object{IOA: a.address(a.body), Data: a.body[a.ioa:a.length(r)]}
-	case a.SQ:
-		a.sequence(objs, r)
-	default:
-		a.single(objs, r)
-	}
-	return dst
-}
-
-// single decodes objects that have an address each.
-func (a *ASDU) single(objs []Object, r *row) {
-	b, size := a.body, a.ioa+int(r.size)
 	for i := range objs {
-		o := &objs[i]
-		*o = Object{IOA: a.address(b)}
-		r.decode(o, b[a.ioa:size])
-		b = b[size:]
-	}
-}
-
-// sequence decodes elements behind a common first address.
-func (a *ASDU) sequence(objs []Object, r *row) {
-	address, b := a.address(a.body), a.body[a.ioa:]
-	for i := range objs {
-		o := &objs[i]
-		*o = Object{IOA: address + uint32(i)}
-		r.decode(o, b[:r.size])
-		b = b[r.size:]
+		a := b[i*stride:]
+		objs[i] = Object{IOA: takeAddress(a, 3)}
 	}
 }
