@@ -36,7 +36,9 @@ const (
 	// fell too far behind is reported as a gap.
 	Every Mode = iota
 	// Latest begins with a snapshot of every state and then delivers the newest
-	// state of each point that changed since it was last delivered.
+	// state of each point that changed since it was last delivered, and of points
+	// that were defined since. Its changes are in no order across points, carry
+	// the sequence number of the state (0: never changed) and no flags.
 	Latest
 )
 
@@ -45,7 +47,9 @@ const (
 type Image interface {
 	// Define sets the points of the image. Ids that stay keep their index and,
 	// if their type is the same, their state. The indices of removed ids are not given
-	// away again. It returns the index of every definition, in order.
+	// away again, not even to the same id. It returns the index of every definition, in order.
+	// Changes of points that were removed, or had another type, are not
+	// delivered any more.
 	Define(defs []Definition) []point.Index
 
 	// Lookup returns the index of the point with the given id.
@@ -55,7 +59,21 @@ type Image interface {
 	// never waits for a follower. committed, if not nil, is called exactly
 	// once, with nil when the batch is kept (in memory: at once) and with the
 	// reason when it is not; it must not block. The batch may be reused when
-	// Publish returns. Updates of unknown points are dropped.
+	// Publish returns. Updates of unknown points, and values of another type
+	// than that of the point, are dropped.
+	//
+	// Not every update becomes the state of its point:
+	//
+	//   - With point.KeepValue the state keeps its value; where Time or Arrival
+	//     is zero it keeps that too. A point that has no value stays IV+NT: the
+	//     update is dropped.
+	//   - With a source time older than that of the state the change goes into
+	//     the log with point.Late and the state stays. Only times of the source
+	//     are compared: an update or a state whose time is substituted or
+	//     invalid is never late.
+	//   - With point.Retained the update is dropped unless it is newer than the
+	//     state by its own time, or the point has no value, or the point is NT and the
+	//     update has no time of its own.
 	Publish(ctx context.Context, batch []point.Update, committed func(error)) error
 
 	// State returns what is known of a point; false if it is not defined.
@@ -72,8 +90,9 @@ type Image interface {
 type Follower interface {
 	// Next waits until there is something to deliver, copies up to len(dst)
 	// changes into dst and returns how many. gap is the number of changes that
-	// were lost before the first of them (always 0 in mode Latest). It fails
-	// with ctx.Err() or ErrClosed.
+	// were lost before the first of them (always 0 in mode Latest); n may be 0
+	// with a gap. It fails with ctx.Err() or ErrClosed, and then has delivered
+	// nothing.
 	Next(ctx context.Context, dst []Change) (n int, gap uint64, err error)
 
 	// Close releases the follower; a waiting Next returns ErrClosed.

@@ -1,0 +1,233 @@
+package image
+
+import (
+	"context"
+	"math/bits"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"busbar/internal/point"
+)
+
+// stride is how many changes a follower copies at most while it holds the lock
+// of the image.
+const stride = 512
+
+// waiter lets a follower wait for the image.
+type waiter struct {
+	waiting atomic.Bool   // set by the follower under the lock of the image, when it has seen everything
+	wake    chan struct{} // one token at most
+	done    chan struct{} // closed with the follower
+	once    sync.Once
+}
+
+func newWaiter() *waiter {
+	return &waiter{wake: make(chan struct{}, 1), done: make(chan struct{})}
+}
+
+// wakeUp wakes the follower if it waits. The image calls it under its lock.
+func (w *waiter) wakeUp() {
+	if w.waiting.Load() {
+		w.waiting.Store(false)
+		select {
+		case w.wake <- struct{}{}:
+		default: // a token of an earlier wait that was given up
+		}
+	}
+}
+
+func (w *waiter) stop() { w.once.Do(func() { close(w.done) }) }
+
+// ended returns why there is nothing more to deliver, if that is so.
+func (w *waiter) ended(ctx context.Context) error {
+	select {
+	case <-w.done:
+		return ErrClosed
+	default:
+		return ctx.Err()
+	}
+}
+
+// wait waits for news or the end; which of them is left to ended.
+func (w *waiter) wait(ctx context.Context) {
+	select {
+	case <-w.wake:
+	case <-w.done:
+	case <-ctx.Done():
+	}
+}
+
+// reader is a follower, to the loop of Next.
+type reader interface {
+	// read copies what there is; drained tells that nothing is left. If it has
+	// copied nothing and nothing is left, the waiter is set to waiting.
+	read(dst []Change) (n int, gap uint64, drained bool)
+}
+
+// next is the loop of Next: read until there is something, wait in between.
+func (w *waiter) next(ctx context.Context, r reader, dst []Change) (n int, gap uint64, err error) {
+	for {
+		if err := w.ended(ctx); err != nil {
+			return 0, 0, err
+		}
+		n, gap, drained := r.read(dst)
+		if n > 0 || gap > 0 || len(dst) == 0 {
+			return n, gap, nil
+		}
+		if drained {
+			w.wait(ctx)
+		}
+	}
+}
+
+// Follow implements [Image].
+func (m *Memory) Follow(mode Mode) Follower {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	w := newWaiter()
+	if m.closed {
+		w.stop()
+	}
+	if mode == Latest {
+		f := &latestFollower{waiter: w, image: m}
+		for p := range m.cells {
+			f.mark(point.Index(p))
+		}
+		m.latest = append(m.latest, f)
+		return f
+	}
+	f := &everyFollower{waiter: w, image: m, cursor: m.log.next}
+	m.every = append(m.every, f)
+	return f
+}
+
+// everyFollower reads the change log by its cursor.
+type everyFollower struct {
+	*waiter
+	image  *Memory
+	cursor uint64 // sequence number of the next change to deliver
+}
+
+// Next implements [Follower].
+func (f *everyFollower) Next(ctx context.Context, dst []Change) (int, uint64, error) {
+	return f.next(ctx, f, dst)
+}
+
+func (f *everyFollower) read(dst []Change) (n int, gap uint64, drained bool) {
+	m := f.image
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if f.cursor < m.log.first {
+		gap = m.log.first - f.cursor
+		f.cursor = m.log.first
+	}
+	end := min(m.log.next, f.cursor+stride)
+	for ; f.cursor < end && n < len(dst); f.cursor++ {
+		u := m.log.at(f.cursor)
+		if m.typeOf(u.Point) != u.Value.Type() {
+			continue // of a point that was removed, or was another
+		}
+		dst[n].Seq, dst[n].Update = f.cursor, *u
+		n++
+	}
+	drained = f.cursor == m.log.next
+	if drained && n == 0 && gap == 0 {
+		f.waiting.Store(true)
+	}
+	return n, gap, drained
+}
+
+// Close implements [Follower].
+func (f *everyFollower) Close() {
+	m := f.image
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f.stop()
+	if i := slices.Index(m.every, f); i >= 0 {
+		m.every = slices.Delete(m.every, i, i+1)
+	}
+}
+
+// latestFollower delivers the states that are marked, going round by index, so
+// that a point that changes all the time does not hold up the others. It takes
+// one bit per point.
+type latestFollower struct {
+	*waiter
+	image  *Memory
+	marks  []uint64 // a bit per point
+	marked int      // bits set
+	cursor int      // index of the point to look at next
+}
+
+// mark notes that the state of a point is news. The image calls it under its lock.
+func (f *latestFollower) mark(p point.Index) {
+	word, bit := int(p/64), uint64(1)<<(p%64)
+	for word >= len(f.marks) {
+		f.marks = append(f.marks, 0)
+	}
+	if f.marks[word]&bit == 0 {
+		f.marks[word] |= bit
+		f.marked++
+	}
+}
+
+// Next implements [Follower].
+func (f *latestFollower) Next(ctx context.Context, dst []Change) (int, uint64, error) {
+	return f.next(ctx, f, dst)
+}
+
+func (f *latestFollower) read(dst []Change) (n int, gap uint64, drained bool) {
+	m := f.image
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for n < min(len(dst), stride) && f.marked > 0 {
+		p := f.unmark()
+		if m.typeOf(p) == 0 {
+			continue // removed
+		}
+		s := m.state(p)
+		dst[n] = Change{Seq: s.Seq, Update: point.Update{
+			Value: s.Value, Time: s.Time, Arrival: s.Arrival, Point: p,
+			Source: s.Source, Quality: s.Quality, TimeQuality: s.TimeQuality,
+		}}
+		n++
+	}
+	drained = f.marked == 0
+	if drained && n == 0 {
+		f.waiting.Store(true)
+	}
+	return n, 0, drained
+}
+
+// unmark clears the next mark from the cursor on, of which there is one.
+func (f *latestFollower) unmark() point.Index {
+	for {
+		word := f.cursor / 64
+		if word >= len(f.marks) {
+			f.cursor = 0
+			continue
+		}
+		ahead := f.marks[word] >> (f.cursor % 64) << (f.cursor % 64)
+		if ahead == 0 {
+			f.cursor = (word + 1) * 64
+			continue
+		}
+		bit := bits.TrailingZeros64(ahead)
+		f.marks[word] &^= 1 << bit
+		f.marked--
+		f.cursor = word*64 + bit + 1
+		return point.Index(word*64 + bit)
+	}
+}
+
+// Close implements [Follower].
+func (f *latestFollower) Close() {
+	m := f.image
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f.stop()
+	if i := slices.Index(m.latest, f); i >= 0 {
+		m.latest = slices.Delete(m.latest, i, i+1)
+	}
+}

@@ -1,0 +1,223 @@
+package image
+
+import (
+	"context"
+	"math/bits"
+	"slices"
+	"sync"
+
+	"busbar/internal/point"
+)
+
+// DefaultLog is how many changes the change log holds by default.
+const DefaultLog = 1 << 17
+
+// Options of New. The zero value is the default.
+type Options struct {
+	// Log is how many changes the change log holds, rounded up to a power of
+	// two; 0 is DefaultLog. Each takes 64 octets. A follower in mode Every that
+	// is further behind has a gap.
+	Log int
+}
+
+// Memory is the process image in memory. Nothing outlives the process.
+//
+// One lock guards it. Publish holds it for the batch, followers for at most a
+// few hundred changes at a time.
+type Memory struct {
+	mu     sync.RWMutex
+	ids    map[string]point.Index
+	cells  []cell // by index
+	texts  map[point.Index]string
+	log    changes
+	every  []*everyFollower
+	latest []*latestFollower
+	closed bool
+}
+
+var _ Image = (*Memory)(nil)
+
+// New returns an empty image.
+func New(opts Options) *Memory {
+	size := opts.Log
+	if size <= 0 {
+		size = DefaultLog
+	}
+	return &Memory{
+		ids:   make(map[string]point.Index),
+		texts: make(map[point.Index]string),
+		log:   newChanges(1 << bits.Len(uint(size-1))),
+	}
+}
+
+// Close closes the image and its followers. It may be called more than once.
+func (m *Memory) Close() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed = true
+	for _, f := range m.every {
+		f.stop()
+	}
+	for _, f := range m.latest {
+		f.stop()
+	}
+	m.every, m.latest = nil, nil
+}
+
+// Define implements [Image].
+func (m *Memory) Define(defs []Definition) []point.Index {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.cells = slices.Grow(m.cells, max(0, len(defs)-len(m.ids)))
+	indices := make([]point.Index, len(defs))
+	stays := make([]bool, len(m.cells), len(m.cells)+len(defs))
+	for i, d := range defs {
+		p, known := m.ids[d.ID]
+		switch {
+		case !known:
+			p = point.Index(len(m.cells))
+			m.ids[d.ID] = p
+			m.cells = append(m.cells, cell{})
+			stays = append(stays, true)
+			m.reset(p, d.Type)
+		case m.cells[p].typ != d.Type:
+			m.reset(p, d.Type)
+		}
+		stays[p] = true
+		indices[i] = p
+	}
+	for id, p := range m.ids {
+		if !stays[p] {
+			delete(m.ids, id)
+			m.cells[p] = cell{}
+			delete(m.texts, p)
+		}
+	}
+	m.wakeLatest()
+	return indices
+}
+
+// reset makes p a point of type t without a value.
+func (m *Memory) reset(p point.Index, t point.Type) {
+	m.cells[p] = cell{typ: t, quality: unknown}
+	delete(m.texts, p)
+	for _, f := range m.latest {
+		f.mark(p)
+	}
+}
+
+// Lookup implements [Image].
+func (m *Memory) Lookup(id string) (point.Index, bool) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	p, ok := m.ids[id]
+	return p, ok
+}
+
+// State implements [Image].
+func (m *Memory) State(p point.Index) (point.State, bool) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if m.typeOf(p) == 0 {
+		return point.State{}, false
+	}
+	return m.state(p), true
+}
+
+// Seq implements [Image].
+func (m *Memory) Seq() uint64 {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.log.next - 1
+}
+
+// Publish implements [Image]. It does not block, so that ctx is not looked at.
+func (m *Memory) Publish(_ context.Context, batch []point.Update, committed func(error)) error {
+	err := m.publish(batch)
+	if committed != nil {
+		committed(err)
+	}
+	return err
+}
+
+func (m *Memory) publish(batch []point.Update) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return ErrClosed
+	}
+	next := m.log.next
+	for i := range batch {
+		m.take(batch[i])
+	}
+	if m.log.next == next {
+		return nil
+	}
+	for _, f := range m.every {
+		f.wakeUp()
+	}
+	m.wakeLatest()
+	return nil
+}
+
+// wakeLatest wakes the followers in mode Latest that have something to deliver.
+func (m *Memory) wakeLatest() {
+	for _, f := range m.latest {
+		if f.marked > 0 {
+			f.wakeUp()
+		}
+	}
+}
+
+// take applies one update.
+func (m *Memory) take(u point.Update) {
+	typ := m.typeOf(u.Point)
+	if typ == 0 {
+		return
+	}
+	c := &m.cells[u.Point]
+	switch {
+	case u.Flags&point.KeepValue != 0:
+		if !c.known {
+			return
+		}
+		c.keep(&u, m.texts[u.Point])
+	case u.Value.Type() != typ:
+		return
+	}
+	if u.Flags&point.Retained != 0 && !c.wantsRetained(&u) {
+		return
+	}
+	late := c.isLate(&u)
+	u.Flags &= point.Restored
+	if late {
+		u.Flags |= point.Late
+		m.log.append(u)
+		return
+	}
+	c.set(&u, m.log.append(u))
+	if typ == point.Text {
+		m.texts[u.Point] = u.Value.Text()
+	}
+	for _, f := range m.latest {
+		f.mark(u.Point)
+	}
+}
+
+// typeOf returns the type of a point, 0 if it is not defined.
+func (m *Memory) typeOf(p point.Index) point.Type {
+	if uint64(p) >= uint64(len(m.cells)) {
+		return 0
+	}
+	return m.cells[p].typ
+}
+
+// state returns the state of a point that is defined.
+func (m *Memory) state(p point.Index) point.State {
+	c := &m.cells[p]
+	s := point.State{Time: c.time, Arrival: c.arrival, Seq: c.seq, Source: c.source, Quality: c.quality, TimeQuality: c.timeQuality}
+	if c.known {
+		s.Value = c.value(m.texts[p])
+	}
+	return s
+}
