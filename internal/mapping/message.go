@@ -16,6 +16,7 @@ type message struct {
 	out      Outcome
 	doc      string // the payload without space around it
 	form     form
+	why      Reason   // of formUseless
 	values   []string // raw JSON by slot of the present group
 
 	// The time of the message is mostly the same for all its points.
@@ -30,11 +31,11 @@ type form uint8
 const (
 	formJSON form = iota
 	formText      // not JSON: taken as text by points that take the whole payload
-	formDeep      // nested too deep: of no use to any point
+	formUseless   // too long or nested too deep: of no use to any point
 )
 
 // read looks at the payload. It returns false if there is nothing in it.
-func (m *message) read(payload []byte, nesting int) bool {
+func (m *message) read(payload []byte, limit, nesting int) bool {
 	// The payload is not changed before Map returns, and nothing that Map
 	// returns refers to it.
 	m.doc = strings.TrimSpace(unsafe.String(unsafe.SliceData(payload), len(payload)))
@@ -42,8 +43,10 @@ func (m *message) read(payload []byte, nesting int) bool {
 	case m.doc == "":
 		m.out.note(Empty, point.None, "", "")
 		return false
+	case len(payload) > limit:
+		m.form, m.why = formUseless, TooLong
 	case tooDeep(m.doc, nesting):
-		m.form = formDeep
+		m.form, m.why = formUseless, TooDeep
 	case gjson.Valid(m.doc):
 		m.form = formJSON
 	default:
@@ -77,8 +80,8 @@ func (m *message) find(l *layout) {
 		m.values[l.whole] = m.doc
 	}
 	switch {
-	case m.form == formDeep:
-		m.out.note(TooDeep, point.None, "", m.doc)
+	case m.form == formUseless:
+		m.out.note(m.why, point.None, "", m.doc)
 	case l.root == nil:
 	case m.form == formText:
 		m.out.note(NotJSON, point.None, "", m.doc)
@@ -129,7 +132,7 @@ func (m *message) update(u *point.Update, l *layout, r *rule) bool {
 // token returns the value in a slot.
 func (m *message) token(l *layout, slot int32) token {
 	switch {
-	case m.form == formDeep:
+	case m.form == formUseless:
 		return token{kind: useless}
 	case m.form == formText && slot == l.whole:
 		return token{kind: text, text: m.doc}

@@ -16,6 +16,7 @@ const (
 	NoSelector Reason = iota + 1 // message: no point has such a selector
 	Empty                        // message: no payload, as when a retained message is deleted; no effect
 	NotJSON                      // message: not JSON, but points have paths into it; they become IV
+	TooLong                      // message: longer than the limit; the points become IV
 	TooDeep                      // message: nested too deep; the points become IV
 	Missing                      // value: the path is absent; no effect, or IV
 	Null                         // value: null; IV
@@ -30,7 +31,7 @@ const (
 )
 
 var reasonNames = [reasonCount]string{
-	"none", "no_selector", "empty", "not_json", "too_deep", "missing", "null", "wrong_type", "not_in_map",
+	"none", "no_selector", "empty", "not_json", "too_long", "too_deep", "missing", "null", "wrong_type", "not_in_map",
 	"not_finite", "out_of_range", "bad_formula", "bad_time", "bad_quality",
 }
 

@@ -12,6 +12,9 @@ import (
 // DefaultNesting is how deep objects and arrays of a payload may be nested.
 const DefaultNesting = 64
 
+// DefaultPayload is how long a payload may be, in octets.
+const DefaultPayload = 1 << 20
+
 // Input is one point whose source is the connector that is compiled for.
 type Input struct {
 	Index    point.Index
@@ -24,6 +27,7 @@ type Input struct {
 // Options of Compile. The zero value is the default.
 type Options struct {
 	Source  point.Source // the connector, set in every update
+	Payload int          // how long a payload may be, in octets; 0: DefaultPayload
 	Nesting int          // how deep objects and arrays may be nested; 0: DefaultNesting
 }
 
@@ -43,6 +47,7 @@ func Check(in Input) []plant.FieldProblem {
 // change and may be used by many goroutines.
 type Sources struct {
 	source  point.Source
+	payload int
 	nesting int
 	exact   map[string]group
 	filters level
@@ -75,7 +80,10 @@ func Compile(inputs []Input, opts Options) (*Sources, []Problem) {
 		return nil, problems
 	}
 
-	s := &Sources{source: opts.Source, nesting: opts.Nesting, exact: make(map[string]group)}
+	s := &Sources{source: opts.Source, payload: opts.Payload, nesting: opts.Nesting, exact: make(map[string]group)}
+	if s.payload == 0 {
+		s.payload = DefaultPayload
+	}
 	if s.nesting == 0 {
 		s.nesting = DefaultNesting
 	}
@@ -151,7 +159,7 @@ func (s *Sources) Map(dst []point.Update, selector string, payload []byte, arriv
 	if retained {
 		m.template.Flags = point.Retained
 	}
-	if !m.read(payload, s.nesting) {
+	if !m.read(payload, s.payload, s.nesting) {
 		return dst, m.out
 	}
 	for i := range m.groups {
