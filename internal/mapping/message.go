@@ -29,9 +29,9 @@ type message struct {
 type form uint8
 
 const (
-	formJSON form = iota
-	formText      // not JSON: taken as text by points that take the whole payload
-	formUseless   // too long or nested too deep: of no use to any point
+	formJSON    form = iota
+	formText         // not JSON: taken as text by points that take the whole payload
+	formUseless      // too long or nested too deep: of no use to any point
 )
 
 // read looks at the payload. It returns false if there is nothing in it.
