@@ -137,12 +137,16 @@ type Change struct {
 }
 
 // Batch is what a Feed delivers. If Targets is not nil, the set of targets has changed: it is the
-// whole new set, and holds for Changes and for all that follows; the changes begin with a snapshot of every
-// point that is new in the set.
+// whole new set, and holds for Changes and for all that follows; the changes
+// begin with a snapshot of every point that is new in the set or has another
+// type. The targets are shared: they may be kept but not changed.
 type Batch struct {
 	Targets *[]Target
 	Changes []Change
-	Gap     uint64 // changes that were lost before Changes because the connector fell too far behind
+	// Gap is how many changes, of any points, were lost before Changes because
+	// the connector fell too far behind. After a gap the changes begin with a
+	// snapshot of every point.
+	Gap uint64
 }
 
 // Feed follows the change log, for the points that have targets at the connector.

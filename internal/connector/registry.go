@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"slices"
 
+	"busbar/internal/mapping"
 	"busbar/internal/plant"
+	"busbar/internal/point"
 )
 
 // Registry holds the kinds of connectors of a program. It implements
@@ -93,6 +95,7 @@ func (k plantKind) Check(c *plant.Cross) {
 			problems = append(problems, warnings(k.targetProblems(t.End, end.Point, t), &end)...)
 		} else {
 			problems = append(problems, warnings(k.sourceProblems(end.Point.From.End, end.Point), &end)...)
+			problems = append(problems, k.mappingProblems(end)...)
 		}
 	}
 	problems = append(problems, k.spec.checkConnector(c)...)
@@ -116,6 +119,22 @@ func (k plantKind) targetProblems(target any, p *plant.Point, t *plant.Target) [
 		return problems
 	}
 	return append(problems, k.spec.checkTarget(target, p, t)...)
+}
+
+// mappingProblems returns what would hinder mapping from making updates of the
+// messages for a source end.
+func (k plantKind) mappingProblems(end plant.End) []Problem {
+	p := end.Point
+	var problems []Problem
+	for _, f := range mapping.Check(inputOf(p, 0, k.Kind)) {
+		problems = append(problems, Problem{Path: f.Path, Text: f.Text, end: &end})
+	}
+	return problems
+}
+
+// inputOf returns what mapping needs to know of a point with a source.
+func inputOf(p *plant.Point, index point.Index, kind Kind) mapping.Input {
+	return mapping.Input{Index: index, Type: p.Type, Selector: kind.spec.selector(p.From.End), Source: p.From, Limits: p.Limits}
 }
 
 func validate(v any) []Problem {

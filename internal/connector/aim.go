@@ -1,0 +1,83 @@
+package connector
+
+import (
+	"fmt"
+	"reflect"
+
+	"busbar/internal/plant"
+	"busbar/internal/point"
+)
+
+// targetKey is what a TargetID stands for: a point, and a place in its `to`.
+type targetKey struct {
+	point point.Index
+	place int32
+}
+
+// aim makes the targets of every connector.
+func (m *Manager) aim(c *change) error {
+	c.targets = make(map[string][]Target)
+	c.targetIDs = make(map[targetKey]TargetID)
+	c.lastID = m.lastID
+	for n := range c.plant.Points {
+		p := &c.plant.Points[n]
+		for place := range p.To {
+			t := &p.To[place]
+			if c.instances[t.Connector] == nil {
+				return fmt.Errorf("point %s: there is no connector %q", p.ID, t.Connector)
+			}
+			key := targetKey{c.indexes[n], int32(place)}
+			id, ok := m.targetIDs[key]
+			if !ok {
+				c.lastID++
+				id = c.lastID
+			}
+			c.targetIDs[key] = id
+			c.targets[t.Connector] = append(c.targets[t.Connector], newTarget(id, c.indexes[n], p, t))
+		}
+	}
+	return nil
+}
+
+func newTarget(id TargetID, index point.Index, p *plant.Point, t *plant.Target) Target {
+	target := Target{
+		ID: id, Point: index, PointID: p.ID, Name: p.Name, Unit: p.Unit, Type: p.Type, End: t.End,
+		Gate:    Gate{OnUpdate: t.OnUpdate},
+		Convert: Linear{Scale: t.Scale, Offset: t.Offset},
+	}
+	span := p.Range
+	if t.Range != nil {
+		span = t.Range
+	}
+	if span != nil {
+		target.Convert.Low, target.Convert.High = span.Low, span.High
+	}
+	band := p.Deadband
+	if t.Deadband != nil {
+		band = *t.Deadband
+	}
+	target.Gate.Deadband = band.Value
+	if band.Percent {
+		target.Gate.Deadband = band.Value / 100 * (target.Convert.High - target.Convert.Low)
+	}
+	return target
+}
+
+// sameTargets reports whether a and b are alike, so that a connector need not
+// be told.
+func sameTargets(a, b []Target) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		x, y := a[i], b[i]
+		if !reflect.DeepEqual(x.End, y.End) {
+			return false
+		}
+		x.End, y.End = nil, nil
+		if x != y {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,150 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+
+	"busbar/internal/plant"
+	"busbar/internal/point"
+)
+
+// change is a new plant worked out, before any of it is in force.
+type change struct {
+	plant     *plant.Plant
+	instances map[string]*instance // all of the new plant
+	fresh     []*instance          // those that are new, or have other settings
+	gone      []*instance          // those that are removed, or replaced by a fresh one
+	indexes   []point.Index        // by point of the plant
+	intakes   map[string]intake
+	targets   map[string][]Target
+	targetIDs map[targetKey]TargetID
+	lastID    TargetID
+}
+
+// Apply makes p the plant: it defines the points in the image, stops the
+// connectors that are not in p or have other settings, and starts the new
+// ones. A connector whose settings are unchanged goes on running and learns of
+// changed points through its Feed and Sink. If p cannot be applied, the error
+// names every reason and wraps [ErrConfig], and everything stays as it was.
+// Apply returns when the new connectors are started, not when they are up. p
+// must not be changed afterwards.
+func (m *Manager) Apply(ctx context.Context, p *plant.Plant) error {
+	m.apply.Lock()
+	defer m.apply.Unlock()
+	if m.stopped {
+		return ErrStopped
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	c := &change{plant: p}
+	if err := m.prepare(c); err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	m.commit(c)
+	return nil
+}
+
+// prepare does all that can fail. It leaves no trace if it does.
+func (m *Manager) prepare(c *change) error {
+	if err := m.sort(c); err != nil {
+		return err
+	}
+	c.indexes = m.img.Define(bothDefinitions(c.plant, m.plant))[:len(c.plant.Points)]
+	if err := errors.Join(m.compile(c), m.aim(c)); err != nil {
+		m.img.Define(definitions(m.plant))
+		return err
+	}
+	return nil
+}
+
+// sort divides the connectors into those that stay and those that do not, and
+// makes the new ones.
+func (m *Manager) sort(c *change) error {
+	c.instances = make(map[string]*instance)
+	var errs []error
+	for _, config := range c.plant.Connectors {
+		old := m.instances[config.ID]
+		if old != nil && old.config.Kind == config.Kind && reflect.DeepEqual(old.config.Settings, config.Settings) {
+			c.instances[config.ID] = old
+			continue
+		}
+		kind, ok := m.kinds.kinds[config.Kind]
+		if !ok {
+			errs = append(errs, fmt.Errorf("connector %s: unknown kind %q", config.ID, config.Kind))
+			continue
+		}
+		fresh, err := m.newInstance(config, kind, newSink(m.img, m.clock, &m.table))
+		if err != nil {
+			errs = append(errs, fmt.Errorf("connector %s: %w", config.ID, err))
+			continue
+		}
+		c.instances[config.ID] = fresh
+		c.fresh = append(c.fresh, fresh)
+	}
+	for _, old := range m.list() {
+		if c.instances[old.config.ID] != old {
+			c.gone = append(c.gone, old)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// commit puts a prepared change into force.
+func (m *Manager) commit(c *change) {
+	stopAll(m.log, c.gone)
+	m.swap(c)
+	old := m.plant
+	m.plant, m.targetIDs, m.lastID = c.plant, c.targetIDs, c.lastID
+	m.view.Lock()
+	m.instances = c.instances
+	m.view.Unlock()
+	m.log.Info("plant applied", "points", len(c.plant.Points), "connectors", len(c.plant.Connectors),
+		"connectors_started", len(c.fresh), "connectors_stopped", len(c.gone), "points_before", len(old.Points))
+
+	for id, i := range c.instances {
+		if targets := c.targets[id]; !sameTargets(i.targets, targets) {
+			i.targets = targets
+			i.feed.set(targets)
+		}
+	}
+	// Those that only take points come first, so that they are there when the
+	// first reading comes.
+	slices.SortStableFunc(c.fresh, func(a, b *instance) int { return boolInt(a.sourced) - boolInt(b.sourced) })
+	for _, i := range c.fresh {
+		i.start(m.ctx)
+	}
+}
+
+func boolInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// swap changes image and sinks while nothing is delivered.
+func (m *Manager) swap(c *change) {
+	for _, i := range c.instances {
+		i.sink.mu.Lock()
+		defer i.sink.mu.Unlock()
+	}
+	span := 0
+	for _, index := range c.indexes {
+		span = max(span, int(index)+1)
+	}
+	m.table.grow(span)
+	m.img.Define(definitions(c.plant))
+	m.orphan(c)
+	for id, in := range c.intakes {
+		i := c.instances[id]
+		i.sourced = len(in.groups) > 0
+		i.sink.adopt(in)
+	}
+	for _, i := range c.fresh {
+		i.sink.forget()
+	}
+}

@@ -1,0 +1,20 @@
+package connector
+
+import "time"
+
+// clock tells the time of day, and a time that never jumps.
+type clock struct {
+	now   func() time.Time
+	start time.Time
+}
+
+func newClock(now func() time.Time) clock { return clock{now: now, start: now()} }
+
+// tick is a monotonic time in nanoseconds, above zero; zero is no time.
+type tick int64
+
+// tickOf returns when t was. A t that comes from now has a monotonic reading,
+// so that setting the clock of the machine does not show.
+func (c clock) tickOf(t time.Time) tick { return tick(t.Sub(c.start)) + 1 }
+
+func (c clock) tick() tick { return c.tickOf(c.now()) }

@@ -1,0 +1,81 @@
+package connector
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"busbar/internal/plant"
+)
+
+// instance is one configured connector at work.
+type instance struct {
+	config  plant.Connector
+	kind    Kind
+	conn    Connector
+	track   *tracker
+	sink    *sink
+	feed    *feed
+	super   *supervisor
+	sourced bool     // points come from it
+	targets []Target // that the feed was given
+
+	cancel context.CancelFunc
+	done   chan struct{} // closed when it has stopped; nil: it was never started
+}
+
+// newInstance makes a connector that does not run yet.
+func (m *Manager) newInstance(config plant.Connector, kind Kind, sink *sink) (i *instance, err error) {
+	defer contain(&err)
+	log := m.log.With("connector", config.ID, "kind", config.Kind)
+	i = &instance{config: config, kind: kind, sink: sink, feed: newFeed(m.img)}
+	i.track = newTracker(config.ID, config.Kind, m.clock.now)
+	i.super = &supervisor{
+		log: log, track: i.track,
+		before: func() { i.feed.restart(); sink.unattended() },
+		after:  func() { i.feed.close(); sink.unattended() },
+		up:     sink.attended,
+	}
+	i.conn, err = kind.New(config.Settings, Env{
+		ID: config.ID, Log: log, Sink: sink, Feed: i.feed, Report: i.super.report, Now: m.clock.now,
+	})
+	return i, err
+}
+
+func (i *instance) start(ctx context.Context) {
+	ctx, i.cancel = context.WithCancel(ctx)
+	i.done = make(chan struct{})
+	go func() {
+		defer close(i.done)
+		i.super.run(ctx, i.conn)
+		i.feed.close()
+	}()
+}
+
+// stop stops the instances together. Those that do not return in time are left
+// behind: they can no longer deliver anything.
+func stop(log *slog.Logger, instances []*instance, timeout time.Duration) (late int) {
+	for _, i := range instances {
+		i.cancel()
+	}
+	timer := time.NewTimer(timeout)
+	defer timer.Stop()
+	expired := false
+	for _, i := range instances {
+		if !expired {
+			select {
+			case <-i.done:
+			case <-timer.C:
+				expired = true
+			}
+		}
+		i.sink.close()
+		select {
+		case <-i.done:
+		default:
+			late++
+			log.Error("connector does not stop, left behind", "connector", i.config.ID, "kind", i.config.Kind, "timeout", timeout)
+		}
+	}
+	return late
+}

@@ -1,0 +1,133 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"busbar/internal/image"
+	"busbar/internal/plant"
+	"busbar/internal/point"
+)
+
+// stopTimeout is how long connectors may take to stop: first those that points
+// come from, then the others.
+const stopTimeout = 2 * time.Second
+
+// ErrStopped is returned by what a manager that has stopped is asked to do.
+var ErrStopped = errors.New("connector: stopped")
+
+// Manager runs the connectors of a plant. Its methods may be called from any
+// goroutine.
+type Manager struct {
+	log   *slog.Logger
+	img   image.Image
+	kinds *Registry
+	clock clock
+
+	ctx    context.Context // of all connectors
+	cancel context.CancelFunc
+
+	// apply is held by one change of the plant at a time, which may last as long as
+	// connectors take to stop.
+	apply     sync.Mutex
+	stopped   bool
+	plant     *plant.Plant
+	table     heardTable
+	sources   map[string]point.Source
+	targetIDs map[targetKey]TargetID
+	lastID    TargetID
+
+	view      sync.RWMutex // guards instances for those who only look
+	instances map[string]*instance
+}
+
+// NewManager returns a manager of connectors of the given kinds, without any. now
+// is the wall clock, [time.Now] outside of tests.
+func NewManager(log *slog.Logger, img image.Image, kinds *Registry, now func() time.Time) *Manager {
+	m := &Manager{
+		log: log, img: img, kinds: kinds, clock: newClock(now),
+		plant:     &plant.Plant{},
+		sources:   make(map[string]point.Source),
+		targetIDs: make(map[targetKey]TargetID),
+		instances: make(map[string]*instance),
+	}
+	m.ctx, m.cancel = context.WithCancel(context.Background())
+	return m
+}
+
+// Run watches over the age of values until ctx ends, then stops every
+// connector, those that points come from first. It fails if one of them does
+// not stop in time. It is called once; the plant may be applied before.
+func (m *Manager) Run(ctx context.Context) error {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return m.stop()
+		case <-ticker.C:
+			for _, i := range m.list() {
+				i.sink.check()
+			}
+		}
+	}
+}
+
+func (m *Manager) stop() error {
+	m.apply.Lock()
+	defer m.apply.Unlock()
+	m.stopped = true
+	defer m.cancel()
+	if late := stopAll(m.log, m.list()); late > 0 {
+		return fmt.Errorf("%d connectors did not stop within %v", late, stopTimeout)
+	}
+	return nil
+}
+
+// stopAll stops first the connectors that points come from, then the others.
+func stopAll(log *slog.Logger, list []*instance) (late int) {
+	var sourced, others []*instance
+	for _, i := range list {
+		if i.sourced {
+			sourced = append(sourced, i)
+		} else {
+			others = append(others, i)
+		}
+	}
+	return stop(log, sourced, stopTimeout) + stop(log, others, stopTimeout)
+}
+
+// list returns the instances in order of their id.
+func (m *Manager) list() []*instance {
+	m.view.RLock()
+	defer m.view.RUnlock()
+	list := make([]*instance, 0, len(m.instances))
+	for _, i := range m.instances {
+		list = append(list, i)
+	}
+	slices.SortFunc(list, func(a, b *instance) int { return strings.Compare(a.config.ID, b.config.ID) })
+	return list
+}
+
+// Report is all that is known of one connector.
+type Report struct {
+	Status
+	Sink    SinkStatus
+	History []StateChange // the last 100, oldest first
+}
+
+// Reports returns the reports of all connectors, in order of their id.
+func (m *Manager) Reports() []Report {
+	list := m.list()
+	reports := make([]Report, len(list))
+	for n, i := range list {
+		reports[n] = Report{Status: i.track.get(), Sink: i.sink.counts.get(), History: i.track.changesSoFar()}
+	}
+	return reports
+}

@@ -1,0 +1,139 @@
+package connector
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"busbar/internal/image"
+	"busbar/internal/mapping"
+	"busbar/internal/point"
+)
+
+// sink implements Sink for one connector, over all its restarts.
+type sink struct {
+	img     image.Image
+	clock   clock
+	table   *heardTable
+	counts  *sinkCounts
+	buffers sync.Pool // of *[]point.Update
+
+	// mu is held for reading while a message is mapped and published, and for
+	// writing by what must see no message half done: a change of the plant, and
+	// a change of quality by the host.
+	mu      sync.RWMutex
+	closed  bool
+	sources *mapping.Sources
+	groups  []freshGroup // ascending by hold
+	absence absence
+	ends    endSet
+}
+
+func newSink(img image.Image, c clock, table *heardTable) *sink {
+	s := &sink{img: img, clock: c, table: table, counts: newSinkCounts()}
+	s.buffers.New = func() any { return new([]point.Update) }
+	s.ends.changed = make(chan struct{})
+	return s
+}
+
+// Deliver implements [Sink].
+func (s *sink) Deliver(ctx context.Context, m Message, committed func(error)) error {
+	now := s.clock.now()
+	buffer := s.buffers.Get().(*[]point.Update)
+	defer s.buffers.Put(buffer)
+
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		if committed != nil {
+			committed(ErrStopped)
+		}
+		return ErrStopped
+	}
+	updates, outcome := s.sources.Map((*buffer)[:0], m.Selector, m.Payload, point.InstantOf(now), m.Retained)
+	s.counts.message(now, len(updates), &outcome)
+	defer clear(updates) // texts are not kept alive by the pool
+	*buffer = updates
+	if len(updates) == 0 {
+		if committed != nil {
+			committed(nil)
+		}
+		return nil
+	}
+	if err := s.img.Publish(ctx, updates, committed); err != nil {
+		s.counts.refused.Add(1)
+		return fmt.Errorf("publishing: %w", err)
+	}
+	s.heard(updates, s.clock.tickOf(now))
+	return nil
+}
+
+// heard notes that there was news of points. A retained message is news only if
+// the image took it.
+func (s *sink) heard(updates []point.Update, at tick) {
+	for i := range updates {
+		u := &updates[i]
+		if u.Flags&point.Retained != 0 {
+			if state, _ := s.img.State(u.Point); state.Arrival != u.Arrival {
+				continue
+			}
+		}
+		s.table.of(u.Point).update(at)
+	}
+}
+
+// Sources implements [Sink].
+func (s *sink) Sources() (ends []any, changed <-chan struct{}) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.ends.list, s.ends.changed
+}
+
+// endSet is the set of distinct source ends of a connector.
+type endSet struct {
+	list    []any
+	keys    map[any]struct{}
+	changed chan struct{}
+}
+
+// add adds an end unless an equal one is there.
+func (e *endSet) add(end, key any) {
+	if e.keys == nil {
+		e.keys = make(map[any]struct{})
+	}
+	if _, ok := e.keys[key]; ok {
+		return
+	}
+	e.keys[key] = struct{}{}
+	e.list = append(e.list, end)
+}
+
+func (e *endSet) equal(other *endSet) bool {
+	if len(e.keys) != len(other.keys) {
+		return false
+	}
+	for key := range e.keys {
+		if _, ok := other.keys[key]; !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// intake is what a plant makes of a sink.
+type intake struct {
+	sources *mapping.Sources
+	groups  []freshGroup
+	ends    endSet
+}
+
+// adopt takes what a new plant makes of this sink. The caller holds mu.
+func (s *sink) adopt(in intake) {
+	s.sources, s.groups = in.sources, in.groups
+	if s.ends.equal(&in.ends) {
+		return
+	}
+	in.ends.changed = make(chan struct{})
+	close(s.ends.changed)
+	s.ends = in.ends
+}
