@@ -50,30 +50,27 @@ func (r freshRule) stale() point.Quality {
 // absence is since when, and for whom, a source cannot be heard.
 type absence struct {
 	since  tick // 0: it can be heard
-	now    bool // a last will: there is no hold time for values from before
 	byHost bool // found by the host; the state Up ends it
 	timer  *time.Timer
 }
 
 // Away implements [Sink].
-func (s *sink) Away(_ string, now bool) { s.lost(absence{now: now}) }
+func (s *sink) Away(_ string, now bool) { s.lost(false, now) }
 
 // unattended tells that the connector does not run, or has not yet reached its source.
-func (s *sink) unattended() { s.lost(absence{byHost: true}) }
+func (s *sink) unattended() { s.lost(true, false) }
 
-func (s *sink) lost(a absence) {
+func (s *sink) lost(byHost, atOnce bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return
 	}
-	if s.absence.since != 0 {
-		s.absence.now = s.absence.now || a.now
-		s.absence.byHost = s.absence.byHost && a.byHost
-	} else {
-		s.absence.since, s.absence.now, s.absence.byHost = s.clock.tick(), a.now, a.byHost
+	if s.absence.since == 0 {
+		s.absence.since, s.absence.byHost = s.clock.tick(), byHost
 	}
-	s.sweep()
+	s.absence.byHost = s.absence.byHost && byHost
+	s.sweep(atOnce)
 }
 
 // Back implements [Sink].
@@ -126,12 +123,13 @@ func (s *sink) check() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.closed {
-		s.sweep()
+		s.sweep(false)
 	}
 }
 
 // sweep sets what is due, and sets the timer for the next hold time that ends.
-func (s *sink) sweep() {
+// With atOnce no point has a hold time.
+func (s *sink) sweep(atOnce bool) {
 	now := s.clock.now()
 	mono := s.clock.tickOf(now)
 	var batch []point.Update
@@ -141,7 +139,7 @@ func (s *sink) sweep() {
 			batch = s.sweepStale(batch, g, now)
 		}
 		if s.absence.since != 0 {
-			batch = s.sweepAway(batch, g, now)
+			batch = s.sweepAway(batch, g, now, atOnce)
 		}
 	}
 	s.publish(batch)
@@ -169,12 +167,14 @@ func (s *sink) sweepStale(batch []point.Update, g *freshGroup, now time.Time) []
 	return batch
 }
 
-func (s *sink) sweepAway(batch []point.Update, g *freshGroup, now time.Time) []point.Update {
+func (s *sink) sweepAway(batch []point.Update, g *freshGroup, now time.Time, atOnce bool) []point.Update {
 	mono := s.clock.tickOf(now)
 	for _, p := range g.points {
 		h := s.table.of(p)
 		at, marks := tick(h.at.Load()), h.marks.Load()
-		if at == 0 || marks&(markAway|markStale) != 0 || mono < s.deadline(g.hold, at) {
+		// A value that came while the source was away has its own hold time.
+		held := !atOnce && mono < max(at, s.absence.since)+tick(g.hold)
+		if at == 0 || held || marks&(markAway|markStale) != 0 {
 			continue
 		}
 		marks |= markAway
@@ -187,23 +187,10 @@ func (s *sink) sweepAway(batch []point.Update, g *freshGroup, now time.Time) []p
 	return batch
 }
 
-// deadline is when a point last heard at the given time becomes not topical. A
-// value that came while the source was away has its own hold time.
-func (s *sink) deadline(hold time.Duration, at tick) tick {
-	switch {
-	case at > s.absence.since:
-		return at + tick(hold)
-	case s.absence.now:
-		return s.absence.since
-	default:
-		return s.absence.since + tick(hold)
-	}
-}
-
 // arm sets the timer for the next end of a hold time. Those of values that
 // came while the source was away are found by check.
 func (s *sink) arm(mono tick) {
-	if s.absence.since == 0 || s.absence.now {
+	if s.absence.since == 0 {
 		return
 	}
 	for i := range s.groups {
