@@ -1,0 +1,210 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"busbar/internal/image"
+	"busbar/internal/plant"
+	"busbar/internal/point"
+)
+
+// feedHost has a source "s" and a target "t", whose feed the test reads itself.
+func feedHost(t *testing.T, points ...plant.Point) (*host, Feed) {
+	t.Helper()
+	h := newHost(t, runUp)
+	h.mustApply(plantOf(sAndT(), points...))
+	return h, h.fakes.last("t").env.Feed
+}
+
+func sAndT() []plant.Connector { return []plant.Connector{connectorOf("s", ""), connectorOf("t", "")} }
+
+// show prints a batch: targets as id:point@address, changes as point=value with
+// "*" for a snapshot.
+func (h *host) show(b Batch) string {
+	text := ""
+	if b.Targets != nil {
+		for _, t := range *b.Targets {
+			text += fmt.Sprintf("%d:%s@%d ", t.ID, t.PointID, t.End.(*fakeTarget).Address)
+		}
+		text += "| "
+	}
+	if b.Gap > 0 {
+		text += fmt.Sprintf("gap %d ", b.Gap)
+	}
+	for _, c := range b.Changes {
+		mark := ""
+		if c.Snapshot {
+			mark = "*"
+		}
+		text += fmt.Sprintf("%s=%v%s ", h.nameOf(c.Point), c.Value, mark)
+	}
+	return text
+}
+
+func (h *host) nameOf(p point.Index) string {
+	for _, config := range h.plant.Points {
+		if index, _ := h.image.Lookup(config.ID); index == p {
+			return config.ID
+		}
+	}
+	return "?"
+}
+
+func (h *host) wantBatch(f Feed, want string) {
+	h.t.Helper()
+	b, err := f.Next(h.t.Context())
+	if err != nil {
+		h.t.Fatalf("Next = %v", err)
+	}
+	if got := h.show(b); got != want {
+		h.t.Errorf("batch %q, want %q", got, want)
+	}
+}
+
+// wantNothing checks that Next waits.
+func (h *host) wantNothing(f Feed) {
+	h.t.Helper()
+	ctx, cancel := context.WithTimeout(h.t.Context(), time.Second)
+	defer cancel()
+	if b, err := f.Next(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		h.t.Errorf("batch %q, %v, want none", h.show(b), err)
+	}
+}
+
+func TestFeedBeginsWithTargetsAndSnapshot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, f := feedHost(t, pointOf("a", "s", to("t", 1)), pointOf("b", "s", to("t", 2), to("t", 3)), pointOf("c", "s"))
+		h.deliver("s", "b", "5")
+		h.wantBatch(f, "1:a@1 2:b@2 3:b@3 | a=-* b=5* ")
+		h.deliver("s", "c", "1")
+		h.deliver("s", "b", "6")
+		h.wantBatch(f, "b=6 ")
+		h.wantNothing(f)
+	})
+}
+
+func TestFeedSkipsChangesThatAreInTheSnapshot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := pointOf("a", "s", to("t", 1)), pointOf("b", "s")
+		h, f := feedHost(t, a, b)
+		h.wantBatch(f, "1:a@1 | a=-* ")
+		h.deliver("s", "b", "1") // still before the cursor of the feed when b gets its target
+		h.deliver("s", "a", "2")
+		b.To = append(b.To, plant.Target{Connector: "t", End: &fakeTarget{Address: 2}})
+		h.mustApply(plantOf(sAndT(), a, b))
+		h.wantBatch(f, "1:a@1 2:b@2 | b=1* ")
+		h.deliver("s", "b", "3")
+		h.wantBatch(f, "a=2 b=3 ")
+	})
+}
+
+func TestFeedDeliversTargetsInBand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := pointOf("a", "s", to("t", 1)), pointOf("b", "s", to("t", 2))
+		h, f := feedHost(t, a, b)
+		h.wantBatch(f, "1:a@1 2:b@2 | a=-* b=-* ")
+
+		got := make(chan string, 1)
+		go func() {
+			batch, err := f.Next(t.Context())
+			got <- fmt.Sprint(h.show(batch), err)
+		}()
+		synctest.Wait() // Next waits
+		b.To[0].End = &fakeTarget{Address: 7}
+		h.mustApply(plantOf(sAndT(), b))
+		if got, want := <-got, "2:b@7 | <nil>"; got != want {
+			t.Errorf("batch %q, want %q", got, want)
+		}
+		h.mustApply(plantOf(sAndT(), a, b))
+		h.wantBatch(f, "3:a@1 2:b@7 | a=-* ") // a is another point now
+	})
+}
+
+func TestFeedIsNotDisturbedByAnUnchangedPlant(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, f := feedHost(t, pointOf("a", "s", to("t", 1)))
+		h.wantBatch(f, "1:a@1 | a=-* ")
+		h.mustApply(plantOf(sAndT(), pointOf("a", "s", to("t", 1))))
+		h.wantNothing(f)
+	})
+}
+
+func TestFeedTreatsAnotherTypeAsNew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, f := feedHost(t, pointOf("a", "s", to("t", 1)))
+		h.wantBatch(f, "1:a@1 | a=-* ")
+		h.deliver("s", "a", "2")
+		h.mustApply(plantOf(sAndT(), pointOf("a", "s", to("t", 1), counter)))
+		h.wantBatch(f, "1:a@1 | a=-* ")
+		h.deliver("s", "a", "3")
+		h.wantBatch(f, "a=3 ")
+	})
+}
+
+func TestFeedReportsAGapAndResynchronises(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, f := feedHost(t, pointOf("a", "s", to("t", 1)), pointOf("b", "s", to("t", 2)), pointOf("c", "s"))
+		h.wantBatch(f, "1:a@1 2:b@2 | a=-* b=-* ")
+		h.deliver("s", "a", "5")
+		for i := range 1024 {
+			h.deliver("s", "c", fmt.Sprint(i))
+		}
+		h.wantBatch(f, "gap 1 a=5* b=-* ")
+		h.deliver("s", "b", "6")
+		h.wantBatch(f, "b=6 ")
+	})
+}
+
+func TestFeedWithoutTargetsWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, f := feedHost(t, pointOf("a", "s"))
+		h.wantBatch(f, "| ")
+		h.deliver("s", "a", "1")
+		h.wantNothing(f)
+		h.mustApply(plantOf(sAndT(), pointOf("a", "s", to("t", 1))))
+		h.wantBatch(f, "1:a@1 | a=1* ")
+	})
+}
+
+func TestTargetCarriesTheRulesOfItsPoint(t *testing.T) {
+	p := plant.Point{
+		ID: "a", Type: point.Float, Name: "oil", Unit: "°C", Range: &plant.Range{Low: -50, High: 150},
+		Deadband: plant.Deadband{Value: 5, Percent: true},
+		To: []plant.Target{
+			{Scale: 1},
+			{Scale: 2, Offset: 3, OnUpdate: true, Range: &plant.Range{Low: 0, High: 10}},
+			{Scale: 1, Deadband: &plant.Deadband{Value: 0.5}},
+		},
+	}
+	common := Target{ID: 9, Point: 7, PointID: "a", Name: "oil", Unit: "°C", Type: point.Float}
+	want := []Target{common, common, common}
+	want[0].Gate, want[0].Convert = Gate{Deadband: 10}, Linear{Scale: 1, Low: -50, High: 150}
+	want[1].Gate, want[1].Convert = Gate{Deadband: 0.5, OnUpdate: true}, Linear{Scale: 2, Offset: 3, Low: 0, High: 10}
+	want[2].Gate, want[2].Convert = Gate{Deadband: 0.5}, Linear{Scale: 1, Low: -50, High: 150}
+	for i := range p.To {
+		if diff := cmp.Diff(newTarget(9, 7, &p, &p.To[i]), want[i]); diff != "" {
+			t.Errorf("target %d (-got +want):\n%s", i, diff)
+		}
+	}
+}
+
+func TestFeedEndsWithTheImage(t *testing.T) {
+	img := image.New(image.Options{})
+	img.Define([]image.Definition{{ID: "a", Type: point.Float}})
+	f := newFeed(img)
+	f.set([]Target{{Point: 0, Type: point.Float}})
+	if _, err := f.Next(t.Context()); err != nil {
+		t.Fatalf("Next = %v, want targets", err)
+	}
+	img.Close()
+	if _, err := f.Next(t.Context()); !errors.Is(err, image.ErrClosed) {
+		t.Errorf("Next = %v, want %v", err, image.ErrClosed)
+	}
+}
