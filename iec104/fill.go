@@ -1,0 +1,218 @@
+package iec104
+
+import (
+	"math"
+
+	"busbar/iec104/asdu"
+)
+
+const (
+	// turnFrames is how many frames of events are sent before frames of an
+	// answer are, and the other way round, while both wait.
+	turnFrames = 8
+	// shortTake is how many events are taken at once while answers wait, so
+	// that a turn stays short, and of background data always.
+	shortTake = 16
+)
+
+// work is the memory that a connection needs while it has something to send:
+// objects that were taken from the application and are not yet in a frame. They are
+// sent in the order in which they were taken, so that no value overtakes an
+// older one of the same point.
+type work struct {
+	events     [64]Event
+	from, to   int // of the events not yet in a frame
+	background bool
+	items      items
+}
+
+// items are objects of an answer, all of one request.
+type items struct {
+	buf      [128]Item // at least the longest ASDU with consecutive addresses
+	from, to int
+	header   asdu.Header // of the answer, without type and number
+	of       uint64      // number of the request
+}
+
+func (i *items) clear()         { i.from, i.to = 0, 0 }
+func (i *items) staged() []Item { return i.buf[i.from:i.to] }
+
+// fill implements user: confirmations first, then events and answers in turns,
+// then background data.
+func (c *ServerConn) fill(out []byte) []byte {
+	out = c.sendResponses(out)
+	if c.link.leaving || !c.link.room(out) {
+		return out
+	}
+	if c.work == nil {
+		c.work = c.srv.works.Get().(*work)
+	}
+	for moved := true; moved && c.link.room(out); {
+		var events, answers bool
+		out, events = c.sendEvents(out)
+		out, answers = c.sendAnswers(out)
+		out = c.sendResponses(out)
+		moved = events || answers || c.takeBackground()
+	}
+	if w := c.work; w.from == w.to && w.items.from == w.items.to {
+		c.giveBack()
+	}
+	return out
+}
+
+// giveBack returns the memory for staged objects.
+func (c *ServerConn) giveBack() {
+	if w := c.work; w != nil {
+		w.from, w.to = 0, 0
+		w.items.clear()
+		c.srv.works.Put(w)
+		c.work = nil
+	}
+}
+
+// sendEvents appends frames with events until there are none, or the turn is
+// over because an answer waits too. It reports whether it got anywhere.
+func (c *ServerConn) sendEvents(out []byte) (_ []byte, moved bool) {
+	w, frames, limit := c.work, 0, math.MaxInt
+	if c.requests.waiting() > 0 {
+		limit = turnFrames
+	}
+	for c.link.room(out) {
+		if w.from == w.to && (frames >= limit || !c.takeEvents()) {
+			break
+		}
+		moved = true
+		// Items read before these events were taken go before them.
+		for n, sq := c.plan(true); n > 0 && c.link.room(out); n, sq = c.plan(true) {
+			out = c.sendItems(out, n, sq)
+		}
+		if !c.link.room(out) {
+			break
+		}
+		n := c.eventRun()
+		out = c.packEvents(out, n)
+		frames++
+	}
+	return out, moved
+}
+
+// takeEvents takes the next events from the application; false: there are none.
+func (c *ServerConn) takeEvents() bool {
+	if c.dry.Load() {
+		return false
+	}
+	w := c.work
+	w.to = copy(w.events[:], w.events[w.from:w.to])
+	w.from = 0
+	room := w.events[w.to:]
+	if c.requests.waiting() > 0 {
+		room = room[:min(len(room), shortTake)]
+	}
+	c.dry.Store(true)
+	n := c.session.Next(room)
+	if n == len(room) {
+		c.dry.Store(false)
+	}
+	if n > 0 {
+		w.background = false
+	}
+	w.to += n
+	c.backDry = false
+	return n > 0
+}
+
+// takeBackground takes background data when nothing else waits.
+func (c *ServerConn) takeBackground() bool {
+	w := c.work
+	if c.backDry || w.from < w.to || c.requests.waiting() > 0 || !c.dry.Load() {
+		return false
+	}
+	n := c.session.Background(w.events[:shortTake])
+	c.backDry = n < shortTake
+	w.from, w.to = 0, n
+	w.background = n > 0
+	return n > 0
+}
+
+// eventRun returns how many of the events go into the next ASDU: those that
+// follow each other with the same type, cause and common address. It takes
+// further ones if that is not a full ASDU yet.
+func (c *ServerConn) eventRun() int {
+	w := c.work
+	for {
+		events := w.events[w.from:w.to]
+		first, most, n := &events[0], int(c.srv.single[events[0].Type]), 1
+		for n < most && n < len(events) && events[n].follows(first) {
+			n++
+		}
+		if n < len(events) || n >= most || w.background || !c.takeEvents() {
+			return n
+		}
+	}
+}
+
+// follows reports whether e may be in the same ASDU as f.
+func (e *Event) follows(f *Event) bool {
+	return e.Type == f.Type && e.Cause == f.Cause && e.CA == f.CA
+}
+
+// sendAnswers appends frames of the answer that is in work until it ends, has
+// to wait for events, or its turn is over because events wait too. It reports
+// whether it got anywhere.
+func (c *ServerConn) sendAnswers(out []byte) (_ []byte, moved bool) {
+	r := c.requests.current()
+	if r == nil || c.work.from < c.work.to {
+		return out, false
+	}
+	if r.answer == nil {
+		if !c.begin(r) {
+			c.requests.finish()
+		}
+		return out, true
+	}
+	st, frames, stuck := &c.work.items, 0, false
+	for c.link.room(out) {
+		over := r.done || stuck || frames >= turnFrames && !c.dry.Load()
+		if n, sq := c.plan(over); n > 0 {
+			out = c.sendItems(out, n, sq)
+			frames++
+			moved = true
+			continue
+		}
+		if over {
+			break
+		}
+		stuck = !c.takeItems(r)
+	}
+	if r.done && st.from == st.to {
+		c.finish(r)
+		moved = true
+	}
+	return out, moved
+}
+
+// takeItems takes the next objects of an answer; false: it has to wait for
+// events.
+func (c *ServerConn) takeItems(r *request) bool {
+	st := &c.work.items
+	st.to = copy(st.buf[:], st.buf[st.from:st.to])
+	st.from = 0
+	st.of = r.number
+	st.header = asdu.Header{Cause: r.cause, CA: r.ca, OA: r.oa, Test: r.test}
+	n, done := r.answer.Next(st.buf[st.to:])
+	st.to += n
+	r.done = done
+	r.found = r.found || n > 0
+	return n > 0 || done
+}
+
+// finish ends a request after its last object.
+func (c *ServerConn) finish(r *request) {
+	switch {
+	case r.typ != asdu.C_RD_NA_1:
+		c.terminate(r.asdu)
+	case !r.found:
+		c.mirror(r.asdu, asdu.UnknownIOA)
+	}
+	c.requests.finish()
+}

@@ -1,0 +1,181 @@
+package iec104
+
+import (
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+
+	"busbar/iec104/apci"
+)
+
+// transfer is the state of data transfer on a connection.
+type transfer uint8
+
+const (
+	stopped  transfer = iota
+	starting          // controlling: STARTDT act sent
+	started
+	stopping // controlled: confirmation of STOPDT withheld; controlling: STOPDT act sent
+)
+
+// user is what stands above a link. The link calls it with its lock held.
+type user interface {
+	// receive takes the ASDU of an I frame; it is a part of the read buffer. An
+	// error closes the connection.
+	receive(b []byte) error
+	// fill appends I frames to out as long as the link has room for them and
+	// there is something to send.
+	fill(out []byte) []byte
+	// confirmed tells that the peer has acknowledged n further events.
+	confirmed(n int)
+	// transferred tells that data transfer has started or stopped.
+	transferred(on bool)
+}
+
+// link is the state machine of one connection in both roles: it numbers,
+// acknowledges and supervises. Two goroutines belong to it, the reader (that
+// of run) and the writer; a timer is the third to drive it. Its state is
+// guarded by mu, which is never held while writing: whoever sets writing has
+// the right to write, and the others leave their work to it.
+type link struct {
+	conn       net.Conn
+	p          Params
+	controlled bool // this side is the controlled station
+	direct     bool // the reader may write: the system buffers what is written
+	user       user
+	buffers    *sync.Pool // of *[outSize]byte
+	trace      func(sent bool, apdu []byte)
+	begun      time.Time
+	wake       chan struct{} // for the writer, one place
+	down       chan struct{} // closed when the connection ends
+
+	mu       sync.Mutex
+	clock    time.Duration // now, as of the frames being received or composed
+	state    transfer
+	win      window
+	vr       apci.Seq // V(R), the number of the next frame to receive
+	owed     int      // received I frames not acknowledged
+	ackNow   bool     // acknowledge even if fewer than w are owed
+	control  []byte   // U frames to send, in order
+	out      []byte   // what is being written
+	timers   timers
+	events   uint64 // events in all I frames composed so far
+	settled  uint64 // events of which the application knows that they arrived
+	count    Counters
+	err      error // why the connection ended or is about to
+	leaving  bool  // end with err once what is due has been written
+	ended    bool
+	closed   bool // the conn
+	writing  bool
+	stopHeld bool // the confirmation of STOPDT waits for acknowledgements
+}
+
+const (
+	// outSize is the most that is written at once.
+	outSize = 32 << 10
+	// maxControl is the most octets of U frames that may wait to be sent.
+	maxControl = 64 << 10
+	// lingerTime is how long what is due may take to be written when the
+	// connection is to be closed.
+	lingerTime = time.Second
+)
+
+// run serves the connection until it ends and returns the reason, a *LinkError.
+func (l *link) run() error {
+	l.mu.Lock()
+	l.timers.received = l.now()
+	l.arm()
+	l.unlock()
+	var writer sync.WaitGroup
+	writer.Go(l.write)
+	l.read()
+	writer.Wait()
+	return l.err
+}
+
+// buffered reports whether a Write to conn returns although the peer is not
+// reading: true for sockets, not for net.Pipe. The reader must not write
+// otherwise, or two stations could wait for each other.
+func buffered(conn net.Conn) bool {
+	if wrapped, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		return buffered(wrapped.NetConn())
+	}
+	_, ok := conn.(syscall.Conn)
+	return ok
+}
+
+// write is the goroutine that sends what others have made due.
+func (l *link) write() {
+	for {
+		select {
+		case <-l.wake:
+		case <-l.down:
+			return
+		}
+		l.mu.Lock()
+		l.flush()
+		l.unlock()
+	}
+}
+
+// signal wakes the writer; it never blocks and needs no lock.
+func (l *link) signal() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// end closes the connection at once. The first reason stays.
+func (l *link) end(err error) {
+	if l.ended {
+		return
+	}
+	l.ended = true
+	if l.err == nil {
+		l.err = err
+	}
+	l.timers.stop()
+	close(l.down)
+}
+
+// leave closes the connection after what is due has been written.
+func (l *link) leave(err error) {
+	if l.ended || l.leaving {
+		return
+	}
+	l.leaving = true
+	l.err = err
+	l.timers.leaveBy = l.now() + lingerTime
+	l.arm()
+}
+
+// unlock releases the lock and closes the conn of a connection that has ended,
+// which can take time with TLS.
+func (l *link) unlock() {
+	closing := l.ended && !l.closed
+	l.closed = l.ended
+	l.mu.Unlock()
+	if closing {
+		// The connection is given up whatever Close returns.
+		_ = l.conn.Close()
+	}
+}
+
+// now returns the time since the connection began, on the monotonic clock.
+func (l *link) now() time.Duration { return time.Since(l.begun) }
+
+// ioError returns the reason behind a failed Read or Write.
+func ioError(err error) *LinkError {
+	switch {
+	case errors.Is(err, io.EOF):
+		return &LinkError{Reason: ClosedByPeer}
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, io.ErrClosedPipe):
+		return &LinkError{Reason: ClosedByPeer, Err: err}
+	default:
+		return &LinkError{Reason: NetworkFailed, Err: err}
+	}
+}

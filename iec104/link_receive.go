@@ -1,0 +1,214 @@
+package iec104
+
+import (
+	"errors"
+
+	"busbar/iec104/apci"
+)
+
+const (
+	readSize    = 512      // of the read buffer of an idle connection
+	maxReadSize = 64 << 10 // of one under load
+	// ackSlack is how many frames beyond w may be taken from the read buffer
+	// before they are acknowledged together.
+	ackSlack = 64
+	// directFrames is up to how many frames may be outstanding for the reader to
+	// write itself: so few always fit into the buffers of the system.
+	directFrames = 64
+)
+
+// read takes frames from the connection until it ends.
+func (l *link) read() {
+	buf := make([]byte, readSize)
+	held, small := 0, 0
+	for {
+		n, err := l.conn.Read(buf[held:])
+		if n > 0 {
+			full := held+n == len(buf)
+			held += n
+			used, ok := l.take(buf[:held])
+			if !ok {
+				return
+			}
+			held = copy(buf, buf[used:held])
+			if n < len(buf)/8 {
+				small++
+			} else {
+				small = 0
+			}
+			buf, small = resize(buf, held, full, small)
+		}
+		if err != nil {
+			l.mu.Lock()
+			l.end(ioError(err))
+			l.unlock()
+			return
+		}
+	}
+}
+
+// resize lets the read buffer grow while reads fill it, and shrink after a
+// series of small ones.
+func resize(buf []byte, held int, full bool, small int) ([]byte, int) {
+	size := len(buf)
+	switch {
+	case full && size < maxReadSize:
+		size *= 2
+	case small >= 64 && size > readSize:
+		size, small = readSize, 0
+	default:
+		return buf, small
+	}
+	grown := make([]byte, size)
+	copy(grown, buf[:held])
+	return grown, small
+}
+
+// take handles the whole frames at the beginning of b and returns how many
+// octets they have. It is false when the connection is over.
+func (l *link) take(b []byte) (used int, ok bool) {
+	l.mu.Lock()
+	defer l.unlock()
+	l.clock = l.now()
+	for !l.ended && !l.leaving {
+		f, n, err := apci.Parse(b[used:])
+		if err != nil {
+			l.refuse(frameError(err))
+			break
+		}
+		if n == 0 {
+			break
+		}
+		if l.trace != nil {
+			l.trace(false, b[used:used+n])
+		}
+		used += n
+		l.timers.received = l.clock
+		l.timers.partial = 0
+		l.count.ReceivedOctets += uint64(n)
+		if err := l.receive(f); err != nil {
+			l.refuse(err)
+			break
+		}
+		if l.owed >= l.p.W+ackSlack {
+			l.send()
+		}
+	}
+	if used < len(b) && l.timers.partial == 0 {
+		l.timers.partial = mark(l.clock)
+	}
+	if !l.ended {
+		l.send()
+		l.arm()
+	}
+	return used, !l.ended && !l.leaving
+}
+
+// send writes what is due, or has the writer do it where the reader might have
+// to wait for the peer.
+func (l *link) send() {
+	if l.direct && l.win.outstanding() <= directFrames {
+		l.flush()
+		return
+	}
+	l.signal()
+}
+
+// refuse ends data transfer because of a violation by the peer. Answers to
+// what came before it are still written.
+func (l *link) refuse(err error) {
+	l.state = stopped
+	l.leave(err)
+}
+
+// frameError returns the reason behind an error of the frame parser.
+func frameError(err error) *LinkError {
+	r := BadStart
+	switch {
+	case errors.Is(err, apci.ErrLength):
+		r = BadLength
+	case errors.Is(err, apci.ErrControlLength):
+		r = BadControlLength
+	case errors.Is(err, apci.ErrFunction):
+		r = BadFunction
+	}
+	return &LinkError{Reason: r, Err: err}
+}
+
+// receive handles one frame.
+func (l *link) receive(f apci.Frame) error {
+	if f.Reserved {
+		l.count.Tolerated++
+	}
+	switch f.Format {
+	case apci.FormatI:
+		l.count.ReceivedI++
+		return l.receiveI(f)
+	case apci.FormatS:
+		l.count.ReceivedS++
+		if l.state == stopped && l.controlled {
+			return violation(NotStarted, "s frame while stopped")
+		}
+		return l.acknowledge(f.NR)
+	default:
+		l.count.ReceivedU++
+		return l.receiveU(f.Function)
+	}
+}
+
+func (l *link) receiveI(f apci.Frame) error {
+	if l.state == stopped || l.state == starting || l.state == stopping && l.controlled {
+		return violation(NotStarted, "i frame while %s", l.state)
+	}
+	if f.NS != l.vr {
+		return violation(BadSendNumber, "n(s) %d, want %d", f.NS, l.vr)
+	}
+	if err := l.acknowledge(f.NR); err != nil {
+		return err
+	}
+	if err := l.user.receive(f.ASDU); err != nil {
+		return err
+	}
+	l.vr = l.vr.Next()
+	if l.owed == 0 {
+		l.timers.owed = l.clock
+	}
+	l.owed++
+	if l.state == stopping {
+		l.ackNow = true // the peer withholds its confirmation until then
+	}
+	return nil
+}
+
+// acknowledge takes a received N(R).
+func (l *link) acknowledge(nr apci.Seq) error {
+	if !nr.Acknowledges(l.win.ack, l.win.vs) {
+		return violation(BadAck, "n(r) %d, want %d to %d", nr, l.win.ack, l.win.vs)
+	}
+	events, progress := l.win.acknowledge(nr)
+	if !progress {
+		return nil
+	}
+	if l.win.outstanding() == 0 {
+		events = l.events // also those skipped since the last frame
+	}
+	l.settle(events)
+	if l.stopHeld && l.win.outstanding() == 0 {
+		l.confirmStop()
+	}
+	return nil
+}
+
+// settle tells the application which events have arrived.
+func (l *link) settle(events uint64) {
+	if n := int(events - l.settled); n > 0 {
+		l.settled = events
+		l.count.ConfirmedEvents += uint64(n)
+		l.user.confirmed(n)
+	}
+}
+
+// String returns the state in words.
+func (t transfer) String() string {
+	return [...]string{"stopped", "pending started", "started", "pending stopped"}[t]
+}

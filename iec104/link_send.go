@@ -1,0 +1,120 @@
+package iec104
+
+import (
+	"busbar/iec104/apci"
+)
+
+// flush writes everything that is due, many frames at a time. The lock is held
+// on entry and return but not while writing. If another goroutine is writing,
+// flush returns at once and that one does the work.
+func (l *link) flush() {
+	if l.writing || l.ended {
+		return
+	}
+	l.writing = true
+	for !l.ended {
+		l.clock = l.now()
+		n := l.compose()
+		if n == 0 {
+			break
+		}
+		l.timers.write = mark(l.clock)
+		l.arm()
+		out := l.out[:n]
+		l.mu.Unlock()
+		_, err := l.conn.Write(out)
+		l.mu.Lock()
+		l.timers.write = 0
+		l.count.Writes++
+		if err != nil {
+			l.end(ioError(err))
+		}
+	}
+	l.writing = false
+	if l.out != nil {
+		l.buffers.Put((*[outSize]byte)(l.out[:outSize]))
+		l.out = nil
+	}
+	if l.leaving {
+		l.end(l.err)
+	}
+}
+
+// compose puts what is due into out and returns its length: U frames first,
+// then I frames as the window and the buffer allow, and an S frame if received
+// frames are still to be acknowledged.
+func (l *link) compose() int {
+	if l.out == nil {
+		l.out = l.buffers.Get().(*[outSize]byte)[:]
+	}
+	out := l.out[:0]
+	if n := min(len(l.control), outSize/2/apci.HeaderLen*apci.HeaderLen); n > 0 {
+		out = append(out, l.control[:n]...)
+		l.control = append(l.control[:0], l.control[n:]...)
+		if len(l.control) == 0 && cap(l.control) > 256 {
+			l.control = nil
+		}
+	}
+	if l.state == started {
+		out = l.user.fill(out)
+	}
+	if l.owed > 0 && (l.owed >= l.p.W || l.ackNow) {
+		out = l.appendS(out)
+	}
+	l.count.SentOctets += uint64(len(out))
+	if l.trace != nil {
+		l.traceSent(out)
+	}
+	return len(out)
+}
+
+// room reports whether another I frame may be appended to out: fewer than k
+// are outstanding and a frame of full length fits.
+func (l *link) room(out []byte) bool {
+	return l.win.outstanding() < l.p.K && len(out)+apci.MaxLen <= outSize
+}
+
+// seal completes the I frame that begins at octet at of out: its ASDU follows
+// the place left for the header. events is the number of events in it.
+func (l *link) seal(out []byte, at, events int) {
+	apci.PutI(out[at:], len(out)-at-apci.HeaderLen, l.win.vs, l.vr)
+	l.events += uint64(events)
+	l.win.push(flight{sent: l.clock, events: l.events})
+	l.acknowledged()
+	l.count.SentI++
+}
+
+// skip notes events that are never sent: they are confirmed with those before
+// them.
+func (l *link) skip(events int) {
+	l.events += uint64(events)
+	if l.win.outstanding() == 0 {
+		l.settle(l.events)
+	}
+}
+
+// acknowledged notes that a frame with N(R) is on its way.
+func (l *link) acknowledged() {
+	l.owed = 0
+	l.ackNow = false
+}
+
+func (l *link) appendS(out []byte) []byte {
+	l.acknowledged()
+	l.count.SentS++
+	return apci.AppendS(out, l.vr)
+}
+
+// sendU makes a U frame due.
+func (l *link) sendU(f apci.Function) {
+	l.control = apci.AppendU(l.control, f)
+	l.count.SentU++
+}
+
+func (l *link) traceSent(out []byte) {
+	for len(out) > 0 {
+		n := int(out[1]) + 2
+		l.trace(true, out[:n])
+		out = out[n:]
+	}
+}

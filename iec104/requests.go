@@ -1,0 +1,174 @@
+package iec104
+
+import (
+	"bytes"
+	"slices"
+
+	"busbar/iec104/asdu"
+)
+
+// maxRequests is how many interrogations and reads may wait on one connection
+// before it is given up. A request to all common addresses may exceed it once.
+const maxRequests = 4096
+
+// request is an interrogation or a read that is being answered or waits for
+// its turn.
+type request struct {
+	asdu   []byte        // as received, with the own common address
+	answer Interrogation // nil: not begun
+	ca     uint16
+	cause  asdu.Cause // of the data
+	oa     uint8
+	qual   uint8
+	typ    asdu.TypeID
+	test   bool
+	number uint64 // tells requests apart
+	done   bool   // answer has nothing more
+	found  bool   // answer had an object
+}
+
+// requests are what waits for an answer. Interrogations are answered one after
+// the other; reads do not wait for them.
+type requests struct {
+	list  []request
+	reads []request
+}
+
+func (r *requests) waiting() int { return len(r.list) + len(r.reads) }
+
+// current returns the request to be answered now, nil if there is none.
+func (r *requests) current() *request {
+	switch {
+	case len(r.reads) > 0:
+		return &r.reads[0]
+	case len(r.list) > 0:
+		return &r.list[0]
+	default:
+		return nil
+	}
+}
+
+// finish removes the current request.
+func (r *requests) finish() {
+	if len(r.reads) > 0 {
+		r.reads = without(r.reads, 0)
+	} else {
+		r.list = without(r.list, 0)
+	}
+}
+
+// without removes an element and gives up an empty list.
+func without(list []request, i int) []request {
+	if len(list) == 1 {
+		return nil
+	}
+	return slices.Delete(list, i, i+1)
+}
+
+// find returns the place of the interrogation with the same type, common
+// address and qualifier, or −1.
+func (r *requests) find(t asdu.TypeID, ca uint16, qual uint8) int {
+	for i := range r.list {
+		if q := &r.list[i]; q.typ == t && q.ca == ca && q.qual == qual {
+			return i
+		}
+	}
+	return -1
+}
+
+// interrogate serves a general, group or counter interrogation, or its
+// cancellation, for one common address.
+func (c *ServerConn) interrogate(a *asdu.ASDU, b []byte, qual uint8, ca uint16, broadcast bool) {
+	running := c.requests.find(a.Type, ca, qual)
+	if a.Cause == asdu.Deactivation {
+		if running >= 0 {
+			c.cancel(running)
+		}
+		c.confirm(b, running >= 0)
+		return
+	}
+	cause := dataCause(a.Type, qual)
+	if running >= 0 || cause == 0 || a.Test && asdu.C_CI_NA_1 == a.Type && qual>>6 != 0 {
+		c.confirm(b, false)
+		return
+	}
+	c.lastRequest++
+	r := request{
+		number: c.lastRequest, asdu: bytes.Clone(b), ca: ca, cause: cause, oa: a.OA, qual: qual, typ: a.Type, test: a.Test,
+	}
+	// Of a request to all, each address begins its cycle when it is its turn.
+	if !broadcast && !c.begin(&r) {
+		return
+	}
+	c.requests.list = append(c.requests.list, r)
+}
+
+// dataCause returns the cause of the data that answer an interrogation, 0 if
+// the standard has no such qualifier.
+func dataCause(t asdu.TypeID, qual uint8) asdu.Cause {
+	if t == asdu.C_IC_NA_1 {
+		if qual >= 20 && qual <= 36 {
+			return asdu.Cause(qual)
+		}
+		return 0
+	}
+	switch rqt := qual & 0x3F; rqt {
+	case 5:
+		return asdu.CounterGeneral
+	case 1, 2, 3, 4:
+		return asdu.CounterGeneral + asdu.Cause(rqt)
+	default:
+		return 0
+	}
+}
+
+// begin asks the application for the answer and confirms the request; it is
+// false if the application refuses.
+func (c *ServerConn) begin(r *request) bool {
+	if r.typ == asdu.C_IC_NA_1 {
+		r.answer = c.session.Interrogate(r.ca, r.qual)
+	} else {
+		r.answer = c.session.Counters(r.ca, r.qual&0x3F, r.qual>>6)
+	}
+	c.confirm(r.asdu, r.answer != nil)
+	return r.answer != nil
+}
+
+// cancel drops an interrogation. What was read for it is not sent.
+func (c *ServerConn) cancel(i int) {
+	if w := c.work; w != nil && w.items.of == c.requests.list[i].number {
+		w.items.clear()
+	}
+	c.requests.list = without(c.requests.list, i)
+}
+
+// read serves a read command: at once an unknown address, the value in its turn.
+func (c *ServerConn) read(a *asdu.ASDU, o asdu.Object) {
+	if _, ok := c.session.Read(a.CA, o.IOA); !ok {
+		c.mirror(a.Octets(), asdu.UnknownIOA)
+		return
+	}
+	r := request{
+		asdu: bytes.Clone(a.Octets()), ca: a.CA, cause: asdu.Request, oa: a.OA, typ: a.Type, test: a.Test,
+		answer: &reading{session: c.session, ca: a.CA, ioa: o.IOA},
+	}
+	c.requests.reads = append(c.requests.reads, r)
+}
+
+// reading is the answer to a read command.
+type reading struct {
+	session Session
+	ca      uint16
+	ioa     uint32
+}
+
+// Next implements Interrogation.
+func (r *reading) Next(dst []Item) (int, bool) {
+	item, ok := r.session.Read(r.ca, r.ioa)
+	if !ok {
+		return 0, true
+	}
+	item.IOA = r.ioa
+	dst[0] = item
+	return 1, true
+}

@@ -1,0 +1,114 @@
+package iec104
+
+import (
+	"bytes"
+
+	"busbar/iec104/apci"
+	"busbar/iec104/asdu"
+)
+
+// maxResponses is how many octets of confirmations may wait for the window
+// before the connection is given up. An answer to all common addresses may
+// exceed it once.
+const maxResponses = 256 << 10
+
+// responses are the confirmations that wait to be sent, in order: whole ASDUs,
+// each behind an octet with its length.
+type responses struct {
+	queue []byte
+	head  int
+}
+
+func (r *responses) octets() int { return len(r.queue) - r.head }
+
+// add appends an ASDU and returns its place in the queue, to be changed.
+func (r *responses) add(b []byte) []byte {
+	if r.head > len(r.queue)/2 {
+		r.queue = append(r.queue[:0], r.queue[r.head:]...)
+		r.head = 0
+	}
+	r.queue = append(r.queue, byte(len(b)))
+	r.queue = append(r.queue, b...)
+	return r.queue[len(r.queue)-len(b):]
+}
+
+// next takes the oldest ASDU out.
+func (r *responses) next() []byte {
+	n := int(r.queue[r.head])
+	b := r.queue[r.head+1 : r.head+1+n]
+	r.head += 1 + n
+	if r.head == len(r.queue) {
+		r.head = 0
+		r.queue = r.queue[:0]
+		if cap(r.queue) > 4096 {
+			r.queue = nil
+		}
+	}
+	return b
+}
+
+// sendResponses appends the confirmations that wait, as the window allows.
+func (c *ServerConn) sendResponses(out []byte) []byte {
+	for c.responses.octets() > 0 && c.link.room(out) {
+		out = c.sendRaw(out, c.responses.next())
+	}
+	return out
+}
+
+// sendRaw appends an I frame with the ASDU b.
+func (c *ServerConn) sendRaw(out, b []byte) []byte {
+	at := len(out)
+	out = append(out, make([]byte, apci.HeaderLen)...)
+	out = append(out, b...)
+	c.link.seal(out, at, 0)
+	return out
+}
+
+// Mirrored answers are limited to protect the line: so many at once, and so
+// many per second.
+const (
+	mirrorBurst = 1000
+	mirrorRate  = 1000
+)
+
+// mirror answers an ASDU with cause 44 … 47: unchanged but for the cause, with
+// P/N = 1 and T as received.
+func (c *ServerConn) mirror(b []byte, cause asdu.Cause) {
+	now := c.link.clock
+	c.mirrors = min(mirrorBurst, c.mirrors+(now-c.mirrorsAt).Seconds()*mirrorRate)
+	c.mirrorsAt = now
+	if c.mirrors < 1 || len(b) > c.link.p.maxASDU() {
+		c.link.count.MirrorsSuppressed++
+		return
+	}
+	c.mirrors--
+	c.link.count.Mirrored++
+	asdu.SetCause(c.responses.add(b), cause, true)
+}
+
+// confirm answers a request with cause 7 or 9, depending on its cause.
+func (c *ServerConn) confirm(b []byte, positive bool) {
+	cause := asdu.ActivationCon
+	if asdu.Cause(b[2]&0x3F) == asdu.Deactivation {
+		cause = asdu.DeactivationCon
+	}
+	asdu.SetCause(c.responses.add(b), cause, !positive)
+}
+
+// terminate tells with cause 10 that what was requested has ended.
+func (c *ServerConn) terminate(b []byte) {
+	asdu.SetCause(c.responses.add(b), asdu.ActivationTerm, false)
+}
+
+// as returns a copy of a request with the common address ca: each station
+// answers a request to all under its own.
+func (c *ServerConn) as(b []byte, ca uint16) []byte {
+	own := bytes.Clone(b)
+	s := c.link.p.Sizes
+	at := 2 + int(s.COT)
+	own[at] = byte(ca)
+	if s.CA == 2 {
+		own[at+1] = byte(ca >> 8)
+	}
+	return own
+}

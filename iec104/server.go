@@ -1,0 +1,195 @@
+package iec104
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"busbar/iec104/asdu"
+)
+
+// ServerConfig is the configuration of a [Server]. The zero value serves
+// anybody with the defaults of the standard.
+type ServerConfig struct {
+	Params Params
+	// Allow lists the addresses that may connect. nil allows any, an empty list
+	// none. Others are accepted and closed at once.
+	Allow []netip.Prefix
+	// MaxConnections is how many connections may be open. Range 1 … 10000,
+	// default 100. Further ones are accepted and closed at once.
+	MaxConnections int
+	// ConnectRate is how many connections per second one address may open on
+	// average, after a burst of the larger of 100 and MaxConnections. Default
+	// 10; negative is no limit. Further ones are accepted and closed at once.
+	ConnectRate float64
+	// MaxObjectsPerASDU limits the information objects put into one ASDU, for
+	// peers that take few. Range 1 … 127; the default 0 fills ASDUs.
+	MaxObjectsPerASDU int
+	// Test104 answers the test command C_TS_NA_1, which belongs to -101. By
+	// default it is an unknown type; C_TS_TA_1 is always answered.
+	Test104 bool
+}
+
+func (c ServerConfig) complete() (ServerConfig, error) {
+	var errs []error
+	p, err := c.Params.Complete()
+	if err != nil {
+		errs = append(errs, err)
+	}
+	c.Params = p
+	c.MaxConnections = orDefault(c.MaxConnections, 100)
+	c.ConnectRate = orDefault(c.ConnectRate, 10)
+	if c.MaxConnections < 1 || c.MaxConnections > 10000 {
+		errs = append(errs, fmt.Errorf("connections %d: want 1 to 10000", c.MaxConnections))
+	}
+	if c.MaxObjectsPerASDU < 0 || c.MaxObjectsPerASDU > 127 {
+		errs = append(errs, fmt.Errorf("objects per ASDU %d: want 0 to 127", c.MaxObjectsPerASDU))
+	}
+	c.MaxObjectsPerASDU = orDefault(c.MaxObjectsPerASDU, 127)
+	return c, errors.Join(errs...)
+}
+
+// Server is a controlled station: it serves any number of controlling
+// stations, each connection with a [Session] of its own. Its methods may be
+// called from any goroutine.
+type Server struct {
+	cfg     ServerConfig
+	opt     options
+	station Station
+	buffers sync.Pool // of *[outSize]byte
+	works   sync.Pool // of *work
+	quiet   quieter
+	single  capacities // with an address for each object
+	serial  capacities // with consecutive addresses
+
+	mu     sync.Mutex
+	conns  map[uint64]*ServerConn
+	lastID uint64
+	rates  rates
+	stats  ServerStats
+}
+
+// NewServer returns a server for the station. It fails with all faults of the
+// configuration together.
+func NewServer(s Station, cfg ServerConfig, opts ...Option) (*Server, error) {
+	cfg, err := cfg.complete()
+	if err != nil {
+		return nil, fmt.Errorf("iec104: server: %w", err)
+	}
+	srv := &Server{cfg: cfg, opt: newOptions(opts), station: s, conns: make(map[uint64]*ServerConn)}
+	srv.single, srv.serial = cfg.capacities(false), cfg.capacities(true)
+	srv.buffers.New = func() any { return new([outSize]byte) }
+	srv.works.New = func() any { return new(work) }
+	srv.rates = newRates(cfg.ConnectRate, max(100, cfg.MaxConnections))
+	srv.quiet = quieter{log: srv.opt.log}
+	return srv, nil
+}
+
+// Params returns the parameters in force, with the defaults filled in.
+func (s *Server) Params() Params { return s.cfg.Params }
+
+// Serve accepts connections until ctx ends. Then it closes the listener and
+// its connections, waits for them and returns nil. If accepting fails it does
+// the same and returns the error.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var conns sync.WaitGroup
+	defer conns.Wait()
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { closeQuietly(l) })
+	defer stop()
+	defer closeQuietly(l)
+	var delay time.Duration
+	for {
+		conn, err := l.Accept()
+		switch {
+		case err == nil:
+			delay = 0
+			conns.Go(func() { s.serve(ctx, conn) })
+		case ctx.Err() != nil:
+			return nil
+		case !passing(err):
+			return fmt.Errorf("iec104: accept: %w", err)
+		default:
+			// Out of file descriptors or the like: what is open goes on.
+			delay = min(max(2*delay, 10*time.Millisecond), time.Second)
+			s.opt.log.WarnContext(ctx, "accept failed, will retry", "retry_in", delay, "error", err)
+			select {
+			case <-time.After(delay):
+			case <-ctx.Done():
+			}
+		}
+	}
+}
+
+// passing reports whether accepting may succeed again.
+func passing(err error) bool {
+	return !errors.Is(err, net.ErrClosed)
+}
+
+// closeQuietly closes what is of no further use; an error changes nothing.
+func closeQuietly(c interface{ Close() error }) { _ = c.Close() }
+
+// serve is ServeConn for accepted connections: the reason has been logged.
+func (s *Server) serve(ctx context.Context, conn net.Conn) {
+	// The reason a connection ended is not the concern of the listener.
+	_ = s.ServeConn(ctx, conn)
+}
+
+// ServeConn serves one connection until it ends or ctx does, and returns the
+// reason, a *[LinkError]. The limits on address, number and rate hold for it
+// too. A connection with a HandshakeContext method, such as TLS, is given T0
+// for it.
+func (s *Server) ServeConn(ctx context.Context, conn net.Conn) error {
+	remote := conn.RemoteAddr()
+	c, reason := s.admit(conn)
+	if reason != 0 {
+		err := &LinkError{Reason: reason}
+		closeQuietly(conn)
+		s.quiet.log1(ctx, slog.LevelWarn, reason, "connection refused", "peer", addrString(remote), "error", err)
+		return err
+	}
+	s.opt.log.InfoContext(ctx, "connection accepted", "conn", c.id, "peer", addrString(remote))
+	err := c.serve(ctx)
+	s.release(c, err)
+	level := slog.LevelInfo
+	if r := err.Reason; r != ClosedLocally && r != ClosedByPeer {
+		level = slog.LevelWarn
+	}
+	s.quiet.log1(ctx, level, err.Reason, "connection closed", "conn", c.id, "peer", addrString(remote), "error", err)
+	return err
+}
+
+// Disconnect closes the connection with the given id; false: there is none.
+func (s *Server) Disconnect(id uint64) bool {
+	s.mu.Lock()
+	c := s.conns[id]
+	s.mu.Unlock()
+	if c != nil {
+		c.Close(errors.New("disconnected"))
+	}
+	return c != nil
+}
+
+func addrString(a net.Addr) string {
+	if a == nil {
+		return ""
+	}
+	return a.String()
+}
+
+// capacities are how many objects of each type one ASDU may hold.
+type capacities [256]uint8
+
+func (c ServerConfig) capacities(sq bool) (most capacities) {
+	for t := range most {
+		n := asdu.Capacity(asdu.TypeID(t), sq, c.Params.Sizes, c.Params.maxASDU())
+		most[t] = uint8(min(n, c.MaxObjectsPerASDU))
+	}
+	return most
+}

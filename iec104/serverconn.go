@@ -1,0 +1,173 @@
+package iec104
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync/atomic"
+	"time"
+)
+
+// ServerConn is one connection of a [Server]. Its methods may be called from
+// any goroutine; of these only Wake by the methods of its [Session].
+type ServerConn struct {
+	link    link
+	srv     *Server
+	session Session
+	id      uint64
+	remote  net.Addr
+	since   time.Time
+
+	// dry: the session has no further events and will call Wake when it has.
+	// It is set before the session is asked, so that no Wake is lost.
+	dry atomic.Bool
+
+	// The rest is guarded by the lock of the link.
+	on          bool // data transfer, as told to the session
+	onSince     time.Time
+	backDry     bool // nothing more in the background until Wake
+	work        *work
+	responses   responses
+	requests    requests
+	lastRequest uint64
+	mirrors     float64 // mirrored answers that may be sent, refilled with time
+	mirrorsAt   time.Duration
+}
+
+func newServerConn(s *Server, id uint64, conn net.Conn) *ServerConn {
+	c := &ServerConn{srv: s, id: id, remote: conn.RemoteAddr(), since: time.Now(), mirrors: mirrorBurst}
+	c.onSince = c.since
+	l := &c.link
+	l.conn = conn
+	l.p = s.cfg.Params
+	l.controlled = true
+	l.direct = buffered(conn)
+	l.user = c
+	l.buffers = &s.buffers
+	l.begun = c.since
+	l.wake = make(chan struct{}, 1)
+	l.down = make(chan struct{})
+	if trace := s.opt.trace; trace != nil {
+		l.trace = func(sent bool, apdu []byte) { trace(id, sent, apdu) }
+	}
+	return c
+}
+
+// serve runs the connection until it ends or ctx does.
+func (c *ServerConn) serve(ctx context.Context) *LinkError {
+	if err := c.handshake(ctx); err != nil {
+		closeQuietly(c.link.conn)
+		return &LinkError{Reason: HandshakeFailed, Err: err}
+	}
+	session, err := c.srv.station.Open(c)
+	if err != nil {
+		closeQuietly(c.link.conn)
+		return &LinkError{Reason: StationRefused, Err: err}
+	}
+	c.link.mu.Lock()
+	c.session = session
+	c.link.unlock()
+	stop := context.AfterFunc(ctx, func() { c.Close(nil) })
+	defer stop()
+	err = c.link.run()
+	c.link.mu.Lock()
+	c.giveBack()
+	session.Closed(err)
+	c.link.unlock()
+	var le *LinkError
+	if !errors.As(err, &le) {
+		le = &LinkError{Reason: ClosedLocally, Err: err}
+	}
+	return le
+}
+
+// handshake gives a connection such as TLS the time T0 for its handshake.
+func (c *ServerConn) handshake(ctx context.Context) error {
+	h, ok := c.link.conn.(interface {
+		HandshakeContext(ctx context.Context) error
+	})
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.link.p.T0)
+	defer cancel()
+	return h.HandshakeContext(ctx)
+}
+
+// Wake tells that the session has events or background data again. It never
+// blocks and may be called with any lock held.
+func (c *ServerConn) Wake() {
+	if c.dry.CompareAndSwap(true, false) {
+		c.link.signal()
+	}
+}
+
+// ID returns the number of the connection, unique in its server.
+func (c *ServerConn) ID() uint64 { return c.id }
+
+// RemoteAddr returns the address of the controlling station.
+func (c *ServerConn) RemoteAddr() net.Addr { return c.remote }
+
+// NetConn returns the connection below, such as to look at the certificate of
+// a TLS peer. It must not be read, written or closed.
+func (c *ServerConn) NetConn() net.Conn { return c.link.conn }
+
+// Close closes the connection with a reason, which may be nil. Confirmations
+// that are due are still sent, as far as the window allows and for at most a
+// second; Close does not wait for that.
+func (c *ServerConn) Close(reason error) {
+	c.link.mu.Lock()
+	c.link.leave(&LinkError{Reason: ClosedLocally, Err: reason})
+	c.link.unlock()
+	c.link.signal()
+}
+
+// transferred implements user.
+func (c *ServerConn) transferred(on bool) {
+	c.onSince = time.Now()
+	if on == c.on {
+		return
+	}
+	c.on = on
+	c.dry.Store(false)
+	c.backDry = false
+	if !on {
+		// Answers are bound to the transfer they were asked in; events that were
+		// taken stay and are sent first when it starts again.
+		c.responses = responses{}
+		c.requests = requests{}
+		if c.work != nil {
+			c.work.items.clear()
+		}
+	}
+	c.session.Started(on)
+}
+
+// confirmed implements user.
+func (c *ServerConn) confirmed(n int) { c.session.Confirm(n) }
+
+// counters returns the figures of the connection.
+func (c *ServerConn) counters() Counters {
+	c.link.mu.Lock()
+	defer c.link.unlock()
+	return c.link.count
+}
+
+func (c *ServerConn) info() ConnInfo {
+	l := &c.link
+	l.mu.Lock()
+	defer l.unlock()
+	return ConnInfo{
+		ID: c.id, Peer: addrString(c.remote), State: l.state.String(), Since: c.since, StateSince: c.onSince,
+		VS: uint16(l.win.vs), VR: uint16(l.vr), Acknowledged: uint16(l.win.ack),
+		Outstanding: l.win.outstanding(), Owed: l.owed,
+		Answers: c.requests.waiting(), QueuedOctets: c.responses.octets(), Counters: l.count,
+	}
+}
+
+// unencodable counts an object that fits no ASDU, and logs it within limits.
+func (c *ServerConn) unencodable(err error) {
+	c.link.count.Unencodable++
+	c.srv.quiet.log1(context.Background(), slog.LevelError, 0, "object cannot be sent, skipped", "conn", c.id, "error", err)
+}

@@ -1,0 +1,102 @@
+package iec104
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+)
+
+// ServerStats are the figures of a [Server] since it was made.
+type ServerStats struct {
+	Counters               // of all connections, open and closed
+	Accepted   uint64      // connections served, also those still open
+	Open       int         // connections now
+	Started    int         // of these, with data transfer started
+	Closed     ClosedCount // connections closed or refused, by reason
+	LastReason string      // why the last one was closed
+}
+
+// ClosedCount counts by [Reason].
+type ClosedCount [reasons]uint64
+
+// ConnInfo describes an open connection.
+type ConnInfo struct {
+	ID           uint64
+	Peer         string    // address and port
+	State        string    // "stopped", "started", "pending stopped"
+	Since        time.Time // of the connection
+	StateSince   time.Time // of the state
+	VS, VR       uint16    // next send and receive sequence numbers
+	Acknowledged uint16    // the oldest own frame not acknowledged, or VS
+	Outstanding  int       // own frames not acknowledged, at most K
+	Owed         int       // received frames not yet acknowledged
+	Answers      int       // requests in work or waiting
+	QueuedOctets int       // of confirmations waiting for the window
+	Counters
+}
+
+// Conns describes the open connections, oldest first.
+func (s *Server) Conns() []ConnInfo {
+	s.mu.Lock()
+	conns := make([]*ServerConn, 0, len(s.conns))
+	for _, c := range s.conns {
+		conns = append(conns, c)
+	}
+	s.mu.Unlock()
+	infos := make([]ConnInfo, len(conns))
+	for i, c := range conns {
+		infos[i] = c.info()
+	}
+	slices.SortFunc(infos, func(a, b ConnInfo) int { return cmp.Compare(a.ID, b.ID) })
+	return infos
+}
+
+// Stats returns the figures of the server.
+func (s *Server) Stats() ServerStats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stats := s.stats
+	stats.Open = len(s.conns)
+	for _, c := range s.conns {
+		i := c.info()
+		stats.Add(i.Counters)
+		if i.State == started.String() {
+			stats.Started++
+		}
+	}
+	return stats
+}
+
+// quieter logs at most one line per reason and minute; what was left out is
+// told with the next line.
+type quieter struct {
+	log  *slog.Logger
+	mu   sync.Mutex
+	last [reasons]struct {
+		at      time.Time
+		skipped int
+	}
+}
+
+const quietTime = time.Minute
+
+func (q *quieter) log1(ctx context.Context, level slog.Level, r Reason, msg string, args ...any) {
+	q.mu.Lock()
+	e := &q.last[r]
+	now := time.Now()
+	if !e.at.IsZero() && now.Sub(e.at) < quietTime {
+		e.skipped++
+		q.mu.Unlock()
+		return
+	}
+	skipped := e.skipped
+	e.at, e.skipped = now, 0
+	q.mu.Unlock()
+	if skipped > 0 {
+		args = append([]any{"skipped", skipped}, args...)
+	}
+	q.log.Log(ctx, level, msg, args...)
+}
