@@ -43,7 +43,7 @@ func NewDecoder[T any]() (*Decoder[T], error) {
 // a whole. After a fault into is filled in part.
 func (d *Decoder[T]) Decode(n *Node, into *T) []FieldProblem {
 	var r report
-	d.plan.decode(&r, "", n, reflect.ValueOf(into).Elem())
+	d.plan.decode(&r, n, reflect.ValueOf(into).Elem())
 	return r.problems
 }
 
@@ -59,7 +59,7 @@ func DecodeStruct(n *Node, into any) []FieldProblem {
 		return []FieldProblem{{Text: err.Error()}}
 	}
 	var r report
-	plan.decode(&r, "", n, v.Elem())
+	plan.decode(&r, n, v.Elem())
 	return r.problems
 }
 
@@ -78,52 +78,63 @@ func (*Later) UnmarshalNode(*Node) error { return errLater }
 
 // report collects the faults of one decoding.
 type report struct {
+	trail    trail // to the node under way
 	problems []FieldProblem
 }
 
-func (r *report) add(path string, n *Node, text string) {
-	r.problems = append(r.problems, FieldProblem{Path: path, Text: text, line: n.Line, col: n.Col})
+// add reports a fault of the node under way.
+func (r *report) add(text string) {
+	r.problems = append(r.problems, FieldProblem{Path: r.trail.String(), Text: text})
 }
 
-// unknown reports a key that is not known among known.
-func (r *report) unknown(path string, f *Field, known []string) {
+// unknown reports a key that is not among known.
+func (r *report) unknown(f *Field, known []string) {
 	r.problems = append(r.problems, FieldProblem{
-		Path: Key(path, f.Key), Text: unknownKey(f.Key, known),
+		Path: Key(r.trail.String(), f.Key), Text: unknownKey(f.Key, known),
 		line: f.Line, col: f.Col, unknown: f.Key, known: known,
 	})
+}
+
+// missing reports an absent key of the node under way.
+func (r *report) missing(key, want string) {
+	r.problems = append(r.problems, FieldProblem{Path: Key(r.trail.String(), key), Text: "is missing, want " + want})
 }
 
 // structPlan is how a map becomes a struct.
 type structPlan struct {
 	fields []fieldPlan
 	names  []string // the keys, in order of the fields
+	known  []string // the same without those of later versions
 }
 
 type fieldPlan struct {
 	name     string
 	index    []int
 	required bool
+	wanted   string // what is wanted where the key is missing
 	value    *value
 }
 
-func (p *structPlan) decode(r *report, path string, n *Node, into reflect.Value) {
+func (p *structPlan) decode(r *report, n *Node, into reflect.Value) {
 	if n.Kind != Map {
-		r.add(path, n, n.wrong("a map").Error())
+		r.add(n.wrong("a map").Error())
 		return
 	}
 	for i := range n.Fields {
 		f := &n.Fields[i]
 		at := slices.Index(p.names, f.Key)
 		if at < 0 {
-			r.unknown(path, f, p.names)
+			r.unknown(f, p.known)
 			continue
 		}
 		field := &p.fields[at]
-		field.value.decode(r, Key(path, f.Key), f.Value, into.FieldByIndex(field.index))
+		r.trail.enter(f.Key)
+		field.value.decode(r, f.Value, into.FieldByIndex(field.index))
+		r.trail.leave()
 	}
 	for i := range p.fields {
 		if f := &p.fields[i]; f.required && n.Get(f.name) == nil {
-			r.add(Key(path, f.name), n, "is missing, want "+f.value.want)
+			r.missing(f.name, f.wanted)
 		}
 	}
 }

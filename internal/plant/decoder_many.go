@@ -13,14 +13,17 @@ func (pl *planner) pointer(t reflect.Type, tag reflect.StructTag) (*value, error
 	if err != nil {
 		return nil, err
 	}
-	return &value{want: elem.want, decode: func(r *report, path string, n *Node, into reflect.Value) {
+	return &value{want: elem.want, decode: func(r *report, n *Node, into reflect.Value) {
 		// A default behind the pointer is copied, not changed: it may be shared.
+		// After a fault it stays as it was.
 		target := reflect.New(t.Elem())
 		if !into.IsNil() {
 			target.Elem().Set(into.Elem())
 		}
-		elem.decode(r, path, n, target.Elem())
-		into.Set(target)
+		before := len(r.problems)
+		if elem.decode(r, n, target.Elem()); len(r.problems) == before {
+			into.Set(target)
+		}
 	}}, nil
 }
 
@@ -33,15 +36,21 @@ func (pl *planner) slice(t reflect.Type, tag reflect.StructTag) (*value, error) 
 	if err != nil {
 		return nil, err
 	}
-	want := "a list" + wantLength(low, high, "items")
-	return &value{want: want, decode: func(r *report, path string, n *Node, into reflect.Value) {
-		if n.Kind != List || len(n.Items) < low || len(n.Items) > high {
-			r.add(path, n, n.wrong(want).Error())
+	want := "a list" + of(wantLength(low, high, "items"))
+	return &value{want: want, decode: func(r *report, n *Node, into reflect.Value) {
+		if n.Kind != List {
+			r.add(n.wrong(want).Error())
+			return
+		}
+		if c := len(n.Items); c < low || c > high {
+			r.add(fmt.Sprintf("has %d items, want%s", c, wantLength(low, high, "items")))
 			return
 		}
 		list := reflect.MakeSlice(t, len(n.Items), len(n.Items))
 		for i, item := range n.Items {
-			elem.decode(r, Item(path, i), item, list.Index(i))
+			r.trail.enterItem(i)
+			elem.decode(r, item, list.Index(i))
+			r.trail.leave()
 		}
 		into.Set(list)
 	}}, nil
@@ -59,17 +68,23 @@ func (pl *planner) mapOf(t reflect.Type, tag reflect.StructTag) (*value, error) 
 	if err != nil {
 		return nil, err
 	}
-	want := "a map" + wantLength(low, high, "keys")
-	return &value{want: want, decode: func(r *report, path string, n *Node, into reflect.Value) {
-		if n.Kind != Map || len(n.Fields) < low || len(n.Fields) > high {
-			r.add(path, n, n.wrong(want).Error())
+	want := "a map" + of(wantLength(low, high, "keys"))
+	return &value{want: want, decode: func(r *report, n *Node, into reflect.Value) {
+		if n.Kind != Map {
+			r.add(n.wrong(want).Error())
+			return
+		}
+		if c := len(n.Fields); c < low || c > high {
+			r.add(fmt.Sprintf("has %d keys, want%s", c, wantLength(low, high, "keys")))
 			return
 		}
 		m := reflect.MakeMapWithSize(t, len(n.Fields))
 		for i := range n.Fields {
 			f := &n.Fields[i]
 			v := reflect.New(t.Elem()).Elem()
-			elem.decode(r, Key(path, f.Key), f.Value, v)
+			r.trail.enter(f.Key)
+			elem.decode(r, f.Value, v)
+			r.trail.leave()
 			m.SetMapIndex(reflect.ValueOf(f.Key).Convert(t.Key()), v)
 		}
 		into.Set(m)
@@ -126,10 +141,18 @@ func wantLength(low, high int, unit string) string {
 	case high == math.MaxInt && low == 0:
 		return ""
 	case high == math.MaxInt:
-		return fmt.Sprintf(" of %d or more %s", low, unit)
+		return fmt.Sprintf(" %d or more %s", low, unit)
 	default:
-		return fmt.Sprintf(" of %d to %d %s", low, high, unit)
+		return fmt.Sprintf(" %d to %d %s", low, high, unit)
 	}
+}
+
+// of puts the word before a description of a length, if there is one.
+func of(length string) string {
+	if length == "" {
+		return ""
+	}
+	return " of" + length
 }
 
 // withoutLengths is the tag of the elements of a list or map: its bounds are

@@ -17,14 +17,14 @@ var errLater = errors.New("not supported by this version")
 // value is how a node becomes a value of one type.
 type value struct {
 	want   string // what is wanted, for problems
-	decode func(r *report, path string, n *Node, into reflect.Value)
+	decode func(r *report, n *Node, into reflect.Value)
 }
 
 // scalar makes a value of a function that returns what is wrong.
 func scalar(want string, set func(n *Node, into reflect.Value) error) *value {
-	return &value{want: want, decode: func(r *report, path string, n *Node, into reflect.Value) {
+	return &value{want: want, decode: func(r *report, n *Node, into reflect.Value) {
 		if err := set(n, into); err != nil {
-			r.add(path, n, err.Error())
+			r.add(err.Error())
 		}
 	}}
 }
@@ -60,6 +60,9 @@ func (pl *planner) structOf(t reflect.Type) (*value, error) {
 			return nil, fmt.Errorf("key %s occurs twice", f.name)
 		}
 		p.names = append(p.names, f.name)
+		if t.FieldByIndex(f.index).Type != reflect.TypeFor[Later]() {
+			p.known = append(p.known, f.name)
+		}
 	}
 	return &value{want: "a map", decode: p.decode}, nil
 }
@@ -86,7 +89,11 @@ func (pl *planner) fields(p *structPlan, t reflect.Type, index []int) error {
 		if err != nil {
 			return fmt.Errorf("field %s: %w", f.Name, err)
 		}
-		p.fields = append(p.fields, fieldPlan{name: name, index: at, required: f.Tag.Get("required") == "true", value: v})
+		wanted := v.want
+		if doc := f.Tag.Get("doc"); doc != "" {
+			wanted = doc
+		}
+		p.fields = append(p.fields, fieldPlan{name: name, index: at, required: f.Tag.Get("required") == "true", wanted: wanted, value: v})
 	}
 	return nil
 }
@@ -95,7 +102,7 @@ func (pl *planner) fields(p *structPlan, t reflect.Type, index []int) error {
 func (pl *planner) value(t reflect.Type, tag reflect.StructTag) (*value, error) {
 	switch {
 	case reflect.PointerTo(t).Implements(reflect.TypeFor[NodeDecoder]()):
-		return custom(tag), nil
+		return custom(), nil
 	case t == reflect.TypeFor[*Node]():
 		return scalar("a value", func(n *Node, into reflect.Value) error {
 			into.Set(reflect.ValueOf(n))
@@ -128,12 +135,8 @@ func (pl *planner) value(t reflect.Type, tag reflect.StructTag) (*value, error) 
 	}
 }
 
-func custom(tag reflect.StructTag) *value {
-	want := "a value"
-	if doc := tag.Get("doc"); doc != "" {
-		want = doc
-	}
-	return scalar(want, func(n *Node, into reflect.Value) error {
+func custom() *value {
+	return scalar("a value", func(n *Node, into reflect.Value) error {
 		return into.Addr().Interface().(NodeDecoder).UnmarshalNode(n)
 	})
 }
@@ -156,7 +159,7 @@ func planString(tag reflect.StructTag) (*value, error) {
 	if err != nil {
 		return nil, err
 	}
-	want := "text" + wantLength(low, high, "characters")
+	want := "text" + of(wantLength(low, high, "characters"))
 	return scalar(want, func(n *Node, into reflect.Value) error {
 		s, err := n.Str()
 		if err != nil {
@@ -237,7 +240,10 @@ func planDuration(tag reflect.StructTag) (*value, error) {
 	if err := bounds(tag, time.ParseDuration, &low, &high); err != nil {
 		return nil, err
 	}
-	want := "a duration such as 15s, 10m or 250ms" + wantBounds(tag)
+	want := wantDuration
+	if b := wantBounds(tag); b != "" {
+		want = "a duration" + b
+	}
 	return scalar(want, func(n *Node, into reflect.Value) error {
 		d, err := n.Duration()
 		if err != nil || d < low || d > high {

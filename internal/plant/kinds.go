@@ -10,8 +10,9 @@ type Kinds interface {
 
 // Kind is what the plant needs to know of a kind of connectors. Its methods
 // are called from one goroutine at a time. Decoders get a map with the keys
-// that are not generic; they return what they decoded and every fault at a path
-// relative to that map. What they return is discarded if there is any fault.
+// that are not generic; they return what they decoded, never nil, and every fault
+// at a path relative to that map. What they return is discarded if there is any
+// fault.
 type Kind interface {
 	// CanSource reports whether points may name a connector of this kind in `from`.
 	CanSource() bool
@@ -32,8 +33,8 @@ type Kind interface {
 	// Type of 0 was reported already.
 	Target(n *Node, p *Point, t *Target) (any, []FieldProblem)
 
-	// Check looks at one connector of this kind together with all its ends,
-	// after everything was decoded without a fault.
+	// Check looks at one connector of this kind together with all its ends. It
+	// is called once the whole file was decoded, with what had no fault.
 	Check(c *Cross)
 }
 
@@ -63,9 +64,11 @@ func (e End) path() string {
 // Cross is one connector with all its ends in the decoded plant. A kind reports
 // faults and warnings through its methods.
 type Cross struct {
+	// Plant holds the connectors that were decoded without a fault, and all
+	// points; ends with a fault have an End of nil.
 	Plant     *Plant
 	Connector *Connector
-	Ends      []End // in order of point id and place
+	Ends      []End // those without a fault, in order of the file
 
 	find     func(path string) (line, col int32)
 	problems []located
@@ -105,7 +108,7 @@ func (c *Cross) Line(e End) int {
 
 // join appends a relative path to an absolute one.
 func join(path, rel string) string {
-	if rel == "" || rel[0] == '[' {
+	if path == "" || rel == "" || rel[0] == '[' {
 		return path + rel
 	}
 	return path + "." + rel

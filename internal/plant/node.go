@@ -41,9 +41,16 @@ type Field struct {
 
 // Get returns the value of a key of a map, nil if it is absent.
 func (n *Node) Get(key string) *Node {
+	if f := n.field(key); f != nil {
+		return f.Value
+	}
+	return nil
+}
+
+func (n *Node) field(key string) *Field {
 	for i := range n.Fields {
 		if n.Fields[i].Key == key {
-			return n.Fields[i].Value
+			return &n.Fields[i]
 		}
 	}
 	return nil
@@ -158,8 +165,10 @@ func (n *Node) Duration() (time.Duration, error) {
 			return d, nil
 		}
 	}
-	return 0, n.wrong("a duration such as 15s, 10m or 250ms")
+	return 0, n.wrong(wantDuration)
 }
+
+const wantDuration = "a duration such as 15s, 10m or 250ms"
 
 // printable returns the text of a scalar as far as it may be shown.
 func (n *Node) printable() string {

@@ -12,6 +12,7 @@ import (
 type Plant struct {
 	Connectors []Connector // in order of id
 	Points     []Point     // in order of id
+	Warnings   []Problem   // what is right but may not be meant, in order of position
 }
 
 // Connector is one configured instance of a protocol.
@@ -40,7 +41,8 @@ type Point struct {
 
 // Range is the range of a value in its unit.
 type Range struct {
-	Low, High float64
+	Low  float64 `json:"low" required:"true"`
+	High float64 `json:"high" required:"true"`
 }
 
 // Limits bound a value in its unit. Beyond them OV is set and, with Clamp, the

@@ -67,7 +67,7 @@ type FieldProblem struct {
 	Path string
 	Text string // what is wrong, what is wanted
 
-	line, col int32    // position, if the decoder knew it
+	line, col int32    // position, where the path does not say it well
 	unknown   string   // the key, where the fault is an unknown key
 	known     []string // the keys that would be right there
 }

@@ -21,7 +21,7 @@ func unknownKey(key string, known []string) string {
 // suggest returns "; did you mean …?" with the word that is closest to s, or
 // nothing if none is close.
 func suggest(s string, words []string) string {
-	best, least := "", len(s)/3+1
+	best, least := "", len(s)/3
 	for _, w := range words {
 		if d := distance(strings.ToLower(s), strings.ToLower(w), least+1); d <= least && (best == "" || d < least) {
 			best, least = w, d

@@ -1,0 +1,196 @@
+package plant
+
+import (
+	"cmp"
+	"slices"
+)
+
+// decoding is the work on one plant file.
+type decoding struct {
+	name    string
+	kinds   Kinds
+	exposed bool // everybody may write the file
+	secrets *secretReader
+
+	structs    structs
+	plant      *Plant
+	connectors map[string]*connectorEntry
+	expected   []string          // ids of connectors, in order of the file
+	points     []string          // ids of points, in order of the file
+	compiled   map[string]string // expression -> what is wrong with it
+	problems   Problems
+	warnings   Problems
+}
+
+// connectorEntry is what points need to know of a connector.
+type connectorEntry struct {
+	field     *Field
+	kind      Kind // nil: not known
+	connector Connector
+	sound     bool // decoded without a fault
+	used      bool // an end names it
+}
+
+func newDecoding(name string, kinds Kinds, o Options) *decoding {
+	return &decoding{
+		name: name, kinds: kinds, secrets: newSecretReader(o.Secrets),
+		plant: &Plant{}, connectors: map[string]*connectorEntry{}, compiled: map[string]string{},
+	}
+}
+
+func (d *decoding) decode(data []byte) (*Plant, Problems) {
+	if err := d.structs.plan(); err != nil {
+		return nil, Problems{{File: d.name, Text: err.Error()}}
+	}
+	if root, ok := d.tree(data); ok {
+		d.file(root)
+	}
+	return d.finish()
+}
+
+// finish puts everything in order.
+func (d *decoding) finish() (*Plant, Problems) {
+	for _, list := range []Problems{d.problems, d.warnings} {
+		for i := range list {
+			list[i].File = d.name
+		}
+		list.sort()
+	}
+	if len(d.problems) > 0 {
+		return nil, d.problems
+	}
+	d.plant.Warnings = d.warnings
+	return d.plant, nil
+}
+
+// fileKeys are the keys of the outermost map.
+type fileKeys struct {
+	Version    version `json:"version" required:"true" doc:"version: 1"`
+	Connectors *Node   `json:"connectors"`
+	Points     *Node   `json:"points"`
+	Commands   Later   `json:"commands"`
+	Templates  Later   `json:"templates"`
+}
+
+type version int
+
+// UnmarshalNode implements [NodeDecoder].
+func (v *version) UnmarshalNode(n *Node) error {
+	if n.Kind != Scalar || n.Quoted || n.Text != "1" {
+		return n.wrong("1")
+	}
+	*v = 1
+	return nil
+}
+
+func (d *decoding) file(root *Node) {
+	var keys fileKeys
+	whole := &Field{Line: root.Line, Col: root.Col, Value: root}
+	d.report("", whole, d.structs.file.Decode(root, &keys)...)
+	if f := root.field("connectors"); f != nil {
+		d.each(f, d.connector)
+	}
+	if f := root.field("points"); f != nil {
+		d.each(f, d.point)
+	}
+	d.sort()
+	d.check(root)
+}
+
+// each calls decode for every entry of a map that may be left empty.
+func (d *decoding) each(f *Field, decode func(*Field)) {
+	if f.Value.IsNull() {
+		return
+	}
+	if f.Value.Kind != Map {
+		d.report(f.Key, f, FieldProblem{Text: f.Value.wrong("a map of ids").Error()})
+		return
+	}
+	for i := range f.Value.Fields {
+		decode(&f.Value.Fields[i])
+	}
+}
+
+// sort puts connectors and points in order of their id.
+func (d *decoding) sort() {
+	for _, c := range d.connectors {
+		if c.sound {
+			d.plant.Connectors = append(d.plant.Connectors, c.connector)
+		}
+	}
+	slices.SortFunc(d.plant.Connectors, func(a, b Connector) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(d.plant.Points, func(a, b Point) int { return cmp.Compare(a.ID, b.ID) })
+}
+
+// report adds faults at paths relative to the value of f, whose own path is
+// given.
+func (d *decoding) report(path string, f *Field, faults ...FieldProblem) {
+	for _, fault := range faults {
+		d.problems = append(d.problems, fault.at(path, f))
+	}
+}
+
+// warn adds a warning about f.
+func (d *decoding) warn(path string, f *Field, text string) {
+	d.warnings = append(d.warnings, FieldProblem{Text: text, line: f.Line, col: f.Col}.at(path, f))
+}
+
+// at turns a fault relative to the value of f into a problem.
+func (p FieldProblem) at(path string, f *Field) Problem {
+	line, col := p.line, p.col
+	if line == 0 {
+		line, col = f.find(parsePath(p.Path))
+	}
+	return Problem{Line: int(line), Col: int(col), Path: join(path, p.Path), Text: p.Text}
+}
+
+// generic are the names of keys that the plant decodes itself, and of those
+// that it will in later versions.
+type generic struct {
+	keys, later []string
+}
+
+// split returns the keys of a map that are generic, and the others, which
+// belong to the kind. Keys of later versions are reported.
+func (d *decoding) split(path string, f *Field, g generic) (common, own *Node) {
+	n := f.Value
+	both := make([]Field, len(n.Fields))
+	first, last := 0, len(both)
+	for i := range n.Fields {
+		switch key := n.Fields[i].Key; {
+		case slices.Contains(g.keys, key):
+			both[first] = n.Fields[i]
+			first++
+		case slices.Contains(g.later, key):
+			d.report(path, f, FieldProblem{Path: Key("", key), Text: errLater.Error(), line: n.Fields[i].Line, col: n.Fields[i].Col})
+		default:
+			last--
+			both[last] = n.Fields[i]
+		}
+	}
+	slices.Reverse(both[last:])
+	common = &Node{Kind: Map, Line: n.Line, Col: n.Col, Fields: both[:first:first]}
+	own = &Node{Kind: Map, Line: n.Line, Col: n.Col, Fields: both[last:]}
+	return common, own
+}
+
+// slips reports the keys that are nearly a generic one, where the kind, which
+// knows the others, is not known.
+func (d *decoding) slips(path string, f *Field, own *Node, g generic) {
+	for i := range own.Fields {
+		if k := &own.Fields[i]; suggest(k.Key, g.keys) != "" {
+			d.report(path, f, FieldProblem{Path: Key("", k.Key), Text: unknownKey(k.Key, g.keys), line: k.Line, col: k.Col})
+		}
+	}
+}
+
+// fromKind reports what a kind found; a key that it does not know may be a
+// slip in a generic one.
+func (d *decoding) fromKind(path string, f *Field, faults []FieldProblem, g generic) {
+	for _, p := range faults {
+		if p.unknown != "" && p.Path == Key("", p.unknown) {
+			p.Text = unknownKey(p.unknown, slices.Concat(g.keys, p.known))
+		}
+		d.report(path, f, p)
+	}
+}

@@ -1,0 +1,209 @@
+package plant
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// Secrets say where references to secrets in a plant file lead.
+type Secrets struct {
+	// Dir is the directory below which the files of ${file:…} lie. Empty: there
+	// are none. What lies outside of it is not read, through links neither.
+	Dir string
+	// Env looks up the variables of ${env:…}; nil is the environment of the process.
+	Env func(name string) (value string, found bool)
+	// Optional makes a secret that cannot be read a warning, so that a plant can
+	// be checked where its secrets are not. The word "secret" stands in for it.
+	Optional bool
+}
+
+const (
+	envPrefix  = "BUSBAR_SECRET_"
+	maxSecret  = 64 << 10 // octets
+	wantSecret = "want ${env:" + envPrefix + "…} or ${file:…}"
+)
+
+// secretReader reads secrets and remembers them, so that they can be hidden.
+type secretReader struct {
+	options Secrets
+	values  []string
+}
+
+func newSecretReader(o Secrets) *secretReader {
+	if o.Env == nil {
+		o.Env = os.LookupEnv
+	}
+	return &secretReader{options: o}
+}
+
+// hide replaces all secrets in a text.
+func (s *secretReader) hide(text string) string {
+	for _, v := range s.values {
+		text = strings.ReplaceAll(text, v, hidden)
+		quoted := strconv.Quote(v)
+		text = strings.ReplaceAll(text, quoted[1:len(quoted)-1], hidden)
+	}
+	return text
+}
+
+// read returns the secret of a reference such as "env:BUSBAR_SECRET_MQTT".
+func (s *secretReader) read(reference string) (string, error) {
+	where, name, _ := strings.Cut(reference, ":")
+	var value string
+	var err error
+	switch where {
+	case "env":
+		value, err = s.env(name)
+	case "file":
+		value, err = s.file(name)
+	default:
+		return "", fmt.Errorf("${%s} is no reference to a secret, %s", shorten(reference), wantSecret)
+	}
+	if err != nil {
+		return "", err
+	}
+	s.values = append(s.values, value)
+	return value, nil
+}
+
+// absentError tells that a reference is right, but the secret is not here.
+type absentError struct{ text string }
+
+func (e absentError) Error() string { return e.text }
+
+func absent(format string, args ...any) error { return absentError{fmt.Sprintf(format, args...)} }
+
+func (s *secretReader) env(name string) (string, error) {
+	if !strings.HasPrefix(name, envPrefix) || name == envPrefix {
+		return "", fmt.Errorf("environment variable %s is no secret, want a name that begins with %s", shorten(name), envPrefix)
+	}
+	value, found := s.options.Env(name)
+	if !found || value == "" {
+		return "", absent("environment variable %s is not set, want the secret in it", name)
+	}
+	return value, nil
+}
+
+func (s *secretReader) file(name string) (string, error) {
+	if s.options.Dir == "" {
+		return "", absent("there is no directory for the secret file %s, want the setting secrets.dir", shorten(name))
+	}
+	local := name
+	if filepath.IsAbs(name) {
+		rel, err := filepath.Rel(s.options.Dir, name)
+		if err != nil {
+			return "", fmt.Errorf("file %s is not below secrets.dir", shorten(name))
+		}
+		local = rel
+	}
+	if !filepath.IsLocal(local) {
+		return "", fmt.Errorf("file %s is not below secrets.dir, want one that is", shorten(name))
+	}
+	value, err := readSecret(s.options.Dir, local)
+	if err != nil {
+		return "", absent("secret file: %v, want a file that can be read below secrets.dir", err)
+	}
+	return value, nil
+}
+
+// readSecret reads a file below dir, without the newline at its end.
+func readSecret(dir, name string) (string, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return "", err
+	}
+	defer root.Close() // only read
+	f, err := root.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close() // only read
+	data, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
+	if err != nil {
+		return "", err
+	}
+	if len(data) > maxSecret {
+		return "", fmt.Errorf("file %s is larger than %d octets", name, maxSecret)
+	}
+	value := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
+	if value == "" {
+		return "", fmt.Errorf("file %s is empty", name)
+	}
+	return value, nil
+}
+
+// resolving replaces the references to secrets in the settings of a connector.
+type resolving struct {
+	reader   *secretReader
+	report   report
+	warnings []FieldProblem
+	used     bool
+}
+
+// node returns n with references resolved; what has none is shared with n.
+func (r *resolving) node(n *Node) *Node {
+	switch {
+	case n.Kind == Scalar && strings.Contains(n.Text, "${"):
+		resolved := *n
+		resolved.Text, resolved.secret, resolved.Quoted = r.text(n), true, true
+		return &resolved
+	case n.Kind == List:
+		resolved := *n
+		resolved.Items = make([]*Node, len(n.Items))
+		for i, item := range n.Items {
+			r.report.trail.enterItem(i)
+			resolved.Items[i] = r.node(item)
+			r.report.trail.leave()
+		}
+		return &resolved
+	case n.Kind == Map:
+		resolved := *n
+		resolved.Fields = make([]Field, len(n.Fields))
+		for i, f := range n.Fields {
+			r.report.trail.enter(f.Key)
+			f.Value = r.node(f.Value)
+			resolved.Fields[i] = f
+			r.report.trail.leave()
+		}
+		return &resolved
+	default:
+		return n
+	}
+}
+
+// text returns the text of a scalar with its references replaced.
+func (r *resolving) text(n *Node) string {
+	r.used = true
+	var b strings.Builder
+	rest := n.Text
+	for {
+		before, after, found := strings.Cut(rest, "${")
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		reference, tail, closed := strings.Cut(after, "}")
+		if !closed {
+			r.report.add("${ begins a reference to a secret that has no end, " + wantSecret)
+			return b.String()
+		}
+		rest = tail
+		value, err := r.reader.read(reference)
+		var missing absentError
+		switch {
+		case err == nil:
+			b.WriteString(value)
+		case errors.As(err, &missing) && r.reader.options.Optional:
+			r.warnings = append(r.warnings, FieldProblem{Path: r.report.trail.String(), Text: err.Error()})
+			b.WriteString("secret")
+		default:
+			r.report.add(err.Error())
+			b.WriteString("secret")
+		}
+	}
+}
