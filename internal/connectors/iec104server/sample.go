@@ -1,0 +1,50 @@
+package iec104server
+
+import (
+	"unsafe"
+
+	"busbar/internal/connector"
+	"busbar/internal/point"
+)
+
+// kind is the type of a value, and bits that go with it.
+type kind uint8
+
+const (
+	typeMask  kind = 0x0f
+	restored  kind = 0x40 // nothing was heard of the source since the process started
+	transient kind = 0x80
+)
+
+func (k kind) typ() point.Type { return point.Type(k & typeMask) }
+
+// sample is a value of a target with its quality and time: what the table holds
+// as the current one, and an entry of the event log. It has no pointers, so that a
+// million of them are nothing to the garbage collector.
+type sample struct {
+	bits     uint64 // as of point.Value.Raw; of an event of Bits, the high half tells which changed
+	time     point.Instant
+	target   connector.TargetID
+	quality  point.Quality
+	timeQ    point.TimeQuality
+	kind     kind
+	sequence uint8 // of an integrated total
+}
+
+// sampleOf returns the state that an update brings for a target.
+func sampleOf(t connector.TargetID, u *point.Update) sample {
+	bits, transit := u.Value.Raw()
+	k := kind(u.Value.Type())
+	if transit {
+		k |= transient
+	}
+	return sample{bits: bits, time: u.Time, target: t, quality: u.Quality, timeQ: u.TimeQuality, kind: k}
+}
+
+// value returns the value of the point.
+func (s *sample) value() point.Value {
+	return point.Restore(s.kind.typ(), s.bits, s.kind&transient != 0, "")
+}
+
+// sampleSize is the memory of a sample in octets.
+const sampleSize = int(unsafe.Sizeof(sample{}))

@@ -1,0 +1,94 @@
+package iec104server
+
+import (
+	"context"
+	"time"
+
+	"busbar/iec104/asdu"
+	"busbar/internal/point"
+)
+
+// frozen marks the schedules of the local freezing of counters, which is no cause of
+// transmission.
+const frozen asdu.Cause = 0
+
+// The limits of how often sessions are woken for cyclic transmission and
+// background scan.
+const (
+	shortestTick = 100 * time.Millisecond
+	longestTick  = time.Second
+)
+
+// longestSleep bounds how late the scheduler notices that the clock was set, or
+// that summer time began.
+const longestSleep = time.Minute
+
+// keepTime freezes counters by the clock and wakes the sessions, until ctx ends.
+func (st *station) keepTime(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	last := st.now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-st.kick:
+		case <-timer.C:
+		}
+		now := st.now()
+		st.freezeDue(last, now)
+		last = now
+		st.mu.RLock()
+		sessions, next := st.sessions, st.nextTick(now)
+		st.mu.RUnlock()
+		wake(sessions)
+		timer.Reset(next)
+	}
+}
+
+// freezeDue freezes the counters whose period ended between last and now, on
+// the clock of the server. After a pause over several periods it freezes once,
+// with the time of the last of them.
+func (st *station) freezeDue(last, now time.Time) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	t := st.table
+	for i := range t.schedules {
+		s := &t.schedules[i]
+		if s.cause != frozen {
+			continue
+		}
+		at := lastEnd(now, s.period, st.settings.Time.Location)
+		if !at.After(last) {
+			continue
+		}
+		for _, row := range s.rows {
+			st.freeze(&t.counters[t.byTotal.get(row)], freezeOnly, point.InstantOf(at))
+		}
+	}
+}
+
+// nextTick returns how long nothing is to be done.
+func (st *station) nextTick(now time.Time) time.Duration {
+	next := longestSleep
+	for i := range st.table.schedules {
+		s := &st.table.schedules[i]
+		if s.cause == frozen {
+			end := lastEnd(now, s.period, st.settings.Time.Location).Add(s.period)
+			next = min(next, end.Sub(now))
+		} else if len(st.sessions) > 0 {
+			step := s.period / time.Duration(len(s.rows))
+			next = min(next, max(shortestTick, min(step, longestTick)))
+		}
+	}
+	return max(next, 0)
+}
+
+// lastEnd returns the last end of a period not after t. Periods, which are parts
+// of a day, are counted from midnight on the clock of loc.
+func lastEnd(t time.Time, period time.Duration, loc *time.Location) time.Time {
+	_, seconds := t.In(loc).Zone()
+	offset := int64(seconds) * int64(time.Second)
+	shown := t.UnixNano() + offset
+	return time.Unix(0, shown-shown%int64(period)-offset)
+}

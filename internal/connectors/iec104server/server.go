@@ -1,0 +1,141 @@
+// Package iec104server is the connector that makes points readable as a
+// controlled station of IEC 60870-5-104.
+//
+// Each instance is a server with its own address plan. Its feed keeps the
+// current value of every target in a table and appends what is an event to a
+// log; each connection reads that log with a cursor of its own, and answers
+// interrogations from the table. Values are encoded when they are sent.
+package iec104server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"busbar/iec104"
+	"busbar/internal/connector"
+)
+
+// Kind returns the connector kind "iec104-server".
+func Kind() connector.Kind {
+	return connector.Define("iec104-server", connector.Spec[Settings, connector.None, Target]{
+		Settings:       defaults(),
+		Target:         targetDefaults(),
+		New:            build,
+		CheckTarget:    checkTarget,
+		CheckConnector: checkConnector,
+		Listens:        func(s Settings) []string { return []string{s.Listen} },
+	})
+}
+
+// server is one instance.
+type server struct {
+	env     connector.Env
+	station *station
+	link    *iec104.Server
+	listen  func(ctx context.Context, network, address string) (net.Listener, error)
+	addr    atomic.Pointer[net.Addr] // where it listens, while it does
+}
+
+var (
+	_ connector.Connector = (*server)(nil)
+	_ connector.Collector = (*server)(nil)
+	_ iec104.Station      = (*station)(nil)
+	_ iec104.Session      = (*session)(nil)
+)
+
+func build(settings Settings, env connector.Env) (connector.Connector, error) {
+	return newServer(settings, env)
+}
+
+func newServer(settings Settings, env connector.Env) (*server, error) {
+	st := newStation(settings, env)
+	link, err := iec104.NewServer(st, iec104.ServerConfig{
+		Params:            settings.params(),
+		Allow:             settings.Allow.prefixes,
+		MaxConnections:    settings.Connections,
+		MaxObjectsPerASDU: settings.MaxObjects,
+		Test104:           settings.Test104,
+	}, iec104.WithLogger(env.Log), iec104.WithTrace(tracer(env.Log)))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", connector.ErrConfig, err)
+	}
+	return &server{env: env, station: st, link: link, listen: new(net.ListenConfig).Listen}, nil
+}
+
+// levelTrace is the level of frames, below debug.
+const levelTrace = slog.LevelDebug - 4
+
+// tracer logs every frame while the level is enabled.
+func tracer(log *slog.Logger) iec104.TraceFunc {
+	ctx := context.Background()
+	return func(conn uint64, sent bool, apdu []byte) {
+		if !log.Enabled(ctx, levelTrace) {
+			return
+		}
+		direction := "received"
+		if sent {
+			direction = "sent"
+		}
+		log.Log(ctx, levelTrace, "frame", "conn", conn, "direction", direction, "apdu", fmt.Sprintf("%x", apdu))
+	}
+}
+
+// Run implements [connector.Connector]. It serves until ctx ends, or until the
+// address cannot be listened on. Counters and what was frozen of them, and who
+// was told the end of initialisation, outlast a run; queued events do not.
+func (s *server) Run(ctx context.Context) error {
+	l, err := s.listen(ctx, "tcp", s.station.settings.Listen)
+	if err != nil {
+		return explain(s.station.settings.Listen, err)
+	}
+	addr := l.Addr()
+	s.addr.Store(&addr)
+	defer s.addr.Store(nil)
+	if err := s.station.begin(ctx, s.env.Feed); err != nil {
+		return errors.Join(ended(ctx, err), l.Close())
+	}
+	s.env.Log.InfoContext(ctx, "listening", "address", addr.String())
+	s.env.Report(connector.Up, "")
+	return s.serve(ctx, l)
+}
+
+// serve runs the parts of the server until one of them fails or ctx ends, and
+// returns when all of them have returned.
+func (s *server) serve(parent context.Context, l net.Listener) error {
+	ctx, cancel := context.WithCancelCause(parent)
+	var parts sync.WaitGroup
+	parts.Go(func() { cancel(s.station.follow(ctx, s.env.Feed)) })
+	parts.Go(func() { s.station.keepTime(ctx) })
+	parts.Go(func() { cancel(s.link.Serve(ctx, l)) })
+	parts.Wait()
+	return ended(parent, context.Cause(ctx))
+}
+
+// ended returns err, or nothing if the run was told to end.
+func ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// explain says in the operator's words why an address cannot be listened on.
+func explain(address string, err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("listen on %s: port already in use: %w", address, err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("listen on %s: permission denied: %w", address, err)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("listen on %s: this machine does not have the address: %w", address, err)
+	default:
+		return fmt.Errorf("listen on %s: %w", address, err)
+	}
+}

@@ -1,0 +1,155 @@
+package iec104server
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"busbar/iec104"
+	"busbar/iec104/asdu"
+	"busbar/internal/connector"
+)
+
+// Settings are the keys of a connector of kind iec104-server.
+type Settings struct {
+	Listen string `json:"listen" required:"true" doc:"address to listen on, host:port"`
+	Allow  Allow  `json:"allow" doc:"addresses and CIDR ranges of controlling stations, or any; required when listen is not loopback"`
+
+	K  int           `json:"k" min:"1" max:"32767" doc:"most I frames sent and not acknowledged"`
+	W  int           `json:"w" min:"1" max:"32767" doc:"I frames received after which an acknowledgement is sent at the latest"`
+	T1 time.Duration `json:"t1" min:"1s" max:"255s" doc:"longest wait for an acknowledgement or confirmation"`
+	T2 time.Duration `json:"t2" min:"1s" max:"255s" doc:"longest delay of an acknowledgement, less than t1"`
+	T3 time.Duration `json:"t3" min:"1s" max:"48h" doc:"silence after which the link is tested"`
+
+	Connections   int    `json:"connections" min:"1" max:"10000" doc:"most connections at a time"`
+	Time          Zone   `json:"time" doc:"clock of time tags: utc, local or an IANA time zone"`
+	Interrogation string `json:"interrogation" enum:"untagged,tagged" doc:"types in answers: without time tag, or that of the target"`
+	Buffer        Buffer `json:"buffer" doc:"queue of each connection"`
+	MaxObjects    int    `json:"maxObjects" min:"1" max:"127" doc:"most information objects in an ASDU"`
+	Reset         string `json:"reset" enum:"refuse,confirm" doc:"answer to the reset process command"`
+	Test104       bool   `json:"test104" doc:"answer C_TS_NA_1, which belongs to IEC 60870-5-101, too"`
+
+	Groups   connector.Later `json:"groups" doc:"redundancy groups"`
+	Replay   connector.Later `json:"replay" doc:"what is sent again after a link was lost"`
+	Priority connector.Later `json:"priority" doc:"order of classes"`
+}
+
+// Buffer is the key buffer.
+type Buffer struct {
+	Events int `json:"events" min:"1" max:"100000000" doc:"most events that wait for one connection; beyond it the oldest is dropped"`
+}
+
+func defaults() Settings {
+	return Settings{
+		K: 12, W: 8, T1: 15 * time.Second, T2: 10 * time.Second, T3: 20 * time.Second,
+		Connections: 100, Time: Zone{time.UTC}, Interrogation: "untagged",
+		Buffer: Buffer{Events: 1_000_000}, MaxObjects: 127, Reset: "refuse",
+	}
+}
+
+// Validate implements connector.Validator.
+func (s *Settings) Validate() []connector.Problem {
+	var problems []connector.Problem
+	host, port, err := net.SplitHostPort(s.Listen)
+	if err != nil || port == "" {
+		problems = append(problems, connector.Faultf("listen", "is %q, want host:port such as 127.0.0.1:2404", s.Listen))
+	} else if !loopback(host) && !s.Allow.given {
+		problems = append(problems, connector.Faultf("allow", "is missing, want the addresses of the controlling stations, "+
+			"or any, because %s is reached from other machines", s.Listen))
+	}
+	if s.W > s.K {
+		problems = append(problems, connector.Faultf("w", "is %d, want at most k, which is %d", s.W, s.K))
+	} else if 3*s.W > 2*s.K+2 {
+		problems = append(problems, connector.Warnf("w", "is %d, the standard recommends at most two thirds of k, which is %d", s.W, s.K))
+	}
+	if s.T2 >= s.T1 {
+		problems = append(problems, connector.Faultf("t2", "is %v, want less than t1, which is %v", s.T2, s.T1))
+	}
+	return problems
+}
+
+// params returns the parameters of the link.
+func (s *Settings) params() iec104.Params {
+	return iec104.Params{K: s.K, W: s.W, T1: s.T1, T2: s.T2, T3: s.T3}
+}
+
+func (s *Settings) tagged() bool { return s.Interrogation == "tagged" }
+
+// loopback reports whether only this machine reaches a host. An empty host is
+// every address.
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback()
+}
+
+// Target is the keys of an entry of `to` that names an iec104-server.
+type Target struct {
+	CA         CommonAddress `json:"ca" required:"true" doc:"common address, 1 to 65534"`
+	IOA        ObjectAddress `json:"ioa" required:"true" doc:"information object address, 1 to 16777215"`
+	As         MonitorType   `json:"as" required:"true" doc:"type identification of spontaneous data, such as M_ME_TF_1"`
+	Groups     Groups        `json:"groups" doc:"interrogation groups, 1 to 16"`
+	Cyclic     time.Duration `json:"cyclic" min:"1s" max:"24h" doc:"period of cyclic transmission"`
+	Background time.Duration `json:"background" min:"1s" max:"24h" doc:"period of background scan"`
+	Counter    *Counter      `json:"counter" doc:"of an integrated total"`
+}
+
+// Groups is a set of interrogation groups: bit n−1 is group n.
+type Groups uint16
+
+// UnmarshalNode implements plant.NodeDecoder.
+func (g *Groups) UnmarshalNode(n *connector.Node) error {
+	*g = 0
+	for _, item := range n.Items {
+		i, err := item.Int(1, 16)
+		if err != nil {
+			return fmt.Errorf("%w in the list of groups", err)
+		}
+		*g |= 1 << (i - 1)
+	}
+	if *g == 0 {
+		return fmt.Errorf("want a list of groups from 1 to 16")
+	}
+	return nil
+}
+
+// Counter is the key counter of a target.
+type Counter struct {
+	Spontaneous bool          `json:"spontaneous" doc:"send readings spontaneously"`
+	Freeze      time.Duration `json:"freeze" min:"1s" max:"24h" doc:"period of freezing, aligned to the clock"`
+	Group       uint8         `json:"group" min:"1" max:"4" doc:"counter group"`
+}
+
+func targetDefaults() Target { return Target{Counter: &Counter{Spontaneous: true}} }
+
+// Validate implements connector.Validator.
+func (t *Target) Validate() []connector.Problem {
+	f := forms[t.As.TypeID].family
+	var problems []connector.Problem
+	if t.Groups != 0 && !f.interrogated() {
+		problems = append(problems, connector.Faultf("groups", "%s is not in answers to an interrogation", t.As))
+	}
+	if t.Cyclic != 0 && !f.cyclic() {
+		problems = append(problems, connector.Faultf("cyclic", "%s is not a measured value: the standard sends those only", t.As))
+	}
+	if t.Background != 0 && !f.interrogated() {
+		problems = append(problems, connector.Faultf("background", "%s is not sent as background scan", t.As))
+	}
+	return append(problems, t.Counter.problems(t.As.TypeID)...)
+}
+
+func (c *Counter) problems(as asdu.TypeID) []connector.Problem {
+	switch {
+	case *c == Counter{Spontaneous: true}:
+		return nil
+	case forms[as].family != total:
+		return []connector.Problem{connector.Faultf("counter", "%s is not an integrated total, want M_IT_NA_1 or M_IT_TB_1", as)}
+	case c.Freeze != 0 && (24*time.Hour)%c.Freeze != 0:
+		return []connector.Problem{connector.Faultf("counter.freeze", "is %v, want a part of a day such as 15m or 1h", c.Freeze)}
+	default:
+		return nil
+	}
+}
