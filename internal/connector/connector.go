@@ -17,6 +17,10 @@ import (
 // that fails with it is not restarted until its configuration changes.
 var ErrConfig = errors.New("invalid configuration")
 
+// LevelTrace is the log level below Debug, for the frames and messages of a
+// protocol.
+const LevelTrace = slog.LevelDebug - 4
+
 // Connector is one configured instance of a protocol.
 type Connector interface {
 	// Run connects and exchanges points until ctx ends, then returns nil after

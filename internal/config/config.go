@@ -1,0 +1,90 @@
+// Package config holds the settings of the process, as opposed to the plant:
+// where data lies, what is listened on, what is logged. A setting comes from a
+// flag, else from an environment variable, else from the file busbar.yaml,
+// else it has its default.
+package config
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+)
+
+// Config are the settings of the process. Paths are relative to the working
+// directory.
+type Config struct {
+	Data       string // directory of everything that is kept, default "busbar-data"
+	HTTPListen string // host:port of /livez, /readyz and /metrics, default 127.0.0.1:8080; empty: off
+	Plant      string // the plant file; empty: an empty plant
+	LogLevel   string // trace, debug, info (the default), warn or error
+	LogFormat  string // text (the default) or json
+	SecretsDir string // directory of the secrets that a plant refers to with ${file:…}; empty: none
+}
+
+// flagConfig is the flag that names the file; BUSBAR_CONFIG names it too.
+const flagConfig = "config"
+
+// AddFlags adds a flag for each setting to fs, and the flag --config that
+// names the file.
+func AddFlags(fs *flag.FlagSet) {
+	fs.String(flagConfig, "", "`file` with settings, in YAML; environment variable BUSBAR_CONFIG")
+	for _, s := range settings() {
+		fs.String(s.flag(), s.value, s.doc+"; environment variable "+s.env())
+	}
+}
+
+// Load reads the settings: those flags of AddFlags that were given, the
+// environment and the file. The error names every setting that is wrong,
+// where it comes from, and what is wanted.
+func Load(flags *flag.FlagSet, env func(name string) (value string, found bool)) (Config, error) {
+	given := make(map[string]string)
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = f.Value.String() })
+	file, err := readFile(fileName(given, env))
+	if err != nil {
+		return Config{}, err
+	}
+	var c Config
+	var errs []error
+	for _, s := range settings() {
+		value, source := s.value, "default"
+		if v, ok := file.values[s.name]; ok {
+			value, source = v.text, v.place
+		}
+		if v, ok := env(s.env()); ok {
+			value, source = v, "environment variable "+s.env()
+		}
+		if v, ok := given[s.flag()]; ok {
+			value, source = v, "flag --"+s.flag()
+		}
+		if err := s.set(&c, value); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %s %w", source, s.name, err))
+		}
+	}
+	return c, errors.Join(append(file.errs, errs...)...)
+}
+
+func fileName(given map[string]string, env func(string) (string, bool)) string {
+	if name, ok := given[flagConfig]; ok {
+		return name
+	}
+	name, _ := env("BUSBAR_CONFIG")
+	return name
+}
+
+// readFile reads the file with the given name; without a name it has no
+// settings.
+func readFile(name string) (*file, error) {
+	if name == "" {
+		return &file{}, nil
+	}
+	data, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("settings: there is no file %s", name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("settings: %w", err)
+	}
+	return parse(name, data), nil
+}

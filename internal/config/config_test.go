@@ -1,0 +1,143 @@
+package config
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// load loads with the given file content, environment and arguments.
+func load(t *testing.T, content string, env map[string]string, args ...string) (Config, error) {
+	t.Helper()
+	fs := flag.NewFlagSet("run", flag.ContinueOnError)
+	AddFlags(fs)
+	if content != "" {
+		name := filepath.Join(t.TempDir(), "busbar.yaml")
+		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, "--config", name)
+	}
+	if err := fs.Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	return Load(fs, func(name string) (string, bool) {
+		v, ok := env[name]
+		return v, ok
+	})
+}
+
+func defaults() Config {
+	return Config{Data: "busbar-data", HTTPListen: "127.0.0.1:8080", LogLevel: "info", LogFormat: "text"}
+}
+
+func TestLoad(t *testing.T) {
+	t.Parallel()
+	all := Config{Data: "d", HTTPListen: "[::1]:0", Plant: "p.yaml", LogLevel: "trace", LogFormat: "json", SecretsDir: "s"}
+	tests := []struct {
+		name, file string
+		env        map[string]string
+		args       []string
+		want       Config
+	}{
+		{"nothing is default", "", nil, nil, defaults()},
+		{"empty file is default", "# nothing\n", nil, nil, defaults()},
+		{
+			"nested file", "data: d\nhttp: {listen: '[::1]:0'}\nplant: p.yaml\nlog:\n  level: trace\n  format: json\nrole: all\nsecrets: {dir: s}\n",
+			nil, nil, all,
+		},
+		{"file with dots", "data: d\nhttp.listen: '[::1]:0'\nplant: p.yaml\nlog.level: trace\nlog.format: json\nsecrets.dir: s\n", nil, nil, all},
+		{"environment", "", map[string]string{
+			"BUSBAR_DATA": "d", "BUSBAR_HTTP_LISTEN": "[::1]:0", "BUSBAR_PLANT": "p.yaml", "BUSBAR_LOG_LEVEL": "trace",
+			"BUSBAR_LOG_FORMAT": "json", "BUSBAR_ROLE": "all", "BUSBAR_SECRETS_DIR": "s",
+		}, nil, all},
+		{"flags", "", nil, []string{
+			"--data", "d", "--http-listen", "[::1]:0", "--plant", "p.yaml", "--log-level", "trace",
+			"--log-format", "json", "--role", "all", "--secrets-dir", "s",
+		}, all},
+		{
+			"flag before environment before file", "data: file\nplant: file\nsecrets: {dir: file}\n",
+			map[string]string{"BUSBAR_DATA": "env", "BUSBAR_PLANT": "env"},
+			[]string{"--data", "flag"},
+			Config{Data: "flag", HTTPListen: "127.0.0.1:8080", Plant: "env", LogLevel: "info", LogFormat: "text", SecretsDir: "file"},
+		},
+		{
+			"http off", "", nil,
+			[]string{"--http-listen", "off"},
+			Config{Data: "busbar-data", LogLevel: "info", LogFormat: "text"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := load(t, tt.file, tt.env, tt.args...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(got, tt.want); diff != "" {
+				t.Errorf("settings (-got +want):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestLoadNamesEveryProblem(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, file string
+		env        map[string]string
+		args       []string
+		want       []string
+	}{
+		{
+			"every source", "log: {format: xml}\n",
+			map[string]string{"BUSBAR_LOG_LEVEL": "loud"},
+			[]string{"--http-listen", "0.0.0.0:8080", "--data", ""},
+			[]string{
+				"flag --data: data is empty, want a directory",
+				`flag --http-listen: http.listen is "0.0.0.0:8080", want a loopback address such as 127.0.0.1:8080, or off`,
+				`environment variable BUSBAR_LOG_LEVEL: log.level is "loud", want trace, debug, info, warn or error`,
+				`busbar.yaml:1:15: log.format is "xml", want text or json`,
+			},
+		},
+		{"unknown setting", "data: d\nlog: {levl: debug}\n", nil, nil, []string{"busbar.yaml:2:7: log.levl is not a setting, want one of data, http.listen"}},
+		{"later setting", "http: {tls: {cert: x}}\ndatabase: y\n", nil, nil, []string{
+			"busbar.yaml:1:8: http.tls is not supported by this version", "busbar.yaml:2:1: database is not supported by this version",
+		}},
+		{"twice", "data: a\ndata: b\n", nil, nil, []string{"data is there twice"}},
+		{"list", "plant: [a, b]\n", nil, nil, []string{"busbar.yaml:1:8: plant is no text"}},
+		{"no map", "- a\n", nil, nil, []string{"busbar.yaml:1:1: is no map"}},
+		{"no YAML", "a: [\n", nil, nil, []string{"busbar.yaml: yaml: "}},
+		{"role of a later version", "", nil, []string{"--role", "frontend"}, []string{`flag --role: role is "frontend", which is not supported by this version, want all`}},
+		{"unknown role", "", nil, []string{"--role", "x"}, []string{`flag --role: role is "x", want all`}},
+		{"host name", "", nil, []string{"--http-listen", "example.org:80"}, []string{"want a loopback address"}},
+		{"every address", "", nil, []string{"--http-listen", ":80"}, []string{"want a loopback address"}},
+		{"no port", "", nil, []string{"--http-listen", "localhost"}, []string{"want host:port"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := load(t, tt.file, tt.env, tt.args...)
+			if err == nil {
+				t.Fatal("Load = nil, want an error")
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("error %q, want it to contain %q", err, want)
+				}
+			}
+		})
+	}
+}
+
+func TestLoadFailsWithoutItsFile(t *testing.T) {
+	t.Parallel()
+	missing := filepath.Join(t.TempDir(), "none.yaml")
+	if _, err := load(t, "", map[string]string{"BUSBAR_CONFIG": missing}); err == nil || !strings.Contains(err.Error(), "there is no file "+missing) {
+		t.Errorf("Load = %v, want that the file is missing", err)
+	}
+}
