@@ -11,7 +11,7 @@ import (
 // jsonTree makes a tree of a JSON document. It stops at the first fault of
 // syntax; keys that occur twice are all reported.
 func jsonTree(data []byte) (*Node, []Problem) {
-	p := jsonParser{text: strings.TrimPrefix(string(data), "\ufeff"), line: 1, col: 1}
+	p := jsonParser{text: strings.TrimPrefix(string(data), "\ufeff"), line: 1, col: 1, strings: newInterner()}
 	root := p.document()
 	if p.failed != nil {
 		return nil, append(p.problems, *p.failed)
@@ -31,6 +31,7 @@ type jsonParser struct {
 	problems []Problem
 	failed   *Problem
 	slab     []Node
+	strings  *interner
 }
 
 // place counts on to the next character and returns its position.
@@ -249,7 +250,7 @@ func digits(s string) int {
 	return len(s)
 }
 
-// str reads a string in quotes; without escapes it shares the memory of the text.
+// str reads a string in quotes.
 func (p *jsonParser) str() string {
 	start, escapes := p.at, false
 	for p.at++; p.at < len(p.text); p.at++ {
@@ -265,7 +266,7 @@ func (p *jsonParser) str() string {
 			if escapes {
 				return p.unescape(start)
 			}
-			return p.text[start+1 : p.at-1]
+			return p.strings.take(p.text[start+1 : p.at-1])
 		}
 	}
 	p.at = len(p.text)

@@ -11,10 +11,10 @@ import (
 
 // Limits of a plant file.
 const (
-	maxYAML      = 64 << 20   // octets; its syntax tree takes about 20 times as much memory for a moment
-	maxJSON      = 512 << 20  // octets
-	maxDepth     = 64         // levels of lists and maps
-	maxExpansion = 10_000_000 // nodes that aliases stand for, all together
+	maxYAML      = 64 << 20  // octets; its syntax tree takes about 20 times as much memory for a moment
+	maxJSON      = 512 << 20 // octets
+	maxDepth     = 64        // levels of lists and maps
+	maxExpansion = 4_000_000 // nodes that aliases stand for, all together
 )
 
 // Options say how a plant is decoded. The zero value is of use.
@@ -63,17 +63,24 @@ func readFile(path string) (data []byte, mode fs.FileMode, err error) {
 		return nil, 0, err
 	}
 	limit := sizeLimit(path)
+	if info.Size() > limit {
+		return nil, 0, tooLarge(limit)
+	}
 	data, err = io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
-		return nil, 0, fmt.Errorf("read: %w", err)
+		return nil, 0, err
 	}
 	return data, info.Mode(), nil
+}
+
+func tooLarge(limit int64) error {
+	return fmt.Errorf("is larger than the limit of its format, want at most %d MiB", limit>>20)
 }
 
 // tree parses the file and reports whether there is a tree worth looking at.
 func (d *decoding) tree(data []byte) (*Node, bool) {
 	if limit := sizeLimit(d.name); int64(len(data)) > limit {
-		d.problems = Problems{{Text: fmt.Sprintf("is larger than %d MiB, which is the limit of its format", limit>>20)}}
+		d.problems = Problems{{Text: tooLarge(limit).Error()}}
 		return nil, false
 	}
 	parse := yamlTree

@@ -135,7 +135,7 @@ func TestLargeFileIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, problems := plant.Load(path, kinds(t), plant.Options{})
-	if want := path + ": is larger than 64 MiB, which is the limit of its format"; problems.Error() != want {
+	if want := path + ": is larger than the limit of its format, want at most 64 MiB"; problems.Error() != want {
 		t.Errorf("problems: %v", problems)
 	}
 }

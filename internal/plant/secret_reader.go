@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -145,35 +146,43 @@ type resolving struct {
 	used     bool
 }
 
-// node returns n with references resolved; what has none is shared with n.
+// node returns n with references resolved; what has none is n itself.
 func (r *resolving) node(n *Node) *Node {
-	switch {
-	case n.Kind == Scalar && strings.Contains(n.Text, "${"):
-		resolved := *n
-		resolved.Text, resolved.secret, resolved.Quoted = r.text(n), true, true
-		return &resolved
-	case n.Kind == List:
-		resolved := *n
-		resolved.Items = make([]*Node, len(n.Items))
+	resolved := *n
+	changed := false
+	switch n.Kind {
+	case Scalar:
+		if changed = strings.Contains(n.Text, "${"); changed {
+			resolved.Text, resolved.secret, resolved.Quoted = r.text(n), true, true
+		}
+	case List:
 		for i, item := range n.Items {
 			r.report.trail.enterItem(i)
-			resolved.Items[i] = r.node(item)
+			if v := r.node(item); v != item {
+				if !changed {
+					resolved.Items, changed = slices.Clone(n.Items), true
+				}
+				resolved.Items[i] = v
+			}
 			r.report.trail.leave()
 		}
-		return &resolved
-	case n.Kind == Map:
-		resolved := *n
-		resolved.Fields = make([]Field, len(n.Fields))
-		for i, f := range n.Fields {
+	case Map:
+		for i := range n.Fields {
+			f := &n.Fields[i]
 			r.report.trail.enter(f.Key)
-			f.Value = r.node(f.Value)
-			resolved.Fields[i] = f
+			if v := r.node(f.Value); v != f.Value {
+				if !changed {
+					resolved.Fields, changed = slices.Clone(n.Fields), true
+				}
+				resolved.Fields[i].Value = v
+			}
 			r.report.trail.leave()
 		}
-		return &resolved
-	default:
+	}
+	if !changed {
 		return n
 	}
+	return &resolved
 }
 
 // text returns the text of a scalar with its references replaced.

@@ -41,7 +41,7 @@ func TestAliasesDoNotExplode(t *testing.T) {
 		fmt.Fprintf(&b, "  a%d: &a%d {kind: mqtt, url: mqtt://h, headers: {a: [*a%d, *a%d]}}\n", i, i, i-1, i-1)
 	}
 	_, problems := plant.Decode("f.yaml", []byte(b.String()), kinds(t), plant.Options{})
-	if got := strings.Count(problems.Error(), "aliases stand for too much, want at most 10000000 nodes in all"); got != 1 {
+	if got := strings.Count(problems.Error(), "aliases stand for too much, want at most 4000000 nodes in all"); got != 1 {
 		t.Errorf("%d problems of aliases, want 1:\n%v", got, problems)
 	}
 }

@@ -28,7 +28,7 @@ func yamlTree(data []byte) (*Node, []Problem) {
 	case !errors.Is(err, io.EOF):
 		return nil, []Problem{yamlProblem(data, err)}
 	}
-	b := treeBuilder{anchors: map[*yaml.Node]*anchor{}}
+	b := treeBuilder{strings: newInterner(), anchors: map[*yaml.Node]*anchor{}}
 	root := b.node(doc.Content[0], 1)
 	return root, b.problems
 }
@@ -43,6 +43,7 @@ type treeBuilder struct {
 	expanded int // of these, by aliases
 	exploded bool
 	slab     []Node
+	strings  *interner
 }
 
 // anchor is a node that aliases stand for.
@@ -107,7 +108,7 @@ func (b *treeBuilder) content(y *yaml.Node, depth int) *Node {
 		return n
 	default:
 		n := b.new(y, Scalar)
-		n.Text = y.Value
+		n.Text = b.strings.take(y.Value)
 		n.Quoted = y.Style&^yaml.FlowStyle != 0
 		return n
 	}
@@ -159,7 +160,7 @@ func (b *treeBuilder) field(n *Node, seen *keySet, k, v *yaml.Node, depth int) {
 	}
 	b.trail.enter(k.Value)
 	defer b.trail.leave()
-	f := Field{Key: k.Value, Line: int32(k.Line), Col: int32(k.Column), Value: b.node(v, depth+1)}
+	f := Field{Key: b.strings.take(k.Value), Line: int32(k.Line), Col: int32(k.Column), Value: b.node(v, depth+1)}
 	if first, ok := seen.add(n.Fields, f.Key); !ok {
 		b.problem(k, occursTwice(first))
 		return
