@@ -100,7 +100,7 @@ func (m *Manager) commit(c *change) {
 	old := m.plant
 	m.plant, m.targetIDs, m.lastID = c.plant, c.targetIDs, c.lastID
 	m.view.Lock()
-	m.instances = c.instances
+	m.instances, m.indexes = c.instances, c.indexes
 	m.view.Unlock()
 	m.log.Info("plant applied", "points", len(c.plant.Points), "connectors", len(c.plant.Connectors),
 		"connectors_started", len(c.fresh), "connectors_stopped", len(c.gone), "points_before", len(old.Points))

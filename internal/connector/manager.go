@@ -43,8 +43,9 @@ type Manager struct {
 	targetIDs map[targetKey]TargetID
 	lastID    TargetID
 
-	view      sync.RWMutex // guards instances for those who only look
+	view      sync.RWMutex // guards what follows for those who only look
 	instances map[string]*instance
+	indexes   []point.Index // by point of the plant
 }
 
 // NewManager returns a manager of connectors of the given kinds, without any. now

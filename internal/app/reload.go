@@ -1,0 +1,61 @@
+package app
+
+import (
+	"context"
+	"errors"
+
+	"busbar/internal/plant"
+)
+
+// loadFirst reads and applies the plant file for the first time.
+func (a *app) loadFirst(ctx context.Context) error {
+	if a.config.Plant == "" {
+		a.log.Warn("there is no plant file, so there are no points and no connectors; name one with --plant")
+	}
+	p, err := a.readPlant()
+	if err != nil {
+		return err
+	}
+	return a.manager.Apply(ctx, p)
+}
+
+// readPlant reads the plant file, if there is one, and logs its warnings.
+func (a *app) readPlant() (*plant.Plant, error) {
+	if a.config.Plant == "" {
+		return &plant.Plant{}, nil
+	}
+	secrets := plant.Secrets{Dir: a.config.SecretsDir, Env: a.options.Env}
+	p, problems := plant.Load(a.config.Plant, a.registry, plant.Options{Secrets: secrets})
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	for _, w := range p.Warnings {
+		a.log.Warn("plant warning", "at", w.String())
+	}
+	return p, nil
+}
+
+// reload reads settings and plant again. What is faulty is logged, in full, and
+// changes nothing.
+func (a *app) reload(ctx context.Context) {
+	if a.options.Load != nil {
+		c, err := a.options.Load()
+		if err != nil {
+			a.log.Warn("settings are faulty and stay as they were", "error", err)
+		} else {
+			a.log.SetLevel(c.LogLevel)
+		}
+	}
+	p, err := a.readPlant()
+	if err == nil {
+		err = a.manager.Apply(ctx, p)
+	}
+	if problems, ok := errors.AsType[plant.Problems](err); ok {
+		for _, problem := range problems {
+			a.log.Warn("plant problem", "at", problem.String())
+		}
+		a.log.Warn("plant file is faulty, the plant stays as it was", "problems", len(problems))
+	} else if err != nil {
+		a.log.Warn("plant cannot be applied and stays as it was", "error", err)
+	}
+}
