@@ -1,6 +1,7 @@
 package plant
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -31,11 +32,20 @@ type Options struct {
 func Load(path string, kinds Kinds, o Options) (*Plant, Problems) {
 	data, mode, err := readFile(path)
 	if err != nil {
-		return nil, Problems{{File: path, Text: err.Error()}}
+		return nil, Problems{{File: path, Text: unreadable(err)}}
 	}
 	d := newDecoding(path, kinds, o)
 	d.exposed = mode.Perm()&0o002 != 0
 	return d.decode(data)
+}
+
+// unreadable is the text of a problem without the path, which is in front of it.
+func unreadable(err error) string {
+	var of *fs.PathError
+	if errors.As(err, &of) {
+		return "cannot be read: " + of.Err.Error()
+	}
+	return err.Error()
 }
 
 // Decode is [Load] of a file that was read already; name stands for it in problems.
