@@ -165,8 +165,9 @@ func (l *link) unlock() {
 	}
 }
 
-// now returns the time since the connection began, on the monotonic clock.
-func (l *link) now() time.Duration { return time.Since(l.begun) }
+// now returns the time since the connection began, on the monotonic clock. It
+// begins at 1: zero stands for no time.
+func (l *link) now() time.Duration { return time.Since(l.begun) + 1 }
 
 // ioError returns the reason behind a failed Read or Write.
 func ioError(err error) *LinkError {

@@ -95,7 +95,7 @@ func (l *link) take(b []byte) (used int, ok bool) {
 		}
 	}
 	if used < len(b) && l.timers.partial == 0 {
-		l.timers.partial = mark(l.clock)
+		l.timers.partial = l.clock
 	}
 	if !l.ended {
 		l.send()

@@ -18,7 +18,7 @@ func (l *link) flush() {
 		if n == 0 {
 			break
 		}
-		l.timers.write = mark(l.clock)
+		l.timers.write = l.clock
 		l.arm()
 		out := l.out[:n]
 		l.mu.Unlock()

@@ -94,7 +94,7 @@ func (l *link) confirmStop() {
 // startAct asks the controlled station to start data transfer.
 func (l *link) startAct() {
 	l.sendU(apci.StartDTAct)
-	l.timers.start = mark(l.now())
+	l.timers.start = l.now()
 	l.state = starting
 	l.arm()
 }
@@ -106,7 +106,7 @@ func (l *link) stopAct() {
 		l.control = l.appendS(l.control)
 	}
 	l.sendU(apci.StopDTAct)
-	l.timers.stopAct = mark(l.now())
+	l.timers.stopAct = l.now()
 	l.transfer(stopping)
 	l.arm()
 }
@@ -114,5 +114,5 @@ func (l *link) stopAct() {
 // testAct tests the link.
 func (l *link) testAct(now time.Duration) {
 	l.sendU(apci.TestFRAct)
-	l.timers.test = mark(now)
+	l.timers.test = now
 }

@@ -30,9 +30,6 @@ func (t *timers) stop() {
 	}
 }
 
-// mark returns now as a time that is set: 0 stands for none.
-func mark(now time.Duration) time.Duration { return max(now, 1) }
-
 // deadline returns when the earliest time-out is due.
 func (l *link) deadline() time.Duration {
 	t := &l.timers

@@ -28,7 +28,7 @@ type Params struct {
 	// what is written. Range 1 s … 255 s, default 15 s.
 	T1 time.Duration
 	// T2 is when a received I frame is acknowledged if nothing else is sent.
-	// Range 1 s … 255 s, less than T1, default 10 s, or two thirds of T1 if
+	// Range 0.5 s … 255 s, less than T1, default 10 s, or two thirds of T1 if
 	// that is less.
 	T2 time.Duration
 	// T3 is how long nothing may be received before the link is tested with
