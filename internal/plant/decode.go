@@ -15,9 +15,8 @@ type decoding struct {
 	structs    structs
 	plant      *Plant
 	connectors map[string]*connectorEntry
-	expected   []string          // ids of connectors, in order of the file
-	points     []string          // ids of points, in order of the file
-	compiled   map[string]string // expression -> what is wrong with it
+	expected   []string // ids of connectors, in order of the file
+	points     []string // ids of points, in order of the file
 	problems   Problems
 	warnings   Problems
 }
@@ -34,7 +33,7 @@ type connectorEntry struct {
 func newDecoding(name string, kinds Kinds, o Options) *decoding {
 	return &decoding{
 		name: name, kinds: kinds, secrets: newSecretReader(o.Secrets),
-		plant: &Plant{}, connectors: map[string]*connectorEntry{}, compiled: map[string]string{},
+		plant: &Plant{}, connectors: map[string]*connectorEntry{},
 	}
 }
 

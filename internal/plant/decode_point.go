@@ -83,8 +83,8 @@ func isPointID(id string) bool {
 	return true
 }
 
-// Numeric reports whether values of the type are numbers that can be scaled,
-// limited and compared with a dead band: step, int, float and counter.
+// Numeric reports whether values of the type are numbers that can be limited
+// and compared with a dead band: step, int, float and counter.
 func Numeric(t point.Type) bool {
 	return t == point.Step || t == point.Int || t == point.Float || t == point.Counter
 }
@@ -163,7 +163,7 @@ func (p *Point) faults(n *Node) []FieldProblem {
 		fault("since", "has no meaning without validity, want validity: 10m or the like")
 	}
 	if p.Type != 0 && !Numeric(p.Type) {
-		return append(faults, onlyNumeric(n, p.Type, "range", "limits", "deadband")...)
+		return append(faults, noMeaning(n, p.Type, "range", "limits", "deadband")...)
 	}
 	if p.Range != nil && p.Range.Low >= p.Range.High {
 		fault("range", "low %v is not below high %v, want low < high", p.Range.Low, p.Range.High)
@@ -181,13 +181,13 @@ func (p *Point) faults(n *Node) []FieldProblem {
 	return faults
 }
 
-// onlyNumeric returns a fault for each of the keys that is given, though the
-// type of the point is not numeric.
-func onlyNumeric(n *Node, t point.Type, keys ...string) []FieldProblem {
+// noMeaning returns a fault for each of the keys that is given, though it has no
+// meaning for the type of the point.
+func noMeaning(n *Node, t point.Type, keys ...string) []FieldProblem {
 	var faults []FieldProblem
 	for _, key := range keys {
 		if n.Get(key) != nil {
-			faults = append(faults, FieldProblem{Path: key, Text: "has no meaning for the type " + t.String() + ", want it only with step, int, float and counter"})
+			faults = append(faults, FieldProblem{Path: key, Text: "has no meaning for the type " + t.String() + ", want another type or no " + key})
 		}
 	}
 	return faults

@@ -1,11 +1,6 @@
 package plant
 
 import (
-	"fmt"
-	"maps"
-	"slices"
-	"strings"
-
 	"busbar/internal/point"
 )
 
@@ -60,12 +55,14 @@ func sourceGeneric() generic {
 }
 
 // source decodes the `from` of a point. It returns nil if there is nothing to
-// go on with.
+// go on with. What depends on the type of the point is checked by the host of the
+// connectors, which makes values of messages.
 func (d *decoding) source(path string, f *Field, p *Point) *Source {
 	if f.Value.Kind != Map {
 		d.report(path, f, FieldProblem{Text: f.Value.wrong("a map with the key connector").Error()})
 		return nil
 	}
+	before := len(d.problems)
 	common, own := d.split(path, f, d.structs.sourceGeneric)
 	keys := sourceKeys{Scale: 1}
 	d.report(path, f, d.structs.source.Decode(common, &keys)...)
@@ -79,7 +76,9 @@ func (d *decoding) source(path string, f *Field, p *Point) *Source {
 	if keys.Quality != nil {
 		s.Quality = keys.Quality.qualityMap()
 	}
-	d.report(path, f, d.sourceFaults(common, s, p.Type)...)
+	if keys.Scale == 0 {
+		d.report(path, f, FieldProblem{Path: "scale", Text: "is 0, want another number"})
+	}
 	entry := d.end(path, f, keys.Connector, true)
 	if entry == nil {
 		d.slips(path, f, own, d.structs.sourceGeneric)
@@ -87,7 +86,7 @@ func (d *decoding) source(path string, f *Field, p *Point) *Source {
 	}
 	end, faults := entry.kind.Source(own, p)
 	d.fromKind(path, f, faults, d.structs.sourceGeneric)
-	if len(faults) == 0 {
+	if len(d.problems) == before && p.Type != 0 {
 		s.End = end
 	}
 	return s
@@ -102,94 +101,4 @@ func (k *qualityKeys) qualityMap() *QualityMap {
 		m.Map[raw] = point.Quality(q)
 	}
 	return m
-}
-
-// sourceFaults returns what is wrong among the generic keys of a source.
-func (d *decoding) sourceFaults(n *Node, s *Source, t point.Type) []FieldProblem {
-	var faults []FieldProblem
-	fault := func(key, format string, args ...any) {
-		faults = append(faults, FieldProblem{Path: key, Text: fmt.Sprintf(format, args...)})
-	}
-	paths := []struct{ key, path string }{{"value", s.Value}, {"time", s.Time}, {"quality.value", ""}}
-	if s.Quality != nil {
-		paths[2].path = s.Quality.Value
-	}
-	for _, p := range paths {
-		if text := pathFault(p.path); text != "" {
-			fault(p.key, "is %s, %s", shorten(p.path), text)
-		}
-	}
-	if s.Scale == 0 {
-		fault("scale", "is 0, want another number")
-	}
-	if t != 0 && !Numeric(t) {
-		faults = append(faults, onlyNumeric(n, t, "scale", "offset", "expr")...)
-	} else if text := d.exprFault(s.Expr); text != "" {
-		fault("expr", "%s, want an expression over value such as value * 2 + 1", text)
-	}
-	if t == 0 {
-		return faults
-	}
-	if t != point.Single && t != point.Double && n.Get("invert") != nil {
-		fault("invert", "has no meaning for the type %s, want it only with single and double", t)
-	}
-	return append(faults, s.mapFaults(t)...)
-}
-
-// mapFaults checks the results of `map` and gives states their names.
-func (s *Source) mapFaults(t point.Type) []FieldProblem {
-	var faults []FieldProblem
-	for _, raw := range slices.Sorted(maps.Keys(s.Map)) {
-		result, want := mapResult(t, s.Map[raw])
-		if want != "" {
-			faults = append(faults, FieldProblem{Path: Key("map", raw), Text: fmt.Sprintf("is %s, want %s for the type %s", shorten(s.Map[raw]), want, t)})
-			continue
-		}
-		s.Map[raw] = result
-	}
-	return faults
-}
-
-// pathFault returns what is wrong with a dot path; "" if nothing is, or if
-// there is no path.
-func pathFault(path string) string {
-	if path == "" || path == "@" {
-		return ""
-	}
-	const want = `want a path such as data.list.0.value, with \. for a dot within a key, or @ for the whole payload`
-	segment := 0 // characters so far
-	for i := 0; i < len(path); i++ {
-		switch {
-		case path[i] == '.' && segment == 0:
-			return "which has an empty segment, " + want
-		case path[i] == '.':
-			segment = 0
-			continue
-		case path[i] == '\\':
-			i++
-			if i == len(path) || !strings.ContainsRune(`.\@`, rune(path[i])) {
-				return `which has a \ that escapes nothing, ` + want
-			}
-		}
-		segment++
-	}
-	if segment == 0 {
-		return "which has an empty segment, " + want
-	}
-	return ""
-}
-
-// exprFault returns what is wrong with an expression; each is compiled once.
-func (d *decoding) exprFault(source string) string {
-	if source == "" {
-		return ""
-	}
-	text, known := d.compiled[source]
-	if !known {
-		if _, err := CompileExpr(source); err != nil {
-			text = err.Error()
-		}
-		d.compiled[source] = text
-	}
-	return text
 }

@@ -2,6 +2,8 @@ package plant
 
 import (
 	"fmt"
+
+	"busbar/internal/point"
 )
 
 // targetKeys are the generic keys of an entry of `to`.
@@ -39,6 +41,7 @@ func (d *decoding) target(path string, f *Field, p *Point, t *Target) {
 		d.report(path, f, FieldProblem{Text: f.Value.wrong("a map with the key connector").Error()})
 		return
 	}
+	before := len(d.problems)
 	common, own := d.split(path, f, d.structs.targetGeneric)
 	keys := targetKeys{Scale: 1}
 	d.report(path, f, d.structs.target.Decode(common, &keys)...)
@@ -54,7 +57,7 @@ func (d *decoding) target(path string, f *Field, p *Point, t *Target) {
 	}
 	end, faults := entry.kind.Target(own, p, t)
 	d.fromKind(path, f, faults, d.structs.targetGeneric)
-	if len(faults) == 0 {
+	if len(d.problems) == before && p.Type != 0 {
 		t.End = end
 	}
 }
@@ -68,8 +71,11 @@ func (t *Target) faults(n *Node, p *Point) []FieldProblem {
 	if t.Scale == 0 {
 		fault("scale", "is 0, want another number")
 	}
+	if p.Type == point.Bits || p.Type == point.Text {
+		faults = append(faults, noMeaning(n, p.Type, "scale", "offset")...)
+	}
 	if p.Type != 0 && !Numeric(p.Type) {
-		return append(faults, onlyNumeric(n, p.Type, "deadband", "range", "scale", "offset")...)
+		return append(faults, noMeaning(n, p.Type, "deadband", "range")...)
 	}
 	if t.Range != nil && t.Range.Low >= t.Range.High {
 		fault("range", "low %v is not below high %v, want low < high", t.Range.Low, t.Range.High)

@@ -65,7 +65,8 @@ func (e End) path() string {
 // faults and warnings through its methods.
 type Cross struct {
 	// Plant holds the connectors that were decoded without a fault, and all
-	// points; ends with a fault have an End of nil.
+	// points; ends with a fault, and those of points without a known type, have
+	// an End of nil.
 	Plant     *Plant
 	Connector *Connector
 	Ends      []End // those without a fault, in order of the file

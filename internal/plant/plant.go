@@ -74,7 +74,7 @@ type Source struct {
 	Value     string // dot path into JSON, "@" the whole payload
 	Time      string // dot path; empty: time of arrival
 	Quality   *QualityMap
-	Map       map[string]string // raw value -> name of a state or number
+	Map       map[string]string // raw value -> name of a state, number or text
 	Invert    bool
 	Scale     float64 // default 1
 	Offset    float64

@@ -91,7 +91,7 @@ func TestEveryGenericKeyIsDecoded(t *testing.T) {
 		{
 			ID: "p/inverted", Type: point.Single, Hold: -1,
 			From: &plant.Source{Connector: "a", Value: "@", Scale: 1, Invert: true,
-				Map: map[string]string{"1": "on", "0": "off", "true": "on", "off": "off"}, End: &mqttSource{Topic: "t"}},
+				Map: map[string]string{"1": "on", "0": "off", "true": "true", "off": "0"}, End: &mqttSource{Topic: "t"}},
 			To: []plant.Target{},
 		},
 	}
