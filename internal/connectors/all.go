@@ -1,10 +1,15 @@
 // Package connectors lists the kinds of connectors of Busbar.
 package connectors
 
-import "busbar/internal/connector"
+import (
+	"busbar/internal/connector"
+	"busbar/internal/connectors/iec104server"
+)
 
 // All returns every kind of connector. To add a protocol, add its folder next
 // to this file and one line here.
 func All() []connector.Kind {
-	return []connector.Kind{}
+	return []connector.Kind{
+		iec104server.Kind(),
+	}
 }

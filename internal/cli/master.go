@@ -1,0 +1,284 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"busbar/iec104"
+	"busbar/iec104/asdu"
+)
+
+// Exit codes of `busbar master`.
+const (
+	exitLocal    = 1 // wrong arguments, no connection, connection lost
+	exitNegative = 2
+	exitTimeout  = 3
+)
+
+// masterOptions are the flags of `busbar master`.
+type masterOptions struct {
+	addr    string
+	request string
+	ca      uint16
+	ioa     uint32
+	group   uint8
+	freeze  uint8
+	qrp     uint8
+	oa      uint8
+	count   int
+	timeout time.Duration
+	limited bool // --timeout was given: monitor ends then
+	json    bool
+	params  iec104.Params
+}
+
+// masterRequest is one word after the address.
+type masterRequest struct {
+	name, does string
+	global     bool // common address defaults to all stations
+	needsIOA   bool
+	wants      func(o *masterOptions, h asdu.Header) bool // what is printed of what comes
+	ask        func(ctx context.Context, c *iec104.Client, o *masterOptions) (string, error)
+}
+
+func masterRequests() []masterRequest {
+	return []masterRequest{
+		{name: "gi", does: "general interrogation, or of --group 1 … 16", global: true,
+			wants: func(o *masterOptions, h asdu.Header) bool {
+				return h.Cause == asdu.InterrogatedGeneral+asdu.Cause(o.group) && !h.Type.Command()
+			}, ask: askInterrogation},
+		{name: "monitor", does: "print what the station sends until interrupted, or for --timeout, or --count objects",
+			wants: func(*masterOptions, asdu.Header) bool { return true }, ask: askNothing},
+		{name: "counters", does: "counter interrogation: --group 1 … 4, --freeze read|freeze|freeze-reset|reset", global: true,
+			wants: func(o *masterOptions, h asdu.Header) bool {
+				return h.Cause == asdu.CounterGeneral+asdu.Cause(o.group) && !h.Type.Command()
+			}, ask: askCounters},
+		{name: "read", does: "read one object: --ca, --ioa", needsIOA: true,
+			wants: func(_ *masterOptions, h asdu.Header) bool { return h.Cause == asdu.Request && !h.Type.Command() }, ask: askRead},
+		{name: "clock", does: "clock synchronisation with the time of this computer, in UTC", global: true,
+			wants: ofType(asdu.C_CS_NA_1), ask: askClock},
+		{name: "test", does: "test command C_TS_TA_1: --ca", wants: ofType(asdu.C_TS_TA_1), ask: askTest},
+		{name: "reset", does: "reset process: --ca, --qrp", wants: ofType(asdu.C_RP_NA_1), ask: askReset},
+	}
+}
+
+func ofType(t asdu.TypeID) func(*masterOptions, asdu.Header) bool {
+	return func(_ *masterOptions, h asdu.Header) bool { return h.Type == t }
+}
+
+func masterCommand(ctx context.Context, args []string, io IO) int {
+	o, r, err := masterFlags(args, io)
+	if err != nil {
+		return fail(io, "master", err, exitLocal)
+	}
+	err = runMaster(ctx, o, r, io)
+	negative, refused := errors.AsType[*iec104.NegativeError](err)
+	switch {
+	case err == nil:
+		return exitOK
+	case refused:
+		return fail(io, "master", fmt.Errorf("negative answer: %w", negative), exitNegative)
+	case errors.Is(err, iec104.ErrTimeout), errors.Is(err, context.DeadlineExceeded):
+		return fail(io, "master", err, exitTimeout)
+	default:
+		return fail(io, "master", err, exitLocal)
+	}
+}
+
+func masterFlags(args []string, io IO) (*masterOptions, *masterRequest, error) {
+	o := &masterOptions{}
+	usage := "ADDR REQUEST [flags]\n\nA controlling station. ADDR is host:port, port 2404 by default. REQUEST is one of\n"
+	for _, r := range masterRequests() {
+		usage += fmt.Sprintf("  %-9s %s\n", r.name, r.does)
+	}
+	usage += "\nExit code 0: done, 1: local error or no connection, 2: negative answer, 3: no answer in time.\n"
+	fs := newFlags("master", usage, io.Out)
+	ca := fs.Uint("ca", 0, "common address; 65535 is all stations, the default of gi, counters and clock")
+	ioa := fs.Uint("ioa", 0, "information object address")
+	group := fs.Uint("group", 0, "group; 0 is all")
+	freeze := fs.String("freeze", "read", "of counters: read, freeze, freeze-reset or reset")
+	qrp := fs.Uint("qrp", 1, "qualifier of reset: 1 process, 2 time-tagged events that wait")
+	oa := fs.Uint("oa", 0, "originator address")
+	fs.IntVar(&o.count, "count", 0, "of monitor: end after so many objects")
+	fs.DurationVar(&o.timeout, "timeout", 10*time.Second, "longest wait for the connection, an answer, or a part of it")
+	fs.BoolVar(&o.json, "json", false, "print information objects as JSON, one per line")
+	fs.IntVar(&o.params.K, "k", 12, "most I frames sent and not acknowledged")
+	fs.IntVar(&o.params.W, "w", 8, "I frames received after which an acknowledgement is sent at the latest")
+	fs.DurationVar(&o.params.T1, "t1", 15*time.Second, "longest wait for an acknowledgement or confirmation")
+	fs.DurationVar(&o.params.T2, "t2", 10*time.Second, "longest delay of an acknowledgement")
+	fs.DurationVar(&o.params.T3, "t3", 20*time.Second, "silence after which the link is tested")
+	rest, err := parse(fs, args)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(rest) != 2 {
+		return nil, nil, fmt.Errorf("want an address and a request, such as: busbar master 127.0.0.1:2404 gi")
+	}
+	o.addr, o.request, o.limited = withPort(rest[0]), rest[1], given(fs, "timeout")
+	r, err := findRequest(o.request)
+	if err != nil {
+		return nil, nil, err
+	}
+	return o, r, o.set(r, given(fs, "ca"), *ca, *ioa, *group, *freeze, *qrp, *oa)
+}
+
+func findRequest(name string) (*masterRequest, error) {
+	var names []string
+	for _, r := range masterRequests() {
+		if r.name == name {
+			return &r, nil
+		}
+		names = append(names, r.name)
+	}
+	return nil, fmt.Errorf("request %q, want one of %s", name, strings.Join(names, ", "))
+}
+
+// withPort adds the port of IEC 60870-5-104 to an address that has none.
+func withPort(addr string) string {
+	if _, _, err := net.SplitHostPort(addr); err == nil {
+		return addr
+	}
+	return net.JoinHostPort(strings.Trim(addr, "[]"), "2404")
+}
+
+// set checks the flags that are numbers of the protocol and takes them over.
+func (o *masterOptions) set(r *masterRequest, caGiven bool, ca, ioa, group uint, freeze string, qrp, oa uint) error {
+	if !caGiven && r.global {
+		ca = asdu.GlobalCA
+	}
+	freezes := map[string]uint8{"read": 0, "freeze": 1, "freeze-reset": 2, "reset": 3}
+	frz, known := freezes[freeze]
+	groups := map[string]uint{"gi": 16, "counters": 4}[r.name]
+	switch {
+	case !caGiven && !r.global && r.name != "monitor":
+		return fmt.Errorf("--ca is missing: %s wants the common address of one station", r.name)
+	case ca > 65535 || ca == 0 && r.name != "monitor":
+		return fmt.Errorf("--ca: %d, want 1 to 65535", ca)
+	case r.needsIOA && (ioa < 1 || ioa > asdu.MaxIOA):
+		return fmt.Errorf("--ioa: %d, want 1 to %d", ioa, asdu.MaxIOA)
+	case group > groups:
+		return fmt.Errorf("--group: %d, want 0 to %d for %s", group, groups, r.name)
+	case !known:
+		return fmt.Errorf("--freeze: %q, want read, freeze, freeze-reset or reset", freeze)
+	case qrp > 255:
+		return fmt.Errorf("--qrp: %d, want 0 to 255", qrp)
+	case oa > 255:
+		return fmt.Errorf("--oa: %d, want 0 to 255", oa)
+	case o.timeout <= 0:
+		return fmt.Errorf("--timeout: %v, want more than 0", o.timeout)
+	}
+	o.ca, o.ioa, o.group, o.freeze, o.qrp, o.oa = uint16(ca), uint32(ioa), uint8(group), frz, uint8(qrp), uint8(oa)
+	return nil
+}
+
+// runMaster connects, asks and prints.
+func runMaster(ctx context.Context, o *masterOptions, r *masterRequest, io IO) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	out := newObjectPrinter(io.Out, o.json)
+	handler := func(a asdu.ASDU) {
+		if r.wants(o, a.Header) {
+			out.print(&a)
+		}
+		if o.count > 0 && out.objects >= o.count {
+			cancel()
+		}
+	}
+	c, err := iec104.NewClient(o.addr, o.params, iec104.WithHandler(handler), iec104.WithOriginator(o.oa),
+		iec104.WithRequestLimits(iec104.RequestLimits{Confirm: o.timeout, Silence: o.timeout}))
+	if err != nil {
+		return err
+	}
+	summary, err := converse(ctx, c, o, r)
+	if closeErr := c.Close(); err == nil {
+		err = closeErr
+	}
+	// The handler is not called any more.
+	if flushErr := out.flush(); err == nil {
+		err = flushErr
+	}
+	if err == nil && summary != "" && !o.json {
+		fmt.Fprintln(io.Err, summary)
+	}
+	return err
+}
+
+func converse(ctx context.Context, c *iec104.Client, o *masterOptions, r *masterRequest) (string, error) {
+	connectCtx, cancel := context.WithTimeout(ctx, o.timeout)
+	defer cancel()
+	if err := c.Connect(connectCtx); err != nil {
+		return "", err
+	}
+	if err := c.StartDT(connectCtx); err != nil {
+		return "", fmt.Errorf("STARTDT: %w", err)
+	}
+	begun := time.Now()
+	summary, err := r.ask(ctx, c, o)
+	if err != nil {
+		return "", err
+	}
+	if summary != "" {
+		summary = fmt.Sprintf("%s, %v", summary, time.Since(begun).Round(100*time.Microsecond))
+	}
+	return summary, nil
+}
+
+func askInterrogation(ctx context.Context, c *iec104.Client, o *masterOptions) (string, error) {
+	res, err := c.Interrogate(ctx, o.ca, uint8(asdu.InterrogatedGeneral)+o.group)
+	return fmt.Sprintf("%d objects of common address %s", res.Objects, stations(res)), err
+}
+
+func askCounters(ctx context.Context, c *iec104.Client, o *masterOptions) (string, error) {
+	rqt := o.group
+	if rqt == 0 {
+		rqt = 5
+	}
+	res, err := c.Counters(ctx, o.ca, rqt, o.freeze)
+	return fmt.Sprintf("%d counters of common address %s", res.Objects, stations(res)), err
+}
+
+func askRead(ctx context.Context, c *iec104.Client, o *masterOptions) (string, error) {
+	_, err := c.Read(ctx, o.ca, o.ioa)
+	return "", err
+}
+
+func askClock(ctx context.Context, c *iec104.Client, o *masterOptions) (string, error) {
+	res, err := c.ClockSync(ctx, o.ca, nil)
+	return "clock synchronisation confirmed by common address " + stations(res), err
+}
+
+func askTest(ctx context.Context, c *iec104.Client, o *masterOptions) (string, error) {
+	return fmt.Sprintf("test command confirmed by common address %d", o.ca), c.Test(ctx, o.ca, uint16(time.Now().Unix()))
+}
+
+func askReset(ctx context.Context, c *iec104.Client, o *masterOptions) (string, error) {
+	_, err := c.Reset(ctx, o.ca, o.qrp)
+	return fmt.Sprintf("reset process confirmed by common address %d", o.ca), err
+}
+
+// askNothing waits for the end of monitoring, which is not an error.
+func askNothing(ctx context.Context, c *iec104.Client, o *masterOptions) (string, error) {
+	if o.limited {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, o.timeout)
+		defer cancel()
+	}
+	select {
+	case <-ctx.Done():
+		return "", nil
+	case <-c.Done():
+		return "", c.Err()
+	}
+}
+
+// stations lists the common addresses that answered.
+func stations(r iec104.Result) string {
+	if len(r.Stations) == 0 {
+		return "none"
+	}
+	return strings.Trim(strings.Join(strings.Fields(fmt.Sprint(r.Stations)), ", "), "[]")
+}

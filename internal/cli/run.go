@@ -1,0 +1,66 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+
+	"busbar/internal/app"
+	"busbar/internal/config"
+	"busbar/internal/connector"
+	"busbar/internal/connectors"
+	"busbar/internal/plant"
+)
+
+func runCommand(ctx context.Context, args []string, io IO) int {
+	fs := newFlags("run", "[flags]\n\nRuns until SIGINT or SIGTERM. SIGHUP reads the plant file and the log level again.", io.Out)
+	config.AddFlags(fs)
+	c, err := settings(fs, args, io)
+	if err != nil {
+		return fail(io, "run", err, exitUsage)
+	}
+	return runApp(ctx, io, "run", c, fs, nil)
+}
+
+// settings reads the settings of the process from flags, environment and file.
+func settings(fs *flag.FlagSet, args []string, io IO) (config.Config, error) {
+	rest, err := parse(fs, args)
+	if err != nil {
+		return config.Config{}, err
+	}
+	if len(rest) > 0 {
+		return config.Config{}, fmt.Errorf("unexpected argument %q", rest[0])
+	}
+	return config.Load(fs, io.Env)
+}
+
+// runApp runs Busbar until ctx ends. Problems of the plant file are printed one
+// on each line, as by check.
+func runApp(ctx context.Context, io IO, name string, c config.Config, fs *flag.FlagSet, started func(httpAddr string)) int {
+	err := app.Run(ctx, app.NewLog(io.Err, c.LogFormat, c.LogLevel), c, app.Options{
+		Kinds:   connectors.All(),
+		Reload:  io.Reload,
+		Load:    func() (config.Config, error) { return config.Load(fs, io.Env) },
+		Env:     io.Env,
+		Started: started,
+	})
+	if problems, ok := errors.AsType[plant.Problems](err); ok {
+		for _, p := range problems {
+			fmt.Fprintln(io.Err, p)
+		}
+		return fail(io, name, fmt.Errorf("%d problems in %s", len(problems), c.Plant), exitFailure)
+	}
+	if err != nil {
+		return fail(io, name, err, exitFailure)
+	}
+	return exitOK
+}
+
+func checkCommand(_ context.Context, args []string, io IO) int {
+	kinds, err := connector.NewRegistry(connectors.All()...)
+	if err != nil {
+		return fail(io, "check", err, exitFailure)
+	}
+	return Check(args, kinds, io.Out, io.Err)
+}
