@@ -75,7 +75,7 @@ func (k plantKind) Source(n *plant.Node, p *plant.Point) (any, []plant.FieldProb
 	if len(faults) > 0 {
 		return nil, faults
 	}
-	return v, faultsOf(k.sourceProblems(v, p))
+	return v, append(faultsOf(k.sourceProblems(v, p)), k.mappingFaults(v, p)...)
 }
 
 // Target implements [plant.Kind].
@@ -95,7 +95,6 @@ func (k plantKind) Check(c *plant.Cross) {
 			problems = append(problems, warnings(k.targetProblems(t.End, end.Point, t), &end)...)
 		} else {
 			problems = append(problems, warnings(k.sourceProblems(end.Point.From.End, end.Point), &end)...)
-			problems = append(problems, k.mappingProblems(end)...)
 		}
 	}
 	problems = append(problems, k.spec.checkConnector(c)...)
@@ -121,15 +120,14 @@ func (k plantKind) targetProblems(target any, p *plant.Point, t *plant.Target) [
 	return append(problems, k.spec.checkTarget(target, p, t)...)
 }
 
-// mappingProblems returns what would hinder mapping from making updates of the
+// mappingFaults returns what would hinder mapping from making updates of the
 // messages for a source end.
-func (k plantKind) mappingProblems(end plant.End) []Problem {
-	p := end.Point
-	var problems []Problem
-	for _, f := range mapping.Check(inputOf(p, 0, k.Kind)) {
-		problems = append(problems, Problem{Path: f.Path, Text: f.Text, end: &end})
+func (k plantKind) mappingFaults(source any, p *plant.Point) []plant.FieldProblem {
+	if p.Type == 0 {
+		return nil
 	}
-	return problems
+	in := mapping.Input{Type: p.Type, Selector: k.spec.selector(source), Source: p.From, Limits: p.Limits}
+	return mapping.Check(in)
 }
 
 // inputOf returns what mapping needs to know of a point with a source.
