@@ -1,6 +1,7 @@
 package iec104server
 
 import (
+	"math/bits"
 	"time"
 
 	"busbar/iec104"
@@ -42,9 +43,11 @@ func (t *table) enter(cause asdu.Cause, period time.Duration, at uint32) {
 // due returns how many transmissions there were until t, since 1970. It grows by
 // the number of rows in each period.
 func (s *schedule) due(t time.Time) int64 {
-	n := int64(len(s.rows))
-	into := t.UnixNano() % int64(s.period)
-	return t.UnixNano()/int64(s.period)*n + int64(float64(into)/float64(s.period)*float64(n))
+	n := uint64(len(s.rows))
+	whole, into := uint64(t.UnixNano())/uint64(s.period), uint64(t.UnixNano())%uint64(s.period)
+	high, low := bits.Mul64(into, n)
+	part, _ := bits.Div64(high, low, uint64(s.period))
+	return int64(whole*n + part)
 }
 
 // scan is the place of a session in a schedule.

@@ -1,0 +1,160 @@
+package iec104server
+
+import (
+	"log/slog"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"busbar/iec104"
+	"busbar/iec104/asdu"
+	"busbar/internal/connector"
+	"busbar/internal/point"
+)
+
+// rig is a station without a network: the test is the feed and the server.
+type rig struct {
+	*station
+	t        testing.TB
+	clock    atomic.Int64 // the wall clock
+	reported []string
+	mu       sync.Mutex
+	lastID   uint64
+}
+
+// epoch is the time at which rigs begin.
+var epoch = time.Date(2026, 7, 14, 12, 0, 0, 0, time.UTC)
+
+func newRig(t testing.TB, change ...func(*Settings)) *rig {
+	s := defaults()
+	s.Listen = "127.0.0.1:0"
+	for _, f := range change {
+		f(&s)
+	}
+	r := &rig{t: t}
+	r.clock.Store(epoch.UnixNano())
+	r.station = newStation(s, connector.Env{
+		ID: "scada", Log: slog.New(slog.DiscardHandler),
+		Now: func() time.Time { return time.Unix(0, r.clock.Load()) },
+		Report: func(_ connector.State, reason string) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.reported = append(r.reported, reason)
+		},
+	})
+	return r
+}
+
+func (r *rig) pass(d time.Duration) { r.clock.Add(int64(d)) }
+
+// targets makes the whole set of targets; changes are their snapshot.
+func (r *rig) targets(targets []connector.Target, changes ...connector.Change) {
+	for i := range changes {
+		changes[i].Snapshot = true
+	}
+	r.apply(&connector.Batch{Targets: &targets, Changes: changes}, r.lastID == 0)
+}
+
+// publish applies changes as the feed delivers them.
+func (r *rig) publish(changes ...connector.Change) {
+	r.apply(&connector.Batch{Changes: changes}, false)
+}
+
+// join opens a session with data transfer started, from an address of its own.
+func (r *rig) join() *session {
+	r.mu.Lock()
+	r.lastID++
+	id := r.lastID
+	r.mu.Unlock()
+	s := &session{
+		station: r.station, conn: &fakeConn{id: id}, enc: newEncoder(r.settings.Time.Location),
+		peer: netip.AddrFrom4([4]byte{10, byte(id >> 16), byte(id >> 8), byte(id)}),
+	}
+	r.station.mu.Lock()
+	r.sessions = append(r.sessions[:len(r.sessions):len(r.sessions)], s)
+	r.station.mu.Unlock()
+	s.Started(true)
+	return s
+}
+
+// settle takes the end of initialisation.
+func (s *session) settle() *session {
+	take(s, 1000)
+	return s
+}
+
+type fakeConn struct {
+	id    uint64
+	wakes atomic.Int64
+}
+
+func (c *fakeConn) Wake()      { c.wakes.Add(1) }
+func (c *fakeConn) ID() uint64 { return c.id }
+
+// take returns the next events, at most n.
+func take(s *session, n int) []iec104.Event {
+	events := make([]iec104.Event, n)
+	return events[:s.Next(events)]
+}
+
+// collect returns a whole answer, taking events whenever it has to wait.
+func collect(t testing.TB, s *session, i iec104.Interrogation) []iec104.Item {
+	t.Helper()
+	if i == nil {
+		t.Fatal("interrogation was refused")
+	}
+	var all []iec104.Item
+	buf := make([]iec104.Item, 7)
+	for range 1_000_000 {
+		n, done := i.Next(buf)
+		all = append(all, buf[:n]...)
+		if done {
+			return all
+		}
+		if n == 0 {
+			take(s, 100)
+		}
+	}
+	t.Fatal("interrogation does not end")
+	return nil
+}
+
+// at returns a target of the point with the same number.
+func at(id uint32, ca uint16, ioa uint32, as asdu.TypeID, typ point.Type, change ...func(*connector.Target, *Target)) connector.Target {
+	end := targetDefaults()
+	end.CA, end.IOA, end.As = CommonAddress(ca), ObjectAddress(ioa), MonitorType{as}
+	t := connector.Target{ID: connector.TargetID(id), Point: point.Index(id), Type: typ, End: &end, Convert: connector.Linear{Scale: 1}}
+	for _, f := range change {
+		f(&t, &end)
+	}
+	return t
+}
+
+func deadband(d float64) func(*connector.Target, *Target) {
+	return func(t *connector.Target, _ *Target) { t.Gate.Deadband = d }
+}
+
+func end(f func(*Target)) func(*connector.Target, *Target) {
+	return func(_ *connector.Target, e *Target) { f(e) }
+}
+
+func totals(c Counter) func(*connector.Target, *Target) {
+	return func(_ *connector.Target, e *Target) { e.Counter = &c }
+}
+
+// news is a good value at the time of the test.
+func news(p uint32, v point.Value) connector.Change {
+	return connector.Change{Update: point.Update{Point: point.Index(p), Value: v, Time: point.InstantOf(epoch)}}
+}
+
+func (r *rig) figure(f func(figures) uint64) uint64 {
+	r.station.mu.Lock()
+	defer r.station.mu.Unlock()
+	sum := r.station.figures
+	for _, s := range r.sessions {
+		sum.add(s.pending())
+	}
+	return f(sum)
+}
