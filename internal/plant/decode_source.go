@@ -79,6 +79,7 @@ func (d *decoding) source(path string, f *Field, p *Point) *Source {
 	if keys.Scale == 0 {
 		d.report(path, f, FieldProblem{Path: "scale", Text: "is 0, want another number"})
 	}
+	p.From = s
 	entry := d.end(path, f, keys.Connector, true)
 	if entry == nil {
 		d.slips(path, f, own, d.structs.sourceGeneric)

@@ -24,7 +24,8 @@ type Kind interface {
 	Settings(n *Node) (any, []FieldProblem)
 
 	// Source decodes the keys of a `from` that are not generic. p is the point
-	// with its generic keys decoded; what was wrong there is at its zero value.
+	// with its generic keys decoded, and so has its From, without an End; what was
+	// wrong there is at its zero value.
 	Source(n *Node, p *Point) (any, []FieldProblem)
 
 	// Target decodes the keys of one entry of `to` that are not generic, and
