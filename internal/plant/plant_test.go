@@ -142,3 +142,26 @@ func TestBadFilesGiveTheirProblems(t *testing.T) {
 		t.Errorf("%d bad files, want all of them", tested)
 	}
 }
+
+// TestDocumentedPlantsAreRight decodes the whole plants in the reference.
+func TestDocumentedPlantsAreRight(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("../../docs/plant.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	plants := 0
+	for i, block := range strings.Split(string(data), "```yaml\n")[1:] {
+		block, _, _ = strings.Cut(block, "```")
+		if !strings.HasPrefix(block, "version: 1\n") {
+			continue
+		}
+		plants++
+		if _, problems := plant.Decode("plant.yaml", []byte(block), kinds(t), secrets()); len(problems) > 0 {
+			t.Errorf("block %d:\n%v", i+1, problems)
+		}
+	}
+	if plants < 2 {
+		t.Errorf("%d whole plants in the reference, want 2 or more", plants)
+	}
+}
