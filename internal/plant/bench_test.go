@@ -3,7 +3,6 @@ package plant_test
 import (
 	"bytes"
 	"fmt"
-	"regexp"
 	"testing"
 
 	"busbar/internal/plant"
@@ -68,29 +67,20 @@ func BenchmarkDiff(b *testing.B) {
 	}
 }
 
-// TestManyProblemsAreFoundInTime guards against a search of the whole file for
-// every problem: with that, this test takes minutes.
-func TestManyProblemsAreFoundInTime(t *testing.T) {
-	t.Parallel()
-	const points = 20_000
-	unknown := bytes.ReplaceAll(jsonPlant(points), []byte(`"unit":`), []byte(`"unti":`))
-	same := bytes.ReplaceAll(jsonPlant(points), []byte(`"ioa":`), []byte(`"ioa":7,"groups":[1],"was":`))
-	same = regexp.MustCompile(`"ca":\d+,|,"was":\d+`).ReplaceAll(same, nil)
-	same = bytes.ReplaceAll(same, []byte(`"ioa":`), []byte(`"ca":1,"ioa":`))
-	for _, tt := range []struct {
-		name string
-		data []byte
-		want int
-	}{
-		{"unknown keys", unknown, points},
-		{"addresses that occur twice", same, points - 1},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			_, problems := plant.Decode("f.json", tt.data, kinds(t), plant.Options{})
-			if len(problems) != tt.want {
-				t.Errorf("%d problems, want %d; the first: %v", len(problems), tt.want, problems[0])
-			}
-		})
+// BenchmarkProblems decodes a plant in which every point has two faults: an
+// unknown key, and an address that occurred before. It shows a search of the whole
+// file for every problem at once.
+func BenchmarkProblems(b *testing.B) {
+	var data bytes.Buffer
+	data.WriteString(`{"version":1,"connectors":{"scada":{"kind":"iec104-server","listen":"x"}},"points":{`)
+	for i := range benchPoints {
+		fmt.Fprintf(&data, `"p%d":{"type":"float","unti":"V","to":[{"connector":"scada","ca":1,"ioa":7,"as":"M_ME_TF_1"}]},`, i)
+	}
+	data.WriteString(`"last":{"type":"int"}}}`)
+	kinds := kinds(b)
+	for b.Loop() {
+		if _, problems := plant.Decode("f.json", data.Bytes(), kinds, plant.Options{}); len(problems) != 2*benchPoints-1 {
+			b.Fatalf("%d problems, want %d", len(problems), 2*benchPoints-1)
+		}
 	}
 }
