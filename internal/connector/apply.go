@@ -77,7 +77,7 @@ func (m *Manager) sort(c *change) error {
 			errs = append(errs, fmt.Errorf("connector %s: unknown kind %q", config.ID, config.Kind))
 			continue
 		}
-		fresh, err := m.newInstance(config, kind, newSink(m.img, m.clock, &m.table))
+		fresh, err := m.newInstance(config, kind)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("connector %s: %w", config.ID, err))
 			continue
@@ -97,13 +97,12 @@ func (m *Manager) sort(c *change) error {
 func (m *Manager) commit(c *change) {
 	stopAll(m.log, c.gone)
 	m.swap(c)
-	old := m.plant
-	m.plant, m.targetIDs, m.lastID = c.plant, c.targetIDs, c.lastID
+	m.targetIDs, m.lastID = c.targetIDs, c.lastID
 	m.view.Lock()
-	m.instances, m.indexes = c.instances, c.indexes
+	m.plant, m.instances, m.indexes = c.plant, c.instances, c.indexes
 	m.view.Unlock()
 	m.log.Info("plant applied", "points", len(c.plant.Points), "connectors", len(c.plant.Connectors),
-		"connectors_started", len(c.fresh), "connectors_stopped", len(c.gone), "points_before", len(old.Points))
+		"connectors_started", len(c.fresh), "connectors_stopped", len(c.gone))
 
 	for id, i := range c.instances {
 		if targets := c.targets[id]; !sameTargets(i.targets, targets) {

@@ -77,7 +77,9 @@ type Env struct {
 	Sink Sink // where readings go
 	Feed Feed // where changes come from; it belongs to one goroutine
 	// Report shows the state of the connector to the operator, with the reason
-	// where it is not Up. It may be called from any goroutine.
+	// where it is not Up. It may be called from any goroutine and has an effect
+	// only while Run is running; the host logs every change. Up also tells that
+	// the source can be heard, unless the connector itself has called Away.
 	Report func(s State, reason string)
 	// Now is the wall clock.
 	Now func() time.Time
@@ -92,12 +94,16 @@ type Message struct {
 }
 
 // Sink takes readings. It may be used from any goroutine; readings of one
-// goroutine are kept in order.
+// goroutine are kept in order. While the connector does not run, and until it
+// is Up or calls Back, the host takes its source for away.
 type Sink interface {
 	// Deliver makes point updates of a message and publishes them. A message
 	// that is of no use (not JSON, no point, wrong type) is counted and has its
-	// effect on quality; it is not an error and is acknowledged. committed, if not nil, is called once:
-	// with nil when every update is kept, otherwise with the reason; the source must then not be acknowledged.
+	// effect on quality; it is not an error and is acknowledged. committed, if
+	// not nil, is called once: with nil when every update is kept, otherwise with
+	// the reason; the source must then not be acknowledged. It must neither block
+	// nor call the Sink. Deliver fails if the image does not keep the updates,
+	// and with ErrStopped if the connector should have stopped long ago.
 	Deliver(ctx context.Context, m Message, committed func(error)) error
 
 	// Away tells that the source cannot be heard any more. After the hold time

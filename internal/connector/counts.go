@@ -1,6 +1,8 @@
 package connector
 
 import (
+	"context"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,46 +22,81 @@ type SinkStatus struct {
 // Fault is a reason for which messages or values were not taken as they were,
 // with an example: of the last occurrence, or one at most a second older.
 type Fault struct {
-	Reason string // in snake_case
-	Count  uint64
-	At     time.Time
-	Point  point.Index // point.None: the message as a whole
-	Text   string
+	Reason  string // in snake_case
+	Count   uint64
+	At      time.Time // of the example
+	PointID string    // empty: the message as a whole, or a point that was removed
+	Text    string
 }
+
+// faultLogEvery is how often a reason is logged at most.
+const faultLogEvery = time.Minute
 
 // sinkCounts are counted from many goroutines.
 type sinkCounts struct {
+	log  *slog.Logger
+	name func(point.Index) string // id of a point
+
 	messages, values, refused atomic.Uint64
 
 	mu     sync.Mutex
-	faults []Fault // by reason
+	faults []faultCount // by reason
 }
 
-func newSinkCounts() *sinkCounts {
-	c := &sinkCounts{}
+type faultCount struct {
+	count  uint64
+	at     time.Time
+	point  point.Index
+	text   string
+	logged time.Time
+}
+
+func newSinkCounts(log *slog.Logger, name func(point.Index) string) *sinkCounts {
+	c := &sinkCounts{log: log, name: name}
 	for _, r := range mapping.Reasons() {
 		for int(r) >= len(c.faults) {
-			c.faults = append(c.faults, Fault{Point: point.None})
+			c.faults = append(c.faults, faultCount{})
 		}
-		c.faults[r].Reason = r.String()
 	}
 	return c
 }
 
-func (c *sinkCounts) message(now time.Time, values int, o *mapping.Outcome) {
+func (c *sinkCounts) message(ctx context.Context, now time.Time, values int, o *mapping.Outcome) {
 	c.messages.Add(1)
 	c.values.Add(uint64(values))
-	if o.Clean() {
-		return
+	if !o.Clean() {
+		c.fault(ctx, now, o)
 	}
+}
+
+func (c *sinkCounts) fault(ctx context.Context, now time.Time, o *mapping.Outcome) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i := range c.faults {
-		c.faults[i].Count += uint64(o.Count(mapping.Reason(i)))
+		c.faults[i].count += uint64(o.Count(mapping.Reason(i)))
 	}
 	reason, p := o.First()
-	if f := &c.faults[reason]; now.Sub(f.At) >= time.Second { // words cost more than the message did
-		f.At, f.Point, f.Text = now, p, o.Text()
+	f := &c.faults[reason]
+	if now.Sub(f.at) < time.Second { // words cost more than the message did
+		return
+	}
+	f.at, f.point, f.text = now, p, o.Text()
+	if now.Sub(f.logged) < faultLogEvery {
+		return
+	}
+	f.logged = now
+	c.log.Log(ctx, levelOf(reason), "reading not taken as it was",
+		"reason", reason.String(), "point", c.name(p), "example", f.text, "count", f.count)
+}
+
+// levelOf is the log level of a reason: what is usual where topics and messages
+// are shared with others is not worth a warning.
+func levelOf(r mapping.Reason) slog.Level {
+	switch r {
+	case mapping.NoSelector, mapping.Empty, mapping.Missing:
+		return slog.LevelDebug
+	default:
+		return slog.LevelWarn
 	}
 }
 
@@ -68,9 +105,11 @@ func (c *sinkCounts) get() SinkStatus {
 	s := SinkStatus{Messages: c.messages.Load(), Values: c.values.Load(), Refused: c.refused.Load()}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, f := range c.faults {
-		if f.Count > 0 {
-			s.Faults = append(s.Faults, f)
+	for i, f := range c.faults {
+		if f.count > 0 {
+			s.Faults = append(s.Faults, Fault{
+				Reason: mapping.Reason(i).String(), Count: f.count, At: f.at, PointID: c.name(f.point), Text: f.text,
+			})
 		}
 	}
 	return s

@@ -55,7 +55,10 @@ type absence struct {
 }
 
 // Away implements [Sink].
-func (s *sink) Away(_ string, now bool) { s.lost(false, now) }
+func (s *sink) Away(reason string, now bool) {
+	s.log.Info("source away", "reason", reason, "last_will", now)
+	s.lost(false, now)
+}
 
 // unattended tells that the connector does not run, or has not yet reached its source.
 func (s *sink) unattended() { s.lost(true, false) }
@@ -75,6 +78,7 @@ func (s *sink) lost(byHost, atOnce bool) {
 
 // Back implements [Sink].
 func (s *sink) Back(lossless bool) {
+	s.log.Info("source back", "lossless", lossless)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.returned(lossless)

@@ -25,9 +25,10 @@ type instance struct {
 }
 
 // newInstance makes a connector that does not run yet.
-func (m *Manager) newInstance(config plant.Connector, kind Kind, sink *sink) (i *instance, err error) {
+func (m *Manager) newInstance(config plant.Connector, kind Kind) (i *instance, err error) {
 	defer contain(&err)
 	log := m.log.With("connector", config.ID, "kind", config.Kind)
+	sink := newSink(log, m.img, m.clock, &m.table, newSinkCounts(log, m.nameOf))
 	i = &instance{config: config, kind: kind, sink: sink, feed: newFeed(m.img)}
 	i.track = newTracker(config.ID, config.Kind, m.clock.now)
 	i.super = &supervisor{

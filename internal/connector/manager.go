@@ -37,13 +37,13 @@ type Manager struct {
 	// connectors take to stop.
 	apply     sync.Mutex
 	stopped   bool
-	plant     *plant.Plant
 	table     heardTable
 	sources   map[string]point.Source
 	targetIDs map[targetKey]TargetID
 	lastID    TargetID
 
 	view      sync.RWMutex // guards what follows for those who only look
+	plant     *plant.Plant
 	instances map[string]*instance
 	indexes   []point.Index // by point of the plant
 }
@@ -114,6 +114,16 @@ func (m *Manager) list() []*instance {
 	}
 	slices.SortFunc(list, func(a, b *instance) int { return strings.Compare(a.config.ID, b.config.ID) })
 	return list
+}
+
+// nameOf returns the id of a point, empty if the plant does not have it.
+func (m *Manager) nameOf(p point.Index) string {
+	m.view.RLock()
+	defer m.view.RUnlock()
+	if n := slices.Index(m.indexes, p); n >= 0 {
+		return m.plant.Points[n].ID
+	}
+	return ""
 }
 
 // Report is all that is known of one connector.

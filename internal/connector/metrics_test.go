@@ -2,6 +2,7 @@ package connector
 
 import (
 	"context"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -9,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"busbar/internal/mapping"
 	"busbar/internal/plant"
 )
 
@@ -83,6 +85,39 @@ func TestMetricsShowTheState(t *testing.T) {
 		}
 		if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "busbar_connector_state"); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+func TestMetricsAreDocumented(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, runUp)
+		h.mustApply(plantOf(sAndT(), pointOf("a", "s")))
+		h.deliver("s", "a", "null")
+		registry := prometheus.NewPedanticRegistry()
+		registry.MustRegister(NewMetrics(h.Manager))
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			if name := f.GetName(); name != "busbar_fake_links" && !strings.Contains(string(doc), "`"+name+"`") {
+				t.Errorf("%s is not in docs/metrics.md", name)
+			}
+		}
+		for _, r := range mapping.Reasons() {
+			if !strings.Contains(string(doc), "| `"+r.String()+"` |") {
+				t.Errorf("reason %s is not in docs/metrics.md", r)
+			}
+		}
+		for s := range State(len(stateNames)) {
+			if !strings.Contains(string(doc), "`"+s.String()+"`") {
+				t.Errorf("state %s is not in docs/metrics.md", s)
+			}
 		}
 	})
 }

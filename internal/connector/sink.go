@@ -3,6 +3,7 @@ package connector
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync"
 
 	"busbar/internal/image"
@@ -12,6 +13,7 @@ import (
 
 // sink implements Sink for one connector, over all its restarts.
 type sink struct {
+	log     *slog.Logger
 	img     image.Image
 	clock   clock
 	table   *heardTable
@@ -29,8 +31,8 @@ type sink struct {
 	ends    endSet
 }
 
-func newSink(img image.Image, c clock, table *heardTable) *sink {
-	s := &sink{img: img, clock: c, table: table, counts: newSinkCounts()}
+func newSink(log *slog.Logger, img image.Image, c clock, table *heardTable, counts *sinkCounts) *sink {
+	s := &sink{log: log, img: img, clock: c, table: table, counts: counts}
 	s.buffers.New = func() any { return new([]point.Update) }
 	s.ends.changed = make(chan struct{})
 	return s
@@ -51,7 +53,7 @@ func (s *sink) Deliver(ctx context.Context, m Message, committed func(error)) er
 		return ErrStopped
 	}
 	updates, outcome := s.sources.Map((*buffer)[:0], m.Selector, m.Payload, point.InstantOf(now), m.Retained)
-	s.counts.message(now, len(updates), &outcome)
+	s.counts.message(ctx, now, len(updates), &outcome)
 	defer clear(updates) // texts are not kept alive by the pool
 	*buffer = updates
 	if len(updates) == 0 {
