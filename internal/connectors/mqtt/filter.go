@@ -1,0 +1,130 @@
+package mqtt
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// maxTopic is the longest topic or filter, in octets.
+const maxTopic = 65535
+
+// checkFilter returns what is wrong with a topic filter, nothing if it is right.
+func checkFilter(filter string) string {
+	switch {
+	case filter == "":
+		return "is empty, want a topic or a filter with + and #"
+	case len(filter) > maxTopic:
+		return "is longer than 65535 octets"
+	case !utf8.ValidString(filter) || strings.ContainsRune(filter, 0):
+		return "want UTF-8 without NUL"
+	}
+	levels := strings.Split(filter, "/")
+	if levels[0] == "$share" || levels[0] == "$queue" {
+		return "shared subscriptions (" + levels[0] + "/…) are not supported by this version"
+	}
+	for i, level := range levels {
+		switch {
+		case level == "#" && i < len(levels)-1:
+			return "# stands for all that follows, want it at the end only"
+		case level == "#" || level == "+":
+		case strings.ContainsAny(level, "+#"):
+			return "+ and # stand for whole levels, want none in " + level
+		}
+	}
+	return ""
+}
+
+// filters is a set of topic filters. The zero value is empty.
+type filters struct{ root level }
+
+// level is one level of the filters in a set.
+type level struct {
+	next   map[string]*level
+	filter string // the filter that ends here
+	ends   bool
+}
+
+func (f *filters) add(filter string) {
+	at := &f.root
+	for name := range strings.SplitSeq(filter, "/") {
+		next := at.next[name]
+		if next == nil {
+			next = &level{}
+			if at.next == nil {
+				at.next = make(map[string]*level)
+			}
+			at.next[name] = next
+		}
+		at = next
+	}
+	at.filter, at.ends = filter, true
+}
+
+// covering returns a filter of the set, not this one, that matches every topic
+// that this one matches. A topic is a filter that matches itself.
+func (f *filters) covering(filter string) (string, bool) {
+	return f.root.covering(strings.Split(filter, "/"), filter, true)
+}
+
+func (l *level) covering(rest []string, self string, first bool) (string, bool) {
+	// Wildcards at the beginning do not match topics that begin with $.
+	wild := !first || rest[0] == "" || rest[0][0] != '$'
+	if all := l.next["#"]; all != nil && wild && all.filter != self {
+		return all.filter, true // it matches the level above, too
+	}
+	if len(rest) == 0 {
+		return l.filter, l.ends && l.filter != self
+	}
+	if rest[0] == "#" {
+		return "", false
+	}
+	if one := l.next["+"]; one != nil && wild {
+		if by, ok := one.covering(rest[1:], self, false); ok {
+			return by, true
+		}
+	}
+	if same := l.next[rest[0]]; same != nil && rest[0] != "+" {
+		return same.covering(rest[1:], self, false)
+	}
+	return "", false
+}
+
+// overlaps reports whether a filter of the set, not this one, matches a topic
+// that this one matches, too.
+func (f *filters) overlaps(filter string) bool {
+	return f.root.overlaps(strings.Split(filter, "/"), filter, true)
+}
+
+func (l *level) overlaps(rest []string, self string, first bool) bool {
+	special := first && strings.HasPrefix(rest[0], "$")
+	if all := l.next["#"]; all != nil && all.filter != self && !special {
+		return true
+	}
+	if len(rest) == 0 {
+		return l.ends && l.filter != self
+	}
+	switch rest[0] {
+	case "#":
+		return l.ends && l.filter != self || l.anyOverlaps(rest, self, first)
+	case "+":
+		return l.anyOverlaps(rest[1:], self, first)
+	}
+	if same := l.next[rest[0]]; same != nil && same.overlaps(rest[1:], self, false) {
+		return true
+	}
+	one := l.next["+"]
+	return one != nil && !special && one.overlaps(rest[1:], self, false)
+}
+
+// anyOverlaps is overlaps for a wildcard at this level.
+func (l *level) anyOverlaps(rest []string, self string, first bool) bool {
+	for name, next := range l.next {
+		if name == "#" || first && strings.HasPrefix(name, "$") {
+			continue // # was looked at already
+		}
+		if next.overlaps(rest, self, false) {
+			return true
+		}
+	}
+	return false
+}

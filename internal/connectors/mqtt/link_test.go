@@ -1,0 +1,459 @@
+package mqtt
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"busbar/internal/connector"
+)
+
+// peer is a broker that does what the test says, octet by octet.
+type peer struct {
+	t      *testing.T
+	conn   net.Conn
+	frames *frameReader
+}
+
+// script runs a connector whose connections arrive at the returned channel. It
+// must be called in a synctest bubble.
+func script(t *testing.T, s *sink, change func(*Settings)) (*runner, <-chan *peer) {
+	settings := defaults()
+	settings.URL, settings.Version = "mqtt://broker", "3.1.1"
+	if change != nil {
+		change(&settings)
+	}
+	made, err := New(settings, s.env(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := made.(*Connector)
+	peers := make(chan *peer)
+	c.dial = func(ctx context.Context, _ Settings) (net.Conn, error) {
+		ours, theirs := net.Pipe()
+		select {
+		case peers <- &peer{t: t, conn: theirs, frames: newFrameReader(theirs)}:
+			return ours, nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return run(t, c, s), peers
+}
+
+func (p *peer) send(hex string) {
+	p.t.Helper()
+	if _, err := p.conn.Write(unhex(p.t, hex)); err != nil {
+		p.t.Fatalf("send %s: %v", hex, err)
+	}
+}
+
+// expect reads a packet of this type.
+func (p *peer) expect(kind byte) frame {
+	p.t.Helper()
+	f, err := p.frames.next()
+	if err != nil {
+		p.t.Fatalf("waiting for packet type %d: %v", kind, err)
+	}
+	if f.kind != kind {
+		p.t.Fatalf("packet type %d % x, want type %d", f.kind, f.body, kind)
+	}
+	return f
+}
+
+// expectFor reads a packet of this type for this packet identifier.
+func (p *peer) expectFor(kind byte, id uint16) {
+	p.t.Helper()
+	if f := p.expect(kind); len(f.body) != 2 || binary.BigEndian.Uint16(f.body) != id {
+		p.t.Fatalf("packet type %d for % x, want for %d", kind, f.body, id)
+	}
+}
+
+// welcome accepts the connection and its one SUBSCRIBE.
+func (p *peer) welcome(present string) {
+	p.t.Helper()
+	p.expect(1)
+	p.send("20 02 " + present + " 00")
+	f := p.expect(8)
+	p.send("90 03 " + hexOf(f.body[:2]) + " 01")
+}
+
+func hexOf(b []byte) string {
+	const digits = "0123456789abcdef"
+	var s strings.Builder
+	for _, c := range b {
+		s.WriteByte(digits[c>>4])
+		s.WriteByte(digits[c&15])
+	}
+	return s.String()
+}
+
+// silent checks that nothing is sent for a while.
+func (p *peer) silent(d time.Duration) {
+	p.t.Helper()
+	if err := p.conn.SetReadDeadline(time.Now().Add(d)); err != nil {
+		p.t.Fatal(err)
+	}
+	if f, err := p.frames.next(); err == nil {
+		p.t.Fatalf("packet type %d % x, want none", f.kind, f.body)
+	}
+	if err := p.conn.SetReadDeadline(time.Time{}); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func TestAcknowledgesInOrderAfterTheCommit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSink(Source{Topic: "a"})
+		s.hold = true
+		_, peers := script(t, s, nil)
+		p := <-peers
+		p.welcome("00")
+		p.send("32 06 0001 61 0001 31" + "34 06 0001 61 0002 32" + "32 06 0001 61 0003 33")
+		first, second, third := s.expect(t, "a", "1"), s.expect(t, "a", "2"), s.expect(t, "a", "3")
+		p.silent(time.Second)
+		third.commit(nil)
+		second.commit(nil)
+		p.silent(time.Second)
+		first.commit(nil)
+		p.expectFor(puback, 1)
+		p.expectFor(pubrec, 2)
+		p.expectFor(puback, 3)
+		p.send("62 02 0002")
+		p.expectFor(pubcomp, 2)
+	})
+}
+
+func TestMessageOfQoS2ThatWasKeptIsNotDeliveredAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSink(Source{Topic: "a"})
+		_, peers := script(t, s, nil)
+		p := <-peers
+		p.welcome("00")
+		p.send("34 06 0001 61 0007 31")
+		s.expect(t, "a", "1")
+		p.expectFor(pubrec, 7)
+		if err := p.conn.Close(); err != nil { // PUBREC was lost, so to say
+			t.Fatal(err)
+		}
+		p = <-peers
+		p.welcome("01")
+		p.send("3c 06 0001 61 0007 31")
+		p.expectFor(pubrec, 7)
+		p.send("62 02 0007")
+		p.expectFor(pubcomp, 7)
+		s.quiet(t)
+		p.send("34 06 0001 61 0007 32") // the identifier is free for another message
+		p.expectFor(pubrec, 7)
+		s.expect(t, "a", "2")
+	})
+}
+
+func TestNewSessionForgetsIdentifiers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSink(Source{Topic: "a"})
+		_, peers := script(t, s, nil)
+		p := <-peers
+		p.welcome("00")
+		p.send("34 06 0001 61 0007 31")
+		p.expectFor(pubrec, 7)
+		s.expect(t, "a", "1")
+		if err := p.conn.Close(); err != nil {
+			t.Fatal(err)
+		}
+		p = <-peers
+		p.welcome("00")
+		p.send("34 06 0001 61 0007 32")
+		p.expectFor(pubrec, 7)
+		s.expect(t, "a", "2")
+	})
+}
+
+func TestMessageThatIsNotKeptClosesTheConnection(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSink(Source{Topic: "a"})
+		s.hold = true
+		_, peers := script(t, s, nil)
+		p := <-peers
+		p.welcome("00")
+		p.send("32 06 0001 61 0001 31" + "32 06 0001 61 0002 32")
+		s.expect(t, "a", "1")
+		d := s.expect(t, "a", "2")
+		d.commit(errors.New("disk full"))
+		if f, err := p.frames.next(); err == nil {
+			t.Fatalf("packet type %d, want the end of the connection", f.kind)
+		}
+		s.state(t, "connecting: message not kept: disk full")
+		p = <-peers
+		p.welcome("01")
+	})
+}
+
+func TestTooManyOpenMessagesHoldUpTheBroker(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSink(Source{Topic: "a"})
+		s.hold = true
+		_, peers := script(t, s, func(s *Settings) { s.ReceiveMaximum = 2 })
+		p := <-peers
+		p.welcome("00")
+		p.send("32 06 0001 61 0001 31" + "32 06 0001 61 0002 32" + "32 06 0001 61 0003 33")
+		first := s.expect(t, "a", "1")
+		s.expect(t, "a", "2")
+		synctest.Wait()
+		s.quiet(t)
+		first.commit(nil)
+		p.expectFor(puback, 1)
+		s.expect(t, "a", "3").commit(nil)
+	})
+}
+
+func TestKeepAlive(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSink(Source{Topic: "a"})
+		_, peers := script(t, s, nil)
+		p := <-peers
+		p.welcome("00")
+		began := time.Now()
+		p.expect(pingreq)
+		if d := time.Since(began); d > 30*time.Second {
+			t.Errorf("PINGREQ after %v, want it within the keep-alive time of 30 s", d)
+		}
+		p.send("d0 00")
+		answered := time.Now()
+		p.expect(pingreq)
+		p.expect(pingreq)
+		if _, err := p.frames.next(); err == nil {
+			t.Fatal("another packet, want the end of the connection")
+		}
+		if d := time.Since(answered); d < 45*time.Second || d > 47*time.Second {
+			t.Errorf("silent broker was given up after %v, want 1.5 times the keep-alive time of 30 s", d)
+		}
+		s.state(t, "connecting: broker is silent beyond the keep-alive time")
+	})
+}
+
+func TestBrokerThatDoesNotAnswerIsGivenUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSink(Source{Topic: "a"})
+		_, peers := script(t, s, nil)
+		p := <-peers
+		p.expect(1)
+		s.state(t, "connecting: no CONNACK within 10s")
+		p = <-peers
+		p.expect(1)
+		p.send("20 02 00 00")
+		p.expect(8)
+		s.state(t, "connecting: subscribe: broker does not answer a subscription")
+	})
+}
+
+func TestBackOff(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSink(Source{Topic: "a"})
+		_, peers := script(t, s, nil)
+		var last time.Time
+		for i := range 12 {
+			p := <-peers
+			if high := min(backOffMin<<max(i-1, 0), backOffMax); i > 0 {
+				if d := time.Since(last); d < high/2 || d > high {
+					t.Errorf("attempt %d after %v, want %v to %v", i, d, high/2, high)
+				}
+			}
+			if err := p.conn.Close(); err != nil {
+				t.Fatal(err)
+			}
+			last = time.Now()
+		}
+		p := <-peers // a connection that holds begins anew
+		p.welcome("00")
+		p.expect(pingreq)
+		p.send("d0 00")
+		p.expect(pingreq)
+		if err := p.conn.Close(); err != nil {
+			t.Fatal(err)
+		}
+		last = time.Now()
+		<-peers
+		if d := time.Since(last); d > backOffMin {
+			t.Errorf("attempt %v after a connection that held, want at most %v", d, backOffMin)
+		}
+	})
+}
+
+func TestEndOfRunTakesLeave(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSink(Source{Topic: "a"})
+		r, peers := script(t, s, nil)
+		p := <-peers
+		p.welcome("00")
+		s.state(t, "up: ")
+		go r.stop()
+		p.expect(disconnect)
+		if got := next(t, "presence", s.presence); got != "back" {
+			t.Errorf("presence %q, want back", got)
+		}
+		if got := next(t, "presence", s.presence); got != "away: connection to the broker lost" {
+			t.Errorf("presence %q, want away", got)
+		}
+	})
+}
+
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ name, version, connack, want string }{
+		{"3.1.1 credentials", "3.1.1", "20 02 00 04", "connecting: broker refuses the connection: bad user name or password"},
+		{"3.1.1 authorisation", "3.1.1", "20 02 00 05", "connecting: broker refuses the connection: not authorized"},
+		{"3.1.1 unknown code", "3.1.1", "20 02 00 63", "connecting: broker refuses the connection: return code 99"},
+		{"3.1.1 malformed", "3.1.1", "20 01 00", "connecting: CONNACK: want two octets"},
+		{"5 credentials", "5", "20 03 00 86 00", "connecting: broker refuses the connection: bad user name or password"},
+		{"5 with a text", "5", "20 0a 00 87 07 1f 0004 6e6f7065", "connecting: broker refuses the connection: not authorized (nope)"},
+		{"5 unknown code", "5", "20 03 00 f0 00", "connecting: broker refuses the connection: reason code 0xf0"},
+		{"not a CONNACK", "5", "d0 00", "connecting: waiting for CONNACK: broker sent packet type 13"},
+		{"no MQTT at all", "5", "48545450", "connecting: waiting for CONNACK: unexpected EOF"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := newSink(Source{Topic: "a"})
+				_, peers := script(t, s, func(s *Settings) { s.Version = tt.version })
+				p := <-peers
+				p.expect(1)
+				p.send(tt.connack)
+				if err := p.conn.Close(); err != nil {
+					t.Fatal(err)
+				}
+				s.state(t, tt.want)
+			})
+		})
+	}
+}
+
+func TestBadPacketsCloseTheConnection(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ name, packet, want string }{
+		{"PUBLISH", "36 05 0001 61 0001", "broker sent a malformed packet: PUBLISH with QoS 3"},
+		{"PUBREL", "62 01 00", "broker sent a malformed packet: PUBREL: packet ends too early"},
+		{"SUBACK", "90 01 00", "broker sent a malformed packet: packet ends too early"},
+		{"type", "40 02 0001", "broker sent a packet of type 4, which it must not"},
+		{"length", "30 ffffffff01", "malformed length of packet"},
+		{"end", "", "broker closed the connection"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := newSink(Source{Topic: "a"})
+				_, peers := script(t, s, nil)
+				p := <-peers
+				p.welcome("00")
+				s.state(t, "up: ")
+				p.send(tt.packet)
+				if tt.packet == "" {
+					if err := p.conn.Close(); err != nil {
+						t.Fatal(err)
+					}
+				}
+				s.state(t, "connecting: "+tt.want)
+			})
+		})
+	}
+}
+
+func TestBrokerTellsWhyItDisconnects(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSink()
+		_, peers := script(t, s, func(s *Settings) { s.Version = "5" })
+		p := <-peers
+		p.expect(1)
+		p.send("20 03 00 00 00")
+		s.state(t, "up: ")
+		p.send("e0 02 8e 00")
+		s.state(t, "connecting: broker closes the connection: another client uses the same client id")
+	})
+}
+
+func TestLosslessOnlyIfNothingCanHaveBeenLost(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name            string
+		qos             string
+		message, answer string // before the connection is lost
+		present         string
+		want            string
+	}{
+		{"session kept", "1", "", "", "01", "back lossless"},
+		{"session lost", "1", "", "", "00", "back"},
+		{"subscribed with QoS 0", "0", "", "", "01", "back"},
+		{"published with QoS 0", "1", "30 04 0001 61 31", "", "01", "back"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := newSink(Source{Topic: "a", QoS: tt.qos})
+				_, peers := script(t, s, nil)
+				p := <-peers
+				p.welcome("00")
+				if tt.message != "" {
+					p.send(tt.message)
+					s.expect(t, "a", "1")
+				}
+				if err := p.conn.Close(); err != nil {
+					t.Fatal(err)
+				}
+				(<-peers).welcome(tt.present)
+				next(t, "presence", s.presence)
+				next(t, "presence", s.presence)
+				if got := next(t, "presence", s.presence); got != tt.want {
+					t.Errorf("presence %q after the connection came back, want %q", got, tt.want)
+				}
+			})
+		})
+	}
+}
+
+func TestFailureOfTheSinkClosesTheConnection(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSink(Source{Topic: "a"})
+		made, err := New(Settings{URL: "mqtt://broker", Version: "3.1.1", KeepAlive: time.Minute, ReceiveMaximum: 1}, s.env(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := made.(*Connector)
+		c.env.Sink = failing{s}
+		ours, theirs := net.Pipe()
+		c.dial = func(context.Context, Settings) (net.Conn, error) { return ours, nil }
+		run(t, c, s)
+		p := &peer{t: t, conn: theirs, frames: newFrameReader(theirs)}
+		p.welcome("00")
+		p.send("32 06 0001 61 0001 31")
+		if f, err := p.frames.next(); err == nil {
+			t.Fatalf("packet type %d, want the end of the connection", f.kind)
+		}
+		s.state(t, "connecting: message not kept: image: closed")
+	})
+}
+
+// failing is a sink that keeps nothing.
+type failing struct{ *sink }
+
+func (failing) Deliver(context.Context, connector.Message, func(error)) error {
+	return errors.New("image: closed")
+}

@@ -1,0 +1,188 @@
+package mqtt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"busbar/internal/connector"
+)
+
+const (
+	// batchSize is how many filters go into one packet. Some cloud brokers take no more.
+	batchSize = 8
+	// batchesAtOnce is how many packets are sent before the first is answered.
+	batchesAtOnce = 16
+)
+
+// subscriber keeps the subscriptions of one link.
+type subscriber struct {
+	c          *Connector
+	l          *link
+	subscribed map[string]subscription // what the broker granted on this link
+
+	mu      sync.Mutex
+	refused map[string]string // filter -> reason
+}
+
+// follow subscribes to what points need, and to changes of that, until ctx ends.
+func (c *Connector) follow(ctx context.Context, l *link) {
+	s := &subscriber{c: c, l: l, subscribed: make(map[string]subscription)}
+	for {
+		ends, changed := c.env.Sink.Sources()
+		if err := s.apply(ctx, c.wanted(ends)); err != nil {
+			l.fail(err)
+			return
+		}
+		c.resumed = true
+		s.report()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// wanted returns the filters of points, and the alive topic, with their QoS.
+func (c *Connector) wanted(ends []any) map[string]byte {
+	filter := make(map[string]byte, len(ends)+1)
+	for _, end := range ends {
+		source := end.(*Source)
+		filter[source.Topic] = max(filter[source.Topic], source.qos(c.settings))
+	}
+	if topic := c.settings.Alive.Topic; topic != "" {
+		var points filters
+		for f := range filter {
+			points.add(f)
+		}
+		_, own := filter[topic]
+		_, covered := points.covering(topic)
+		c.aliveWanted.Store(own || covered)
+		filter[topic] = max(filter[topic], 1)
+	}
+	return filter
+}
+
+// apply makes the subscriptions those for the wanted filters. New ones come
+// first, so that nothing is missed where one takes the place of another.
+func (s *subscriber) apply(ctx context.Context, wanted map[string]byte) error {
+	s.refused = make(map[string]string)
+	var plan map[string]subscription
+	for {
+		refused := len(s.refused)
+		plan = s.c.planner.plan(wanted, s.refused)
+		if err := s.subscribe(ctx, plan); err != nil {
+			return err
+		}
+		if len(s.refused) == refused {
+			break
+		}
+	}
+	var gone []string
+	for filter := range s.c.held {
+		if _, ok := plan[filter]; !ok {
+			gone = append(gone, filter)
+		}
+	}
+	slices.Sort(gone)
+	for batch := range slices.Chunk(gone, batchSize) {
+		_, err := s.l.ask(ctx, func(id uint16) ([]byte, error) { return s.l.codec.unsubscribe(id, batch) })
+		if err != nil {
+			return fmt.Errorf("unsubscribe: %w", err)
+		}
+		for _, filter := range batch {
+			delete(s.c.held, filter)
+			delete(s.subscribed, filter)
+		}
+	}
+	s.c.figures.subscriptions.Store(int64(len(s.subscribed)))
+	s.c.figures.refused.Store(int64(len(s.refused)))
+	return nil
+}
+
+// subscribe asks for what the plan has and the broker has not yet granted.
+func (s *subscriber) subscribe(ctx context.Context, plan map[string]subscription) error {
+	var plain []request
+	var batches [][]request
+	for _, filter := range slices.Sorted(maps.Keys(plan)) {
+		sub := plan[filter]
+		if have, ok := s.subscribed[filter]; ok && have == sub {
+			continue
+		}
+		// A new process knows no values, so it wants the retained messages also
+		// of subscriptions that the session had already.
+		r := request{filter: filter, subscription: sub, resend: !s.c.resumed || filter == s.c.settings.Alive.Topic}
+		if sub.id != 0 {
+			batches = append(batches, []request{r}) // an identifier is for all of a packet
+		} else {
+			plain = append(plain, r)
+		}
+		s.c.held[filter] = struct{}{}
+	}
+	batches = slices.AppendSeq(batches, slices.Chunk(plain, batchSize))
+	for group := range slices.Chunk(batches, batchesAtOnce) {
+		if err := s.askAll(ctx, group); err != nil {
+			return fmt.Errorf("subscribe: %w", err)
+		}
+	}
+	for filter := range s.refused {
+		delete(s.c.held, filter)
+		delete(s.subscribed, filter)
+	}
+	return nil
+}
+
+// askAll sends SUBSCRIBE packets together and waits for all answers.
+func (s *subscriber) askAll(ctx context.Context, batches [][]request) error {
+	errs := make([]error, len(batches))
+	var wg sync.WaitGroup
+	for i, batch := range batches {
+		wg.Go(func() { errs[i] = s.ask(ctx, batch) })
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ask sends one SUBSCRIBE packet and notes what was granted.
+func (s *subscriber) ask(ctx context.Context, batch []request) error {
+	a, err := s.l.ask(ctx, func(id uint16) ([]byte, error) { return s.l.codec.subscribe(id, batch) })
+	if err != nil {
+		return err
+	}
+	if len(a.codes) < len(batch) {
+		return errors.New("broker answers for fewer filters than it was asked for")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, r := range batch {
+		if code := a.codes[i]; code < 0x80 {
+			s.subscribed[r.filter] = r.subscription
+		} else {
+			s.refused[r.filter] = s.l.codec.refusal(code)
+		}
+	}
+	return nil
+}
+
+// report shows whether all subscriptions were granted.
+func (s *subscriber) report() {
+	if len(s.refused) == 0 {
+		s.c.env.Report(connector.Up, "")
+		return
+	}
+	first := slices.Min(slices.Collect(maps.Keys(s.refused)))
+	text := fmt.Sprintf("broker refuses the subscription to %s: %s", first, s.refused[first])
+	if more := len(s.refused) - 1; more > 0 {
+		text += fmt.Sprintf(", and %d more", more)
+	}
+	s.c.env.Report(connector.Degraded, text)
+}
