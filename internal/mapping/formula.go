@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/vm"
 
 	"busbar/internal/point"
@@ -46,7 +47,8 @@ func (c *compiler) formula(source string) *formula {
 	if c.typ == point.Text {
 		env = textEnv{}
 	}
-	options := []expr.Option{expr.Env(env), expr.MaxNodes(maxFormulaNodes), expr.DisableAllBuiltins()}
+	var loops loopFinder
+	options := []expr.Option{expr.Env(env), expr.MaxNodes(maxFormulaNodes), expr.DisableAllBuiltins(), expr.Patch(&loops)}
 	for _, name := range formulaFunctions {
 		options = append(options, expr.EnableBuiltin(name))
 	}
@@ -56,13 +58,17 @@ func (c *compiler) formula(source string) *formula {
 		c.fault("expr", first)
 		return nil
 	}
+	if loops.found {
+		c.fault("expr", "has a loop or a range, want a plain formula")
+		return nil
+	}
 	result := program.Node().Type()
 	if !c.accepts(result) {
 		want := "a number or a boolean"
 		if c.typ == point.Text {
 			want = "a string"
 		}
-		c.fault("expr", "yields "+typeName(result)+", want "+want)
+		c.fault("expr", "yields "+result.String()+", want "+want)
 		return nil
 	}
 	return &formula{program}
@@ -71,9 +77,6 @@ func (c *compiler) formula(source string) *formula {
 // accepts reports whether the result of an expression may be a value of the
 // point. A type that is known only when it runs is checked then.
 func (c *compiler) accepts(t reflect.Type) bool {
-	if t == nil {
-		return false
-	}
 	switch t.Kind() {
 	case reflect.Interface:
 		return true
@@ -86,11 +89,20 @@ func (c *compiler) accepts(t reflect.Type) bool {
 	}
 }
 
-func typeName(t reflect.Type) string {
-	if t == nil {
-		return "nil"
+// loopFinder finds what makes an expression run longer than it is: functions
+// that take a predicate for each element, and ranges.
+type loopFinder struct {
+	found bool
+}
+
+// Visit implements [ast.Visitor].
+func (f *loopFinder) Visit(n *ast.Node) {
+	switch n := (*n).(type) {
+	case *ast.PredicateNode:
+		f.found = true
+	case *ast.BinaryNode:
+		f.found = f.found || n.Operator == ".."
 	}
-	return t.String()
 }
 
 // number runs the expression. value is a float64 in it.

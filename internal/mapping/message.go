@@ -16,8 +16,11 @@ type message struct {
 	out      Outcome
 	doc      string // the payload without space around it
 	form     form
-	why      Reason   // of formUseless
-	values   []string // raw JSON by slot of the present group
+	why      Reason // why it is not JSON that can be read
+
+	// Of the present group.
+	values  []string // raw JSON by slot
+	useless bool     // a point could not use the message at all
 
 	// The time of the message is mostly the same for all its points.
 	timed     bool
@@ -50,7 +53,7 @@ func (m *message) read(payload []byte, limit, nesting int) bool {
 	case gjson.Valid(m.doc):
 		m.form = formJSON
 	default:
-		m.form = formText
+		m.form, m.why = formText, NotJSON
 	}
 	return true
 }
@@ -58,12 +61,15 @@ func (m *message) read(payload []byte, limit, nesting int) bool {
 // apply appends the updates of the points of one group.
 func (m *message) apply(dst []point.Update, g *group) []point.Update {
 	m.find(g.layout)
-	m.timed = false
+	m.timed, m.useless = false, false
 	for i := range g.rules {
 		u := m.template
 		if m.update(&u, g.layout, &g.rules[i]) {
 			dst = append(dst, u)
 		}
+	}
+	if m.useless {
+		m.out.note(m.why, point.None, "", m.doc)
 	}
 	return dst
 }
@@ -79,19 +85,14 @@ func (m *message) find(l *layout) {
 	if l.whole != noSlot {
 		m.values[l.whole] = m.doc
 	}
-	switch {
-	case m.form == formUseless:
-		m.out.note(m.why, point.None, "", m.doc)
-	case l.root == nil:
-	case m.form == formText:
-		m.out.note(NotJSON, point.None, "", m.doc)
-	default:
-		w := walker{doc: m.doc, values: m.values, left: n}
-		if l.whole != noSlot {
-			w.left--
-		}
-		w.value(l.root, 0)
+	if l.root == nil || m.form != formJSON {
+		return
 	}
+	w := walker{doc: m.doc, values: m.values, left: n}
+	if l.whole != noSlot {
+		w.left--
+	}
+	w.value(l.root, 0)
 }
 
 // update fills in the update of one point; false if the message holds no
@@ -108,7 +109,8 @@ func (m *message) update(u *point.Update, l *layout, r *rule) bool {
 	if r.quality != noSlot {
 		m.qualify(u, l, r)
 	}
-	if tok.kind == useless { // counted once for the message
+	if tok.kind == useless {
+		m.useless = true
 		u.Quality |= point.Invalid
 		u.Flags |= point.KeepValue
 		return true

@@ -170,7 +170,7 @@ func (s *Sources) Map(dst []point.Update, selector string, payload []byte, arriv
 
 func (s *Sources) release(m *message) {
 	clear(m.groups)
-	clear(m.values)
+	clear(m.values[:cap(m.values)]) // the strings are parts of the payload
 	*m = message{groups: m.groups[:0], values: m.values}
 	s.scratch.Put(m)
 }

@@ -7,8 +7,8 @@ import (
 )
 
 // walker goes through a JSON document once and takes the values that paths
-// lead to. The document must be valid: the walker does not check it. Of a key
-// that occurs more than once in an object, the first counts.
+// lead to. The document must be valid: the walker does not check it. Where a
+// key occurs more than once in an object, the first that leads to a value counts.
 type walker struct {
 	doc    string
 	values []string // by slot; empty if absent
