@@ -19,12 +19,21 @@ func (m *Manager) aim(c *change) error {
 	c.targets = make(map[string][]Target)
 	c.targetIDs = make(map[targetKey]TargetID)
 	c.lastID = m.lastID
+	count := make(map[string]int)
+	for n := range c.plant.Points {
+		for place := range c.plant.Points[n].To {
+			count[c.plant.Points[n].To[place].Connector]++
+		}
+	}
 	for n := range c.plant.Points {
 		p := &c.plant.Points[n]
 		for place := range p.To {
 			t := &p.To[place]
 			if c.instances[t.Connector] == nil {
 				return fmt.Errorf("point %s: there is no connector %q", p.ID, t.Connector)
+			}
+			if c.targets[t.Connector] == nil {
+				c.targets[t.Connector] = make([]Target, 0, count[t.Connector])
 			}
 			key := targetKey{c.indexes[n], int32(place)}
 			id, ok := m.targetIDs[key]

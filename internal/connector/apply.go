@@ -29,8 +29,8 @@ type change struct {
 // ones. A connector whose settings are unchanged goes on running and learns of
 // changed points through its Feed and Sink. If p cannot be applied, the error
 // names every reason and wraps [ErrConfig], and everything stays as it was.
-// Apply returns when the new connectors are started, not when they are up. p
-// must not be changed afterwards.
+// Apply returns when the new connectors are started, not when they are up. The
+// ends and settings of p must not be changed afterwards.
 func (m *Manager) Apply(ctx context.Context, p *plant.Plant) error {
 	m.apply.Lock()
 	defer m.apply.Unlock()
@@ -53,9 +53,9 @@ func (m *Manager) prepare(c *change) error {
 	if err := m.sort(c); err != nil {
 		return err
 	}
-	c.indexes = m.img.Define(bothDefinitions(c.plant, m.plant))[:len(c.plant.Points)]
+	c.indexes = m.img.Define(m.bothDefinitions(c.plant))[:len(c.plant.Points)]
 	if err := errors.Join(m.compile(c), m.aim(c)); err != nil {
-		m.img.Define(definitions(m.plant))
+		m.img.Define(m.oldDefinitions())
 		return err
 	}
 	return nil
@@ -98,8 +98,9 @@ func (m *Manager) commit(c *change) {
 	stopAll(m.log, c.gone)
 	m.swap(c)
 	m.targetIDs, m.lastID = c.targetIDs, c.lastID
+	points := m.remember(c)
 	m.view.Lock()
-	m.plant, m.instances, m.indexes = c.plant, c.instances, c.indexes
+	m.instances, m.points = c.instances, points
 	m.view.Unlock()
 	m.log.Info("plant applied", "points", len(c.plant.Points), "connectors", len(c.plant.Connectors),
 		"connectors_started", len(c.fresh), "connectors_stopped", len(c.gone))

@@ -6,46 +6,18 @@ import (
 	"fmt"
 	"slices"
 
-	"busbar/internal/image"
 	"busbar/internal/mapping"
 	"busbar/internal/plant"
 	"busbar/internal/point"
 )
-
-func definitions(p *plant.Plant) []image.Definition {
-	defs := make([]image.Definition, len(p.Points))
-	for i := range p.Points {
-		defs[i] = image.Definition{ID: p.Points[i].ID, Type: p.Points[i].Type}
-	}
-	return defs
-}
-
-// bothDefinitions defines the points of p, in order, and after them those that
-// only old has. Points of both have the type that they have in old, so that they keep
-// their state until p is in force.
-func bothDefinitions(p, old *plant.Plant) []image.Definition {
-	defs := definitions(p)
-	at := 0
-	for i := range old.Points {
-		o := &old.Points[i]
-		for at < len(p.Points) && p.Points[at].ID < o.ID {
-			at++
-		}
-		if at < len(p.Points) && p.Points[at].ID == o.ID {
-			defs[at].Type = o.Type
-			continue
-		}
-		defs = append(defs, image.Definition{ID: o.ID, Type: o.Type})
-	}
-	return defs
-}
 
 // collector gathers what a plant makes of the sink of one connector.
 type collector struct {
 	inputs []mapping.Input
 	points []*plant.Point // by input
 	rules  map[freshRule][]point.Index
-	ends   endSet
+	ends   []any        // distinct
+	keys   map[any]bool // of ends
 }
 
 // compile makes the intake of every connector.
@@ -62,7 +34,7 @@ func (m *Manager) compile(c *change) error {
 		}
 		col := collectors[p.From.Connector]
 		if col == nil {
-			col = &collector{rules: make(map[freshRule][]point.Index)}
+			col = &collector{rules: make(map[freshRule][]point.Index), keys: make(map[any]bool)}
 			collectors[p.From.Connector] = col
 		}
 		col.add(p, c.indexes[n], i.kind)
@@ -80,7 +52,10 @@ func (m *Manager) compile(c *change) error {
 func (col *collector) add(p *plant.Point, index point.Index, kind Kind) {
 	col.inputs = append(col.inputs, inputOf(p, index, kind))
 	col.points = append(col.points, p)
-	col.ends.add(p.From.End, kind.spec.sourceKey(p.From.End))
+	if key := kind.spec.sourceKey(p.From.End); !col.keys[key] {
+		col.keys[key] = true
+		col.ends = append(col.ends, p.From.End)
+	}
 	rule := ruleOf(p, kind.Hold())
 	col.rules[rule] = append(col.rules[rule], index)
 }
@@ -101,10 +76,10 @@ func (m *Manager) intake(id string, col *collector) (intake, error) {
 	}
 	groups := make([]freshGroup, 0, len(col.rules))
 	for rule, points := range col.rules {
-		groups = append(groups, freshGroup{freshRule: rule, points: points})
+		groups = append(groups, freshGroup{freshRule: rule, points: slices.Clip(points)})
 	}
 	slices.SortFunc(groups, func(a, b freshGroup) int { return cmp.Compare(a.hold, b.hold) })
-	return intake{sources: sources, groups: groups, ends: col.ends}, errors.Join(errs...)
+	return intake{sources: sources, groups: groups, ends: endSet{list: slices.Clip(col.ends)}}, errors.Join(errs...)
 }
 
 // sourceOf returns the number of a connector as the source of updates. It stays

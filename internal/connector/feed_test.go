@@ -48,15 +48,6 @@ func (h *host) show(b Batch) string {
 	return text
 }
 
-func (h *host) nameOf(p point.Index) string {
-	for _, config := range h.plant.Points {
-		if index, _ := h.image.Lookup(config.ID); index == p {
-			return config.ID
-		}
-	}
-	return "?"
-}
-
 func (h *host) wantBatch(f Feed, want string) {
 	h.t.Helper()
 	b, err := f.Next(h.t.Context())

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"busbar/internal/image"
-	"busbar/internal/plant"
 	"busbar/internal/point"
 )
 
@@ -43,9 +42,8 @@ type Manager struct {
 	lastID    TargetID
 
 	view      sync.RWMutex // guards what follows for those who only look
-	plant     *plant.Plant
 	instances map[string]*instance
-	indexes   []point.Index // by point of the plant
+	points    []known // in order of id
 }
 
 // NewManager returns a manager of connectors of the given kinds, without any. now
@@ -53,7 +51,6 @@ type Manager struct {
 func NewManager(log *slog.Logger, img image.Image, kinds *Registry, now func() time.Time) *Manager {
 	m := &Manager{
 		log: log, img: img, kinds: kinds, clock: newClock(now),
-		plant:     &plant.Plant{},
 		sources:   make(map[string]point.Source),
 		targetIDs: make(map[targetKey]TargetID),
 		instances: make(map[string]*instance),
@@ -114,16 +111,6 @@ func (m *Manager) list() []*instance {
 	}
 	slices.SortFunc(list, func(a, b *instance) int { return strings.Compare(a.config.ID, b.config.ID) })
 	return list
-}
-
-// nameOf returns the id of a point, empty if the plant does not have it.
-func (m *Manager) nameOf(p point.Index) string {
-	m.view.RLock()
-	defer m.view.RUnlock()
-	if n := slices.Index(m.indexes, p); n >= 0 {
-		return m.plant.Points[n].ID
-	}
-	return ""
 }
 
 // Report is all that is known of one connector.

@@ -37,9 +37,9 @@ func (c *Metrics) Collect(out chan<- prometheus.Metric) {
 
 func (m *Manager) collectImage(e exporter) {
 	m.view.RLock()
-	points, byQuality := len(m.indexes), make(map[string]int, 4)
-	for _, p := range m.indexes {
-		if s, ok := m.img.State(p); ok {
+	points, byQuality := len(m.points), make(map[string]int, 4)
+	for _, p := range m.points {
+		if s, ok := m.img.State(p.index); ok {
 			byQuality[qualityClass(s.Quality)]++
 		}
 	}

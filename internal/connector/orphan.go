@@ -15,16 +15,15 @@ func (m *Manager) orphan(c *change) {
 	at := 0
 	for n := range c.plant.Points {
 		p := &c.plant.Points[n]
-		for at < len(m.plant.Points) && m.plant.Points[at].ID < p.ID {
+		for at < len(m.points) && m.points[at].id < p.ID {
 			at++
 		}
-		if at == len(m.plant.Points) {
+		if at == len(m.points) {
 			break
 		}
-		if o := &m.plant.Points[at]; o.ID == p.ID && (o.Type != p.Type || !m.sameSource(c, o.From, p.From)) {
-			index := c.indexes[n]
-			m.table.of(index).reset()
-			batch = requalify(m.img, batch, index, ruleOf(p, 0).away(), 0, m.clock.now())
+		if old := &m.points[at]; old.id == p.ID && (old.typ != p.Type || !m.sameSource(c, old, p.From)) {
+			m.table.of(old.index).reset()
+			batch = requalify(m.img, batch, old.index, ruleOf(p, 0).away(), 0, m.clock.now())
 		}
 	}
 	if len(batch) == 0 {
@@ -35,12 +34,12 @@ func (m *Manager) orphan(c *change) {
 	}
 }
 
-// sameSource reports whether two sources give the same readings.
-func (m *Manager) sameSource(c *change, a, b *plant.Source) bool {
-	if a == nil || b == nil {
-		return a == b
+// sameSource reports whether a point has the readings that it had before.
+func (m *Manager) sameSource(c *change, old *known, from *plant.Source) bool {
+	if old.end == nil || from == nil {
+		return old.end == nil && from == nil
 	}
-	was, is := m.instances[a.Connector], c.instances[b.Connector]
-	return a.Connector == b.Connector && was.kind.name == is.kind.name &&
-		is.kind.spec.sourceKey(a.End) == is.kind.spec.sourceKey(b.End)
+	was, is := m.instances[from.Connector], c.instances[from.Connector]
+	return old.source == m.sources[from.Connector] && was.kind.name == is.kind.name &&
+		is.kind.spec.sourceKey(old.end) == is.kind.spec.sourceKey(from.End)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"busbar/internal/image"
@@ -29,6 +30,7 @@ type sink struct {
 	groups  []freshGroup // ascending by hold
 	absence absence
 	ends    endSet
+	key     func(end any) any // equal for equal ends
 }
 
 func newSink(log *slog.Logger, img image.Image, c clock, table *heardTable, counts *sinkCounts) *sink {
@@ -94,32 +96,13 @@ func (s *sink) Sources() (ends []any, changed <-chan struct{}) {
 // endSet is the set of distinct source ends of a connector.
 type endSet struct {
 	list    []any
-	keys    map[any]struct{}
 	changed chan struct{}
 }
 
-// add adds an end unless an equal one is there.
-func (e *endSet) add(end, key any) {
-	if e.keys == nil {
-		e.keys = make(map[any]struct{})
-	}
-	if _, ok := e.keys[key]; ok {
-		return
-	}
-	e.keys[key] = struct{}{}
-	e.list = append(e.list, end)
-}
-
-func (e *endSet) equal(other *endSet) bool {
-	if len(e.keys) != len(other.keys) {
-		return false
-	}
-	for key := range e.keys {
-		if _, ok := other.keys[key]; !ok {
-			return false
-		}
-	}
-	return true
+// same reports whether both hold equal ends. A set in another order is another
+// set: telling a connector in vain does no harm.
+func (e *endSet) same(other *endSet, key func(end any) any) bool {
+	return slices.EqualFunc(e.list, other.list, func(a, b any) bool { return key(a) == key(b) })
 }
 
 // intake is what a plant makes of a sink.
@@ -132,7 +115,7 @@ type intake struct {
 // adopt takes what a new plant makes of this sink. The caller holds mu.
 func (s *sink) adopt(in intake) {
 	s.sources, s.groups = in.sources, in.groups
-	if s.ends.equal(&in.ends) {
+	if s.ends.same(&in.ends, s.key) {
 		return
 	}
 	in.ends.changed = make(chan struct{})

@@ -87,7 +87,11 @@ func (s *supervisor) set(state State, reason string) {
 	if state == Degraded {
 		level = slog.LevelWarn
 	}
-	s.log.Log(context.Background(), level, "connector state changed", "state", state.String(), "reason", reason)
+	attrs := []any{"state", state.String()}
+	if reason != "" {
+		attrs = append(attrs, "reason", reason)
+	}
+	s.log.Log(context.Background(), level, "connector state changed", attrs...)
 }
 
 func (s *supervisor) logFailure(ctx context.Context, err error, delay time.Duration) {
