@@ -28,6 +28,14 @@ func TestJSONObject(t *testing.T) {
 			asdu.Object{IOA: 1, Value: 1<<32 - 5, Sequence: 31, Quality: asdu.IV | asdu.CY | asdu.CA},
 			`{"ca":225,"ioa":1,"type":"M_IT_NA_1","typeId":15,"cot":"counter-group-1","cotId":38,"negative":false,"test":false,"oa":0,` +
 				`"value":-5,"quality":["invalid","carry","adjusted"],"counter":{"sequence":31,"carry":true,"adjusted":true,"invalid":true}}`},
+		{"counter adjusted", h(asdu.M_IT_NA_1, asdu.Spontaneous), asdu.Object{IOA: 1, Value: 7, Quality: asdu.CA},
+			`{"ca":225,"ioa":1,"type":"M_IT_NA_1","typeId":15,"cot":"spontaneous","cotId":3,"negative":false,"test":false,"oa":0,` +
+				`"value":7,"quality":["adjusted"],"counter":{"sequence":0,"carry":false,"adjusted":true,"invalid":false}}`},
+		{"directory entry", h(asdu.F_DR_TA_1, asdu.Request),
+			asdu.Object{IOA: 1, Time: clock.Time(), Data: asdu.DirectoryEntry{Name: 1, Length: 9, Status: 3, Last: true}.Append(nil)},
+			`{"ca":225,"ioa":1,"type":"F_DR_TA_1","typeId":126,"cot":"request","cotId":5,"negative":false,"test":false,"oa":0,` +
+				`"time":"2026-01-15T10:30:00.000Z","timeInvalid":false,"summerTime":false,"timeSubstituted":false,"dayOfWeek":4,` +
+				`"file":{"nof":1,"lof":9,"status":3,"lfd":true,"for":false,"fa":false}}`},
 		{"select of a single command, refused, test, with originator",
 			asdu.Header{Type: asdu.C_SC_NA_1, Cause: asdu.ActivationCon, Negative: true, Test: true, OA: 7, CA: 1},
 			asdu.Object{IOA: 5000, Value: 1, Select: true, Qualifier: 3},
