@@ -1,9 +1,13 @@
 package iec104server
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"runtime"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"busbar/iec104"
 	"busbar/iec104/asdu"
@@ -148,4 +152,72 @@ func BenchmarkNewTable(b *testing.B) {
 		r.setTargets(targets, nil, false)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1e6/1e3, "s/million")
+}
+
+// BenchmarkOverTCP measures whole stations on loopback: what a controlling station
+// receives of a general interrogation, and of events with all of the host but
+// the image.
+func BenchmarkOverTCP(b *testing.B) {
+	const n = 1_000_000
+	run := func(b *testing.B, f func(r *running, c *iec104.Client, objects *atomic.Int64)) {
+		r := &running{feed: newTestFeed(), done: make(chan error, 1), up: make(chan struct{}, 10)}
+		s := defaults()
+		s.Listen, s.Buffer.Events = "127.0.0.1:0", 10*n
+		srv, err := newServer(s, connector.Env{ID: "scada", Log: slog.New(slog.DiscardHandler), Feed: r.feed, Report: r.report, Now: time.Now})
+		if err != nil {
+			b.Fatal(err)
+		}
+		r.server = srv
+		ctx, cancel := context.WithCancel(b.Context())
+		go func() { r.done <- srv.Run(ctx) }()
+		targets := make([]connector.Target, n)
+		for i := range uint32(n) {
+			targets[i] = at(i, 1, i+1, asdu.M_ME_TF_1, point.Float)
+		}
+		r.feed.targets(targets...)
+		<-r.up
+		var objects atomic.Int64
+		c, err := iec104.Dial(ctx, (*srv.addr.Load()).String(), iec104.Params{}, iec104.WithHandler(func(a asdu.ASDU) {
+			if a.Type < asdu.M_EI_NA_1 {
+				objects.Add(int64(a.N))
+			}
+		}))
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := c.StartDT(ctx); err != nil {
+			b.Fatal(err)
+		}
+		b.ResetTimer()
+		f(r, c, &objects)
+		b.StopTimer()
+		b.ReportMetric(float64(objects.Load())/b.Elapsed().Seconds(), "objects/s")
+		cancel()
+		<-r.done
+	}
+	b.Run("interrogation", func(b *testing.B) {
+		run(b, func(_ *running, c *iec104.Client, _ *atomic.Int64) {
+			for b.Loop() {
+				if res, err := c.Interrogate(b.Context(), 1, 20); err != nil || res.Objects != n {
+					b.Fatal(res, err)
+				}
+			}
+		})
+	})
+	b.Run("events", func(b *testing.B) {
+		run(b, func(r *running, _ *iec104.Client, objects *atomic.Int64) {
+			const batch = 500
+			total := b.N/batch*batch + batch
+			for sent := 0; sent < total; sent += batch {
+				changes := make([]connector.Change, batch)
+				for j := range changes {
+					changes[j] = news(uint32(sent+j)%n, point.FloatValue(float64(sent)))
+				}
+				r.feed.publish(changes...)
+			}
+			for objects.Load() < int64(total) {
+				runtime.Gosched()
+			}
+		})
+	})
 }

@@ -143,3 +143,20 @@ func TestCommandsAreUnknown(t *testing.T) {
 		t.Errorf("verdict %v, want unknown object", v)
 	}
 }
+
+func TestEventsLostWithTheirConnectionAreCounted(t *testing.T) {
+	r := newRig(t)
+	r.targets([]connector.Target{at(1, 1, 1, asdu.M_ME_NB_1, point.Int)})
+	s := r.join()
+	take(s, 1)
+	s.Confirm(1)
+	for i := range 10 {
+		r.publish(news(1, point.IntValue(int64(i))))
+	}
+	take(s, 6)
+	s.Confirm(2)
+	s.Closed(nil)
+	if n := r.figure(func(f figures) uint64 { return f.abandoned }); n != 8 {
+		t.Errorf("%d events counted as lost with the connection, want 8 of 10", n)
+	}
+}

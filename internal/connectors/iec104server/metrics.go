@@ -93,6 +93,7 @@ func (st *station) collect(emit func(connector.Metric)) {
 		{"late_events_total", "Events with a time older than the current value.", f.late},
 		{"suppressed_total", "Changes within the dead band, or otherwise no event.", f.suppressed},
 		{"dropped_events_total", "Events that did not fit into the buffer of a connection.", f.dropped},
+		{"abandoned_events_total", "Events not acknowledged when their connection ended.", f.abandoned},
 		{"removed_events_total", "Events skipped because their target was removed.", f.removed},
 		{"unsendable_events_total", "Events skipped because their type cannot carry them.", f.unsendable},
 		{"lost_changes_total", "Changes that were overwritten before they were read.", f.gaps},
@@ -115,9 +116,7 @@ func (st *station) queues() map[uint64]queue {
 	queues := make(map[uint64]queue, len(st.sessions))
 	for _, s := range st.sessions {
 		q := queue{dropped: s.pending().dropped}
-		if s.reading {
-			q.waiting = st.events.next - max(s.cursor, st.floor())
-		}
+		q.waiting = s.waiting()
 		queues[s.conn.ID()] = q
 	}
 	return queues
@@ -131,6 +130,14 @@ func (s *session) pending() figures {
 		f.dropped += floor - s.cursor
 	}
 	return f
+}
+
+// waiting returns how many events the session has not taken. The caller holds mu.
+func (s *session) waiting() uint64 {
+	if !s.reading {
+		return 0
+	}
+	return s.station.events.next - max(s.cursor, s.station.floor())
 }
 
 func gauge(emit func(connector.Metric), name, help string, value float64, labels []connector.Label) {

@@ -2,6 +2,7 @@ package iec104server
 
 import (
 	"net/netip"
+	"time"
 
 	"busbar/iec104"
 	"busbar/iec104/asdu"
@@ -19,6 +20,9 @@ type session struct {
 	reading bool    // cursor is valid: data transfer was started once
 	cursor  uint64  // position of the next event to take
 	figures figures // of this session, added to those of the station at its end
+
+	unconfirmed int       // events taken and not acknowledged
+	warned      time.Time // when it was last logged that events were dropped
 
 	greeting     []uint16 // common addresses whose end of initialisation is to be sent
 	greetingSent int      // those sent and not confirmed
@@ -90,6 +94,7 @@ func (s *session) Next(dst []iec104.Event) int {
 			n++
 		}
 	}
+	s.unconfirmed += n
 	return n
 }
 
@@ -125,16 +130,27 @@ func (s *session) event(dst *iec104.Event, e *sample, t *table) bool {
 // skipDropped moves the cursor over the events that did not fit into the buffer of this
 // connection: the oldest of those not taken.
 func (s *session) skipDropped() {
-	if floor := s.station.floor(); s.cursor < floor {
-		s.figures.dropped += floor - s.cursor
-		s.cursor = floor
+	st := s.station
+	floor := st.floor()
+	if s.cursor >= floor {
+		return
+	}
+	s.figures.dropped += floor - s.cursor
+	s.cursor = floor
+	if now := st.now(); now.Sub(s.warned).Abs() >= warnEvery {
+		s.warned = now
+		st.log.Warn("buffer full, oldest events dropped", "peer", s.peer.String(), "conn", s.conn.ID(), "dropped_total", s.figures.dropped)
 	}
 }
+
+// warnEvery is how often it is logged at most that a connection drops events.
+const warnEvery = time.Minute
 
 // Confirm implements [iec104.Session].
 func (s *session) Confirm(n int) {
 	// The end of initialisation was taken before any event.
 	s.greetingSent -= min(n, s.greetingSent)
+	s.unconfirmed -= min(n, s.unconfirmed)
 }
 
 // Addresses implements [iec104.Session].
@@ -173,7 +189,7 @@ func (s *session) Reset(ca uint16, qrp uint8) bool {
 	default:
 		return false
 	}
-	st.log.Info("reset process confirmed", "peer", s.peer, "ca", ca, "qrp", qrp)
+	st.log.Info("reset process confirmed", "peer", s.peer.String(), "ca", ca, "qrp", qrp)
 	return true
 }
 

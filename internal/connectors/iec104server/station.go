@@ -48,6 +48,7 @@ type figures struct {
 	removed    uint64 // events of removed targets, skipped
 	unsendable uint64 // events that their type cannot carry, skipped
 	dropped    uint64 // events that did not fit into the buffer of a connection
+	abandoned  uint64 // events that were not acknowledged when their connection ended
 	gaps       uint64 // changes that the feed lost
 	late       uint64 // late changes that became events
 	freezes    uint64
@@ -57,6 +58,7 @@ func (f *figures) add(g figures) {
 	f.removed += g.removed
 	f.unsendable += g.unsendable
 	f.dropped += g.dropped
+	f.abandoned += g.abandoned
 }
 
 func newStation(settings Settings, env connector.Env) *station {
@@ -102,7 +104,9 @@ func (st *station) leave(s *session) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.sessions = slices.DeleteFunc(slices.Clone(st.sessions), func(o *session) bool { return o == s })
-	st.figures.add(s.figures)
+	f := s.pending()
+	f.abandoned += s.waiting() + uint64(s.unconfirmed)
+	st.figures.add(f)
 	if len(s.greeting) > 0 || s.greetingSent > 0 {
 		delete(st.greeted, s.peer) // it was not confirmed: the next connection gets it
 	}
