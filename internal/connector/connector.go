@@ -78,8 +78,9 @@ type Env struct {
 	Feed Feed // where changes come from; it belongs to one goroutine
 	// Report shows the state of the connector to the operator, with the reason
 	// where it is not Up. It may be called from any goroutine and has an effect
-	// only while Run is running; the host logs every change. Up also tells that
-	// the source can be heard, unless the connector itself has called Away.
+	// only while Run is running; the host logs every change. Up and Degraded also
+	// tell that the source can be heard, unless the connector itself has called
+	// Away.
 	Report func(s State, reason string)
 	// Now is the wall clock.
 	Now func() time.Time
@@ -95,7 +96,7 @@ type Message struct {
 
 // Sink takes readings. It may be used from any goroutine; readings of one
 // goroutine are kept in order. While the connector does not run, and until it
-// is Up or calls Back, the host takes its source for away.
+// is Up or Degraded or calls Back, the host takes its source for away.
 type Sink interface {
 	// Deliver makes point updates of a message and publishes them. A message
 	// that is of no use (not JSON, no point, wrong type) is counted and has its

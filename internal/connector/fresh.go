@@ -50,7 +50,7 @@ func (r freshRule) stale() point.Quality {
 // absence is since when, and for whom, a source cannot be heard.
 type absence struct {
 	since  tick // 0: it can be heard
-	byHost bool // found by the host; the state Up ends it
+	byHost bool // found by the host; the states Up and Degraded end it
 	timer  *time.Timer
 }
 

@@ -1,6 +1,8 @@
 package connector
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -234,16 +236,33 @@ func TestRetainedRepeatIsNoNews(t *testing.T) {
 }
 
 func TestFailedConnectorMakesNotTopical(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := fresh(t, pointOf("a", "s"))
-		h.sink().(*sink).unattended()
-		time.Sleep(3 * time.Second)
-		h.wantQuality("a", nt)
-		h.fakes.last("s").env.Report(Up, "")
-		h.deliver("s", "a", "2")
-		time.Sleep(time.Minute)
-		h.wantQuality("a", 0)
-	})
+	for _, state := range []State{Up, Degraded} {
+		t.Run(state.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				fail := make(chan error)
+				h := newHost(t, func(ctx context.Context, f *fake) error {
+					select {
+					case err := <-fail:
+						return err
+					case <-ctx.Done():
+						return nil
+					}
+				})
+				h.mustApply(plantOf([]plant.Connector{connectorOf("s", "")}, pointOf("a", "s")))
+				h.fakes.last("s").env.Report(Up, "")
+				h.deliver("s", "a", "1")
+				time.Sleep(time.Minute)
+				h.wantQuality("a", 0)
+				fail <- errors.New("boom")
+				time.Sleep(2 * time.Second) // by then it runs again, without having reached its source
+				h.wantQuality("a", nt)
+				h.deliver("s", "a", "2")
+				h.fakes.last("s").env.Report(state, "")
+				time.Sleep(time.Minute)
+				h.wantQuality("a", 0)
+			})
+		})
+	}
 }
 
 func TestUpDoesNotEndWhatTheConnectorSaid(t *testing.T) {

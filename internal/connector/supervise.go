@@ -23,7 +23,7 @@ type supervisor struct {
 	track   *tracker
 	running atomic.Bool // within Run of the connector
 	// before is called before each run, after when it has failed, up when the
-	// connector reports that it is up.
+	// connector reports that it works, be it in part.
 	before, after, up func()
 }
 
@@ -73,7 +73,7 @@ func (s *supervisor) report(state State, reason string) {
 		return
 	}
 	s.set(state, reason)
-	if state == Up {
+	if state == Up || state == Degraded {
 		s.up()
 	}
 }
