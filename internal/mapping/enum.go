@@ -62,6 +62,16 @@ func withNumberKeys[V any](m map[string]V) map[string]V {
 	return all
 }
 
+// knows reports whether the map says what the token means.
+func (e *enum) knows(t token) bool {
+	if e == nil {
+		return false
+	}
+	_, number := e.number(t)
+	_, text := e.text(t)
+	return number == 0 || text == 0
+}
+
 func (e *enum) number(t token) (number, Reason) {
 	key, ok := t.key()
 	if !ok {

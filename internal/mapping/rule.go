@@ -108,7 +108,9 @@ func (r *rule) convert(t token) (v point.Value, over bool, why Reason) {
 	case absent:
 		return v, false, Missing
 	case null:
-		return v, false, Null
+		if r.more == nil || !r.more.enum.knows(t) {
+			return v, false, Null
+		}
 	}
 	if r.typ == point.Text {
 		return r.convertText(t)

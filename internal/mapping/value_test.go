@@ -1,8 +1,9 @@
 package mapping
 
 import (
-	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -46,40 +47,57 @@ func mapped(t testing.TB, in Input, payload string) string {
 	return strings.Join(words, " ")
 }
 
-// The rows of docs/values.md: every type of JSON value for every type of point.
+// TestConversion checks every cell of the table of conversions in the
+// documentation, by a path and as the whole payload.
 func TestConversion(t *testing.T) {
 	t.Parallel()
-	const (
-		wrong   = "keep invalid [wrong_type]"
-		outside = "keep invalid [out_of_range]"
-		endless = "keep invalid [not_finite]"
-		null    = "keep invalid [null]"
-	)
-	payloads := []string{"true", "0", "1", "2", "4", "-1", "23.5", "64", "1e400", `"on"`, `"OFF"`, `"indeterminate"`, `" 2 "`, `"23,5"`, `"NaN"`, `""`, "null", "{}", "[1]"}
-	tests := map[point.Type][]string{
-		point.Single:  {"on", "off", "on", outside, outside, outside, outside, outside, endless, "on", "off", wrong, outside, wrong, wrong, wrong, null, wrong, wrong},
-		point.Double:  {"on", "intermediate", "off", "on", outside, outside, outside, outside, endless, "on", "off", "indeterminate", "on", wrong, wrong, wrong, null, wrong, wrong},
-		point.Step:    {"1", "0", "1", "2", "4", "-1", "24", "63 overflow [out_of_range]", endless, wrong, wrong, wrong, "2", wrong, wrong, wrong, null, wrong, wrong},
-		point.Bits:    {"0x1", "0x0", "0x1", "0x2", "0x4", "0x0 overflow [out_of_range]", "0x18", "0x40", endless, wrong, wrong, wrong, "0x2", wrong, wrong, wrong, null, wrong, wrong},
-		point.Int:     {"1", "0", "1", "2", "4", "-1", "24", "64", endless, wrong, wrong, wrong, "2", wrong, wrong, wrong, null, wrong, wrong},
-		point.Counter: {"1", "0", "1", "2", "4", "-1", "24", "64", endless, wrong, wrong, wrong, "2", wrong, wrong, wrong, null, wrong, wrong},
-		point.Float:   {"1", "0", "1", "2", "4", "-1", "23.5", "64", endless, wrong, wrong, wrong, "2", wrong, wrong, wrong, null, wrong, wrong},
-		point.Text:    {"true", "0", "1", "2", "4", "-1", "23.5", "64", "1e400", "on", "OFF", "indeterminate", " 2 ", "23,5", "NaN", "", null, "{}", "[1]"},
-	}
-	for typ, wants := range tests {
-		for i, want := range wants {
-			t.Run(fmt.Sprintf("%s from %s", typ, payloads[i]), func(t *testing.T) {
-				in := Input{Type: typ, Source: &plant.Source{Value: "v"}}
-				if got := mapped(t, in, `{"v":`+payloads[i]+`}`); got != want {
-					t.Errorf("by path: %q, want %q", got, want)
-				}
-				in.Source = &plant.Source{Value: "@"}
-				if got := mapped(t, in, " "+payloads[i]+"\n"); got != want {
-					t.Errorf("whole payload: %q, want %q", got, want)
-				}
-			})
+	columns, rows := conversions(t)
+	for _, row := range rows {
+		payload := strings.Trim(row[0], "`")
+		for i, want := range row[1:] {
+			typ, ok := point.ParseType(columns[i+1])
+			if !ok {
+				t.Fatalf("column %q is no type", columns[i+1])
+			}
+			if got := cell(mapped(t, Input{Type: typ, Source: &plant.Source{Value: "v"}}, `{"v":`+payload+`}`)); got != want {
+				t.Errorf("%s by path to %s: %q, want %q", payload, typ, got, want)
+			}
+			if got := cell(mapped(t, Input{Type: typ}, " "+payload+"\n")); got != want {
+				t.Errorf("%s as whole payload to %s: %q, want %q", payload, typ, got, want)
+			}
 		}
 	}
+}
+
+// cell returns an update in the words of the documentation.
+func cell(words string) string {
+	words, _, _ = strings.Cut(words, " [")
+	return strings.NewReplacer("keep invalid", "IV", "overflow", "OV").Replace(words)
+}
+
+// conversions reads the table of conversions from docs/values.md.
+func conversions(t *testing.T) (columns []string, rows [][]string) {
+	t.Helper()
+	doc, err := os.ReadFile(filepath.Join("..", "..", "docs", "values.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(doc), "<!-- readings -->\n")
+	table, _, ok := strings.Cut(table, "\n<!-- end -->")
+	if !ok {
+		t.Fatal("docs/values.md has no table of readings")
+	}
+	for line := range strings.Lines(table) {
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
+		for i := range cells {
+			cells[i] = strings.TrimSpace(cells[i])
+		}
+		rows = append(rows, cells)
+	}
+	if len(rows) < 20 || len(rows[0]) != 9 {
+		t.Fatalf("%d rows and %d columns of readings, want more than 18 payloads and 8 types", len(rows), len(rows[0]))
+	}
+	return rows[0], rows[2:]
 }
 
 func TestConversionIsExact(t *testing.T) {
@@ -173,7 +191,7 @@ func TestPipeline(t *testing.T) {
 	limits := func(low, high float64, clamp bool) *plant.Limits {
 		return &plant.Limits{Low: low, High: high, Clamp: clamp}
 	}
-	states := map[string]string{"open": "off", "closed": "on", "moving": "intermediate", "0": "off", "1.0": "on", "true": "on", "null": "off"}
+	states := map[string]string{"open": "off", "closed": "on", "moving": "intermediate", "0": "off", "1.0": "on", "true": "on"}
 	for _, tt := range []struct {
 		name    string
 		typ     point.Type
@@ -188,7 +206,10 @@ func TestPipeline(t *testing.T) {
 		{"map of a number in another form", point.Double, plant.Source{Map: states}, nil, `10e-1`, "on"},
 		{"map of a string as it stands", point.Double, plant.Source{Map: states}, nil, `"1.0"`, "on"},
 		{"map of a boolean", point.Double, plant.Source{Map: states}, nil, `true`, "on"},
-		{"map does not apply to null", point.Double, plant.Source{Map: states}, nil, `null`, "keep invalid [null]"},
+		{"map without null", point.Double, plant.Source{Map: states}, nil, `null`, "keep invalid [null]"},
+		{"map of null", point.Double, plant.Source{Map: map[string]string{"null": "intermediate"}}, nil, `null`, "intermediate"},
+		{"map of null to a text", point.Text, plant.Source{Map: map[string]string{"null": "nothing"}}, nil, `null`, "nothing"},
+		{"map of null is not for an absent path", point.Double, plant.Source{Value: "x", Map: map[string]string{"null": "off"}}, nil, `{}`, "nothing [missing]"},
 		{"map is case sensitive", point.Double, plant.Source{Map: states}, nil, `"OPEN"`, "keep invalid [not_in_map]"},
 		{"map of an object", point.Double, plant.Source{Map: states}, nil, `{}`, "keep invalid [wrong_type]"},
 		{"map to numbers, then scale", point.Float, plant.Source{Map: map[string]string{"low": "1.5"}, Scale: 10}, nil, `"low"`, "15"},
@@ -220,6 +241,10 @@ func TestPipeline(t *testing.T) {
 		{"expr that yields NaN", point.Float, plant.Source{Expr: "(value - 1) / (value - 1)"}, nil, `1`, "keep invalid [not_finite]"},
 		{"expr that fails", point.Int, plant.Source{Expr: "int(value) % int(value - value)"}, nil, `1`, "keep invalid [bad_formula]"},
 		{"expr of a text", point.Text, plant.Source{Expr: "upper(trim(value))"}, nil, `" abc "`, "ABC"},
+
+		{"all steps", point.Float, plant.Source{Scale: 0.1, Offset: -40, Expr: "max(value, 0)"}, limits(math.Inf(-1), 100, true), `635`, "23.5"},
+		{"all steps, formula", point.Float, plant.Source{Scale: 0.1, Offset: -40, Expr: "max(value, 0)"}, limits(math.Inf(-1), 100, true), `100`, "0"},
+		{"all steps, limits", point.Float, plant.Source{Scale: 0.1, Offset: -40, Expr: "max(value, 0)"}, limits(math.Inf(-1), 100, true), `2000`, "100 overflow [out_of_range]"},
 
 		{"limits clamp", point.Float, plant.Source{}, limits(-10, 10, true), `10.5`, "10 overflow [out_of_range]"},
 		{"limits clamp below", point.Float, plant.Source{}, limits(-10, 10, true), `-11`, "-10 overflow [out_of_range]"},
