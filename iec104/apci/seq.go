@@ -19,7 +19,7 @@ func (s Seq) Add(n int) Seq { return Seq(uint(int(s)+n) % Modulus) }
 // Distance returns how many steps it takes from s forward to t, 0 … 32767.
 func (s Seq) Distance(t Seq) int { return int((t - s) % Modulus) }
 
-// Acknowledges reports whether nr is a valid N(R) for a station that waits for
+// Acknowledges reports whether s is a valid N(R) for a station that waits for
 // the acknowledgement of ack and will send vs next: it lies in ack … vs. Equal
 // to ack it acknowledges nothing new.
-func (nr Seq) Acknowledges(ack, vs Seq) bool { return ack.Distance(nr) <= ack.Distance(vs) }
+func (s Seq) Acknowledges(ack, vs Seq) bool { return ack.Distance(s) <= ack.Distance(vs) }

@@ -133,7 +133,7 @@ func appendCP24(dst []byte, t Time) []byte {
 // given precision, NaN and infinities as strings.
 func appendFloat(dst []byte, v float64, precision int) []byte {
 	switch {
-	case v != v:
+	case math.IsNaN(v):
 		return append(dst, `"NaN"`...)
 	case math.IsInf(v, 1):
 		return append(dst, `"Infinity"`...)

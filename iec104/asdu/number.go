@@ -19,7 +19,7 @@ func NormalizedValue(v float64) (uint32, Quality) {
 // becomes the limit with [OV]; NaN becomes zero with [IV].
 func ScaledValue(v float64) (uint32, Quality) {
 	switch r := math.Round(v); {
-	case r != r:
+	case math.IsNaN(r):
 		return 0, IV
 	case r > math.MaxInt16:
 		return math.MaxInt16, OV
@@ -38,7 +38,7 @@ func ScaledValue(v float64) (uint32, Quality) {
 func FloatValue(v float64) (uint32, Quality) {
 	f := float32(v)
 	switch {
-	case v != v:
+	case math.IsNaN(v):
 		return 0, IV
 	case math.IsInf(float64(f), 1):
 		return math.Float32bits(math.MaxFloat32), OV

@@ -177,7 +177,7 @@ func (v *vectorObject) value(t *testing.T, typ asdu.TypeID) uint32 {
 	}
 	switch typ.Untagged() {
 	case asdu.M_ME_NC_1, asdu.C_SE_NC_1, asdu.P_ME_NC_1:
-		if n != n {
+		if math.IsNaN(n) {
 			return 0x7FC00000 // the NaN on the wire
 		}
 		return math.Float32bits(float32(n))
