@@ -16,7 +16,8 @@ import (
 // layers are the packages of the module, lowest first. A package imports only
 // packages of lower layers, or of its own folder.
 var layers = [][]string{
-	{"iec104/apci", "iec104/asdu"},
+	{"iec104/apci"},
+	{"iec104/asdu"},
 	{"internal/point", "iec104"},
 	{"internal/plant"},
 	{"internal/mapping", "internal/image"},

@@ -4,6 +4,7 @@ package connectors
 import (
 	"busbar/internal/connector"
 	"busbar/internal/connectors/iec104server"
+	"busbar/internal/connectors/mqtt"
 )
 
 // All returns every kind of connector. To add a protocol, add its folder next
@@ -11,5 +12,6 @@ import (
 func All() []connector.Kind {
 	return []connector.Kind{
 		iec104server.Kind(),
+		mqtt.Kind(),
 	}
 }
