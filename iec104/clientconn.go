@@ -46,6 +46,7 @@ func newClientConn(c *Client, id uint64, conn net.Conn) *clientConn {
 	l := &cc.link
 	l.conn = conn
 	l.p = c.p
+	l.maxASDU = l.p.maxASDU()
 	l.direct = buffered(conn)
 	l.user = cc
 	l.buffers = &c.buffers
@@ -142,9 +143,15 @@ func (c *clientConn) send(o outgoing, waiting *call) error {
 	return nil
 }
 
+// urgent implements user; nothing of a client is.
+func (c *clientConn) urgent(out []byte) []byte { return out }
+
 // fill implements user.
 func (c *clientConn) fill(out []byte) []byte {
 	n := 0
+	if c.link.ahead.working {
+		return out // a time must be that of writing
+	}
 	for n < len(c.sends) && c.link.room(out) {
 		o := c.sends[n]
 		n++
@@ -157,7 +164,7 @@ func (c *clientConn) fill(out []byte) []byte {
 				out[len(out)-7+i] = byte(t >> (8 * i))
 			}
 		}
-		c.link.seal(out, at, 0)
+		c.link.place(out, at, 0, 0)
 	}
 	c.sends = append(c.sends[:0], c.sends[n:]...)
 	if len(c.sends) == 0 {

@@ -16,34 +16,31 @@ const (
 )
 
 // work is the memory that a connection needs while it has something to send:
-// objects that were taken from the application and are not yet in a frame. They are
-// sent in the order in which they were taken, so that no value overtakes an
-// older one of the same point.
+// objects that were taken from the application and are not yet in a frame.
+// They are sent in the order in which they were taken, so that no value
+// overtakes an older one of the same point.
 type work struct {
 	events     [64]Event
 	from, to   int // of the events not yet in a frame
 	background bool
 	items      items
+	header     asdu.Header // of the last ASDU begun, without number
+	octets     []byte      // that header, behind the place for one of a frame
 }
 
 // items are objects of an answer, all of one request.
 type items struct {
-	buf      [128]Item // at least the longest ASDU with consecutive addresses
+	buf      [192]Item // more than the longest ASDU with consecutive addresses
 	from, to int
 	header   asdu.Header // of the answer, without type and number
-	of       uint64      // number of the request
+	tag      uint8       // of the request
 }
 
 func (i *items) clear()         { i.from, i.to = 0, 0 }
 func (i *items) staged() []Item { return i.buf[i.from:i.to] }
 
-// fill implements user: confirmations first, then events and answers in turns,
-// then background data.
+// fill implements user: events and answers in turns, then background data.
 func (c *ServerConn) fill(out []byte) []byte {
-	out = c.sendResponses(out)
-	if c.link.leaving || !c.link.room(out) {
-		return out
-	}
 	if c.work == nil {
 		c.work = c.srv.works.Get().(*work)
 	}
@@ -51,7 +48,6 @@ func (c *ServerConn) fill(out []byte) []byte {
 		var events, answers bool
 		out, events = c.sendEvents(out)
 		out, answers = c.sendAnswers(out)
-		out = c.sendResponses(out)
 		moved = events || answers || c.takeBackground()
 	}
 	if w := c.work; w.from == w.to && w.items.from == w.items.to {
@@ -81,27 +77,29 @@ func (c *ServerConn) sendEvents(out []byte) (_ []byte, moved bool) {
 		if w.from == w.to && (frames >= limit || !c.takeEvents()) {
 			break
 		}
-		moved = true
 		// Items read before these events were taken go before them.
-		for n, sq := c.plan(true); n > 0 && c.link.room(out); n, sq = c.plan(true) {
+		if w.items.from < w.items.to {
+			n, sq := c.plan(true)
 			out = c.sendItems(out, n, sq)
+			continue
 		}
-		if !c.link.room(out) {
-			break
+		n, full := c.eventRun()
+		if !full && c.link.ahead.working {
+			break // there is time for more to come
 		}
-		n := c.eventRun()
 		out = c.packEvents(out, n)
 		frames++
+		moved = true
 	}
 	return out, moved
 }
 
 // takeEvents takes the next events from the application; false: there are none.
 func (c *ServerConn) takeEvents() bool {
-	if c.dry.Load() {
+	w := c.work
+	if c.dry.Load() || w.to-w.from == len(w.events) {
 		return false
 	}
-	w := c.work
 	w.to = copy(w.events[:], w.events[w.from:w.to])
 	w.from = 0
 	room := w.events[w.to:]
@@ -109,6 +107,7 @@ func (c *ServerConn) takeEvents() bool {
 		room = room[:min(len(room), shortTake)]
 	}
 	c.dry.Store(true)
+	c.backDry = false
 	n := c.session.Next(room)
 	if n == len(room) {
 		c.dry.Store(false)
@@ -117,14 +116,13 @@ func (c *ServerConn) takeEvents() bool {
 		w.background = false
 	}
 	w.to += n
-	c.backDry = false
 	return n > 0
 }
 
 // takeBackground takes background data when nothing else waits.
 func (c *ServerConn) takeBackground() bool {
 	w := c.work
-	if c.backDry || w.from < w.to || c.requests.waiting() > 0 || !c.dry.Load() {
+	if c.backDry || w.from < w.to || c.requests.waiting() > 0 || !c.dry.Load() || c.link.ahead.working {
 		return false
 	}
 	n := c.session.Background(w.events[:shortTake])
@@ -136,17 +134,21 @@ func (c *ServerConn) takeBackground() bool {
 
 // eventRun returns how many of the events go into the next ASDU: those that
 // follow each other with the same type, cause and common address. It takes
-// further ones if that is not a full ASDU yet.
-func (c *ServerConn) eventRun() int {
+// further ones if that is not a full ASDU yet, and reports whether it is, or
+// ends because another kind of event follows.
+func (c *ServerConn) eventRun() (n int, full bool) {
 	w := c.work
-	for {
+	for n = 1; ; {
 		events := w.events[w.from:w.to]
-		first, most, n := &events[0], int(c.srv.single[events[0].Type]), 1
+		first, most := &events[0], int(c.srv.packing[events[0].Type].single)
 		for n < most && n < len(events) && events[n].follows(first) {
 			n++
 		}
-		if n < len(events) || n >= most || w.background || !c.takeEvents() {
-			return n
+		if n < len(events) || n == most {
+			return n, true
+		}
+		if w.background || !c.takeEvents() {
+			return n, false
 		}
 	}
 }
@@ -161,14 +163,11 @@ func (e *Event) follows(f *Event) bool {
 // whether it got anywhere.
 func (c *ServerConn) sendAnswers(out []byte) (_ []byte, moved bool) {
 	r := c.requests.current()
-	if r == nil || c.work.from < c.work.to {
+	if r == nil || c.work.from < c.work.to || !c.link.room(out) {
 		return out, false
 	}
 	if r.answer == nil {
-		if !c.begin(r) {
-			c.requests.finish()
-		}
-		return out, true
+		return c.beginCycle(out, r), true
 	}
 	st, frames, stuck := &c.work.items, 0, false
 	for c.link.room(out) {
@@ -184,9 +183,8 @@ func (c *ServerConn) sendAnswers(out []byte) (_ []byte, moved bool) {
 		}
 		stuck = !c.takeItems(r)
 	}
-	if r.done && st.from == st.to {
-		c.finish(r)
-		moved = true
+	if r.done && st.from == st.to && c.link.room(out) {
+		return c.finish(out, r), true
 	}
 	return out, moved
 }
@@ -197,7 +195,7 @@ func (c *ServerConn) takeItems(r *request) bool {
 	st := &c.work.items
 	st.to = copy(st.buf[:], st.buf[st.from:st.to])
 	st.from = 0
-	st.of = r.number
+	st.tag = r.tag()
 	st.header = asdu.Header{Cause: r.cause, CA: r.ca, OA: r.oa, Test: r.test}
 	n, done := r.answer.Next(st.buf[st.to:])
 	st.to += n
@@ -206,13 +204,28 @@ func (c *ServerConn) takeItems(r *request) bool {
 	return n > 0 || done
 }
 
+// beginCycle begins the answer of one common address to a request to all.
+func (c *ServerConn) beginCycle(out []byte, r *request) []byte {
+	begun := c.begin(r)
+	asdu.SetCause(r.asdu, asdu.ActivationCon, !begun)
+	out = c.sendRaw(out, r.asdu, r.tag())
+	if !begun {
+		c.requests.finish()
+	}
+	return out
+}
+
 // finish ends a request after its last object.
-func (c *ServerConn) finish(r *request) {
+func (c *ServerConn) finish(out []byte, r *request) []byte {
 	switch {
 	case r.typ != asdu.C_RD_NA_1:
-		c.terminate(r.asdu)
-	case !r.found:
-		c.mirror(r.asdu, asdu.UnknownIOA)
+		asdu.SetCause(r.asdu, asdu.ActivationTerm, false)
+		out = c.sendRaw(out, r.asdu, r.tag())
+	case !r.found: // the point has gone since it was asked for
+		c.link.count.Mirrored++
+		asdu.SetCause(r.asdu, asdu.UnknownIOA, true)
+		out = c.sendRaw(out, r.asdu, r.tag())
 	}
 	c.requests.finish()
+	return out
 }

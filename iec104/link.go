@@ -26,7 +26,10 @@ type user interface {
 	// receive takes the ASDU of an I frame; it is a part of the read buffer. An
 	// error closes the connection.
 	receive(b []byte) error
-	// fill appends I frames to out as long as the link has room for them and
+	// urgent appends I frames that go before all others, as long as the link
+	// has room for them.
+	urgent(out []byte) []byte
+	// fill appends further I frames as long as the link has room for them and
 	// there is something to send.
 	fill(out []byte) []byte
 	// confirmed tells that the peer has acknowledged n further events.
@@ -43,6 +46,7 @@ type user interface {
 type link struct {
 	conn       net.Conn
 	p          Params
+	maxASDU    int  // longest one sent
 	controlled bool // this side is the controlled station
 	direct     bool // the reader may write: the system buffers what is written
 	user       user
@@ -61,8 +65,10 @@ type link struct {
 	ackNow   bool     // acknowledge even if fewer than w are owed
 	control  []byte   // U frames to send, in order
 	out      []byte   // what is being written
+	ahead    ahead    // I frames made while the window is closed
 	timers   timers
-	events   uint64 // events in all I frames composed so far
+	events   uint64 // events in all I frames sent so far
+	skipped  int    // events that were left out since the last I frame
 	settled  uint64 // events of which the application knows that they arrived
 	count    Counters
 	err      error // why the connection ended or is about to
@@ -93,6 +99,9 @@ func (l *link) run() error {
 	writer.Go(l.write)
 	l.read()
 	writer.Wait()
+	l.mu.Lock()
+	defer l.unlock()
+	l.ahead.release(l.buffers)
 	return l.err
 }
 

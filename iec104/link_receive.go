@@ -189,10 +189,8 @@ func (l *link) acknowledge(nr apci.Seq) error {
 	if !progress {
 		return nil
 	}
-	if l.win.outstanding() == 0 {
-		events = l.events // also those skipped since the last frame
-	}
 	l.settle(events)
+	l.settleAll()
 	if l.stopHeld && l.win.outstanding() == 0 {
 		l.confirmStop()
 	}

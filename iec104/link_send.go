@@ -16,6 +16,7 @@ func (l *link) flush() {
 		l.clock = l.now()
 		n := l.compose()
 		if n == 0 {
+			l.workAhead()
 			break
 		}
 		l.timers.write = l.clock
@@ -56,7 +57,11 @@ func (l *link) compose() int {
 		}
 	}
 	if l.state == started {
-		out = l.user.fill(out)
+		out = l.user.urgent(out)
+		out = l.sendAhead(out)
+		if l.ahead.frames == 0 && !l.leaving {
+			out = l.user.fill(out)
+		}
 	}
 	if l.owed > 0 && (l.owed >= l.p.W || l.ackNow) {
 		out = l.appendS(out)
@@ -71,13 +76,28 @@ func (l *link) compose() int {
 // room reports whether another I frame may be appended to out: fewer than k
 // are outstanding and a frame of full length fits.
 func (l *link) room(out []byte) bool {
+	if l.ahead.working {
+		return l.ahead.frames < min(l.p.K, maxAhead) && len(out)+apci.MaxLen <= outSize
+	}
 	return l.win.outstanding() < l.p.K && len(out)+apci.MaxLen <= outSize
 }
 
-// seal completes the I frame that begins at octet at of out: its ASDU follows
-// the place left for the header. events is the number of events in it.
-func (l *link) seal(out []byte, at, events int) {
-	apci.PutI(out[at:], len(out)-at-apci.HeaderLen, l.win.vs, l.vr)
+// place completes the I frame at the end of out, which begins at octet at: its
+// ASDU follows the place left for the header. events is the number of events
+// in it, tag tells what it belongs to; see [link.withdraw].
+func (l *link) place(out []byte, at, events int, tag uint8) {
+	events += l.skipped
+	l.skipped = 0
+	if l.ahead.working {
+		l.ahead.note(out[at:], events, tag)
+		return
+	}
+	l.number(out[at:], events)
+}
+
+// number makes an I frame the next one to be sent.
+func (l *link) number(frame []byte, events int) {
+	apci.PutI(frame, len(frame)-apci.HeaderLen, l.win.vs, l.vr)
 	l.events += uint64(events)
 	l.win.push(flight{sent: l.clock, events: l.events})
 	l.acknowledged()
@@ -87,8 +107,16 @@ func (l *link) seal(out []byte, at, events int) {
 // skip notes events that are never sent: they are confirmed with those before
 // them.
 func (l *link) skip(events int) {
-	l.events += uint64(events)
-	if l.win.outstanding() == 0 {
+	l.skipped += events
+	l.settleAll()
+}
+
+// settleAll tells the application that all events have arrived if nothing is
+// under way any more, also those skipped since the last frame.
+func (l *link) settleAll() {
+	if l.win.outstanding() == 0 && l.ahead.frames == 0 {
+		l.events += uint64(l.skipped)
+		l.skipped = 0
 		l.settle(l.events)
 	}
 }

@@ -20,23 +20,21 @@ func (c *ServerConn) packEvents(out []byte, n int) []byte {
 	first := &events[0]
 	at := len(out)
 	out, ok := c.beginASDU(out, asdu.Header{Type: first.Type, Cause: first.Cause, CA: first.CA})
-	sent := 0
+	if !ok {
+		c.link.skip(confirmed)
+		return out
+	}
+	p, sent := &c.srv.packing[first.Type], 0
 	for i := range events {
-		if !ok {
-			break
+		if out, ok = c.appendObject(out, p, first.Type, &events[i].Object); ok {
+			sent++
 		}
-		var err error
-		if out, err = asdu.AppendObject(out, c.link.p.Sizes, first.Type, &events[i].Object); err != nil {
-			c.unencodable(err)
-			continue
-		}
-		sent++
 	}
 	if out, ok = c.endASDU(out, at, sent); !ok {
 		c.link.skip(confirmed)
 		return out
 	}
-	c.link.seal(out, at, confirmed)
+	c.link.place(out, at, confirmed, 0)
 	c.link.count.SentEvents += uint64(sent)
 	return out
 }
@@ -46,50 +44,83 @@ func (c *ServerConn) packEvents(out []byte, n int) []byte {
 func (c *ServerConn) sendItems(out []byte, n int, sq bool) []byte {
 	st := &c.work.items
 	items := st.staged()[:n]
-	st.from += n
 	h := st.header
 	h.Type, h.SQ = items[0].Type, sq
 	at := len(out)
 	out, ok := c.beginASDU(out, h)
-	sent := 0
-	for i := range items {
-		if !ok {
-			break
-		}
-		var err error
-		if sq && sent > 0 {
-			out, err = asdu.AppendElement(out, h.Type, &items[i].Object)
-		} else {
-			out, err = asdu.AppendObject(out, c.link.p.Sizes, h.Type, &items[i].Object)
-		}
-		if err != nil {
-			c.unencodable(err)
-			if sq && sent > 0 {
-				st.from -= n - i - 1 // the addresses no longer follow each other
-				break
-			}
-			continue
-		}
-		sent++
+	if !ok {
+		st.from += n
+		return out
 	}
+	sent := 0
+	if sq {
+		out, n, sent = c.appendSequence(out, items)
+	} else {
+		p := &c.srv.packing[h.Type]
+		for i := range items {
+			if out, ok = c.appendObject(out, p, h.Type, &items[i].Object); ok {
+				sent++
+			}
+		}
+	}
+	st.from += n
 	if out, ok = c.endASDU(out, at, sent); ok {
-		c.link.seal(out, at, 0)
+		c.link.place(out, at, 0, st.tag)
 		c.link.count.SentItems += uint64(sent)
 	}
 	return out
 }
 
+// appendObject appends an object with its address; false if it cannot be
+// encoded.
+func (c *ServerConn) appendObject(out []byte, p *packing, t asdu.TypeID, o *asdu.Object) ([]byte, bool) {
+	if n := len(out); p.object > 0 && cap(out)-n >= p.object && p.encoder.PutObject(out[n:n+p.object], o) {
+		return out[:n+p.object], true
+	}
+	out, err := asdu.AppendObject(out, c.link.p.Sizes, t, o)
+	if err != nil {
+		c.unencodable(err)
+	}
+	return out, err == nil
+}
+
+// appendSequence appends items with consecutive addresses. It ends at one that
+// cannot be encoded, and returns how many it took and how many it appended.
+func (c *ServerConn) appendSequence(out []byte, items []Item) (_ []byte, took, sent int) {
+	t := items[0].Type
+	p := &c.srv.packing[t]
+	out, ok := c.appendObject(out, p, t, &items[0].Object)
+	if !ok {
+		return out, 1, 0
+	}
+	for i := 1; i < len(items); i++ {
+		n, o := len(out), &items[i].Object
+		if cap(out)-n >= p.element && p.encoder.PutElement(out[n:n+p.element], o) {
+			out = out[:n+p.element]
+			continue
+		}
+		_, err := asdu.AppendElement(nil, t, o)
+		c.unencodable(err)
+		return out, i + 1, i
+	}
+	return out, len(items), len(items)
+}
+
 // beginASDU appends the place for the header of an I frame and the header of
 // its ASDU; false: the ASDU cannot be.
 func (c *ServerConn) beginASDU(out []byte, h asdu.Header) ([]byte, bool) {
-	at := len(out)
-	var room [apci.HeaderLen]byte
-	out, err := asdu.AppendHeader(append(out, room[:]...), c.link.p.Sizes, h)
-	if err != nil {
-		c.unencodable(err)
-		return out[:at], false
+	w := c.work
+	if w.octets == nil || w.header != h {
+		var room [apci.HeaderLen]byte
+		octets, err := asdu.AppendHeader(append(w.octets[:0], room[:]...), c.link.p.Sizes, h)
+		if err != nil {
+			w.octets = nil
+			c.unencodable(err)
+			return out, false
+		}
+		w.header, w.octets = h, octets
 	}
-	return out, true
+	return append(out, w.octets...), true
 }
 
 // endASDU sets the number of objects in the ASDU of the I frame at octet at;
@@ -98,8 +129,8 @@ func (c *ServerConn) endASDU(out []byte, at, sent int) ([]byte, bool) {
 	if sent == 0 {
 		return out[:at], false
 	}
-	if n := len(out) - at - apci.HeaderLen; n > c.link.p.maxASDU() {
-		c.unencodable(fmt.Errorf("iec104: asdu of %d octets, most is %d", n, c.link.p.maxASDU()))
+	if n := len(out) - at - apci.HeaderLen; n > c.link.maxASDU {
+		c.unencodable(fmt.Errorf("iec104: asdu of %d octets, most is %d", n, c.link.maxASDU))
 		return out[:at], false
 	}
 	asdu.SetCount(out[at+apci.HeaderLen:], sent)
@@ -115,12 +146,12 @@ func (c *ServerConn) plan(final bool) (n int, sq bool) {
 		return 0, false
 	}
 	t := items[0].Type
-	single, serial := max(1, int(c.srv.single[t])), int(c.srv.serial[t])
+	single, serial := int(c.srv.packing[t].single), int(c.srv.packing[t].serial)
 	if serial > 1 {
-		run := consecutive(items)
+		run := consecutive(items[:min(len(items), serial)])
 		whole := run == len(items)
 		switch {
-		case run >= serial:
+		case run == serial:
 			return serial, true
 		case whole && !final:
 			return 0, false
@@ -138,8 +169,8 @@ func (c *ServerConn) plan(final bool) (n int, sq bool) {
 // consecutive returns how many items at the beginning have the same type and
 // consecutive addresses.
 func consecutive(items []Item) int {
-	n := 1
-	for n < len(items) && items[n].Type == items[0].Type && items[n].IOA == items[0].IOA+uint32(n) {
+	n, t, first := 1, items[0].Type, items[0].IOA
+	for n < len(items) && items[n].Type == t && items[n].IOA == first+uint32(n) {
 		n++
 	}
 	return n
@@ -153,7 +184,7 @@ func scattered(items []Item, most int, runs bool) int {
 	for n < most && n < len(items) && items[n].Type == items[0].Type {
 		run := 1
 		if runs {
-			run = consecutive(items[n:])
+			run = consecutive(items[n:min(len(items), n+most)])
 		}
 		if n > 0 && run > 1 && run >= most {
 			break

@@ -97,8 +97,12 @@ func (c *ServerConn) interrogate(a *asdu.ASDU, b []byte, qual uint8, ca uint16, 
 		number: c.lastRequest, asdu: bytes.Clone(b), ca: ca, cause: cause, oa: a.OA, qual: qual, typ: a.Type, test: a.Test,
 	}
 	// Of a request to all, each address begins its cycle when it is its turn.
-	if !broadcast && !c.begin(&r) {
-		return
+	if !broadcast {
+		begun := c.begin(&r)
+		c.confirm(b, begun)
+		if !begun {
+			return
+		}
 	}
 	c.requests.list = append(c.requests.list, r)
 }
@@ -122,23 +126,28 @@ func dataCause(t asdu.TypeID, qual uint8) asdu.Cause {
 	}
 }
 
-// begin asks the application for the answer and confirms the request; it is
-// false if the application refuses.
+// begin asks the application for the answer; it is false if the application
+// refuses.
 func (c *ServerConn) begin(r *request) bool {
 	if r.typ == asdu.C_IC_NA_1 {
 		r.answer = c.session.Interrogate(r.ca, r.qual)
 	} else {
 		r.answer = c.session.Counters(r.ca, r.qual&0x3F, r.qual>>6)
 	}
-	c.confirm(r.asdu, r.answer != nil)
 	return r.answer != nil
 }
 
+// tag marks the frames of a request; those of events have 0.
+func (r *request) tag() uint8 { return uint8(r.number%255) + 1 }
+
 // cancel drops an interrogation. What was read for it is not sent.
 func (c *ServerConn) cancel(i int) {
-	if w := c.work; w != nil && w.items.of == c.requests.list[i].number {
+	r := &c.requests.list[i]
+	if w := c.work; w != nil && w.items.tag == r.tag() {
 		w.items.clear()
 	}
+	unwanted := r.tag()
+	c.link.withdraw(func(tag uint8) bool { return tag == unwanted })
 	c.requests.list = without(c.requests.list, i)
 }
 
@@ -148,8 +157,9 @@ func (c *ServerConn) read(a *asdu.ASDU, o asdu.Object) {
 		c.mirror(a.Octets(), asdu.UnknownIOA)
 		return
 	}
+	c.lastRequest++
 	r := request{
-		asdu: bytes.Clone(a.Octets()), ca: a.CA, cause: asdu.Request, oa: a.OA, typ: a.Type, test: a.Test,
+		number: c.lastRequest, asdu: bytes.Clone(a.Octets()), ca: a.CA, cause: asdu.Request, oa: a.OA, typ: a.Type, test: a.Test,
 		answer: &reading{session: c.session, ca: a.CA, ioa: o.IOA},
 	}
 	c.requests.reads = append(c.requests.reads, r)

@@ -47,20 +47,20 @@ func (r *responses) next() []byte {
 	return b
 }
 
-// sendResponses appends the confirmations that wait, as the window allows.
-func (c *ServerConn) sendResponses(out []byte) []byte {
+// urgent implements user: it appends the confirmations that wait.
+func (c *ServerConn) urgent(out []byte) []byte {
 	for c.responses.octets() > 0 && c.link.room(out) {
-		out = c.sendRaw(out, c.responses.next())
+		out = c.sendRaw(out, c.responses.next(), 0)
 	}
 	return out
 }
 
 // sendRaw appends an I frame with the ASDU b.
-func (c *ServerConn) sendRaw(out, b []byte) []byte {
+func (c *ServerConn) sendRaw(out, b []byte, tag uint8) []byte {
 	at := len(out)
-	out = append(out, make([]byte, apci.HeaderLen)...)
-	out = append(out, b...)
-	c.link.seal(out, at, 0)
+	var room [apci.HeaderLen]byte
+	out = append(append(out, room[:]...), b...)
+	c.link.place(out, at, 0, tag)
 	return out
 }
 
@@ -77,7 +77,7 @@ func (c *ServerConn) mirror(b []byte, cause asdu.Cause) {
 	now := c.link.clock
 	c.mirrors = min(mirrorBurst, c.mirrors+(now-c.mirrorsAt).Seconds()*mirrorRate)
 	c.mirrorsAt = now
-	if c.mirrors < 1 || len(b) > c.link.p.maxASDU() {
+	if c.mirrors < 1 || len(b) > c.link.maxASDU {
 		c.link.count.MirrorsSuppressed++
 		return
 	}

@@ -64,8 +64,7 @@ type Server struct {
 	buffers sync.Pool // of *[outSize]byte
 	works   sync.Pool // of *work
 	quiet   quieter
-	single  capacities // with an address for each object
-	serial  capacities // with consecutive addresses
+	packing [256]packing // by type
 
 	mu     sync.Mutex
 	conns  map[uint64]*ServerConn
@@ -82,7 +81,7 @@ func NewServer(s Station, cfg ServerConfig, opts ...Option) (*Server, error) {
 		return nil, fmt.Errorf("iec104: server: %w", err)
 	}
 	srv := &Server{cfg: cfg, opt: newOptions(opts), station: s, conns: make(map[uint64]*ServerConn)}
-	srv.single, srv.serial = cfg.capacities(false), cfg.capacities(true)
+	srv.packing = cfg.packings()
 	srv.buffers.New = func() any { return new([outSize]byte) }
 	srv.works.New = func() any { return new(work) }
 	srv.rates = newRates(cfg.ConnectRate, max(100, cfg.MaxConnections))
@@ -183,13 +182,27 @@ func addrString(a net.Addr) string {
 	return a.String()
 }
 
-// capacities are how many objects of each type one ASDU may hold.
-type capacities [256]uint8
+// packing is how objects of a type are put into ASDUs.
+type packing struct {
+	encoder asdu.Encoder
+	object  int   // octets of one with its address, 0: not fixed
+	element int   // octets of one without
+	single  uint8 // objects in one ASDU, with an address each; at least 1
+	serial  uint8 // objects with consecutive addresses, 0: not for this type
+}
 
-func (c ServerConfig) capacities(sq bool) (most capacities) {
-	for t := range most {
-		n := asdu.Capacity(asdu.TypeID(t), sq, c.Params.Sizes, c.Params.maxASDU())
-		most[t] = uint8(min(n, c.MaxObjectsPerASDU))
+func (c ServerConfig) packings() (all [256]packing) {
+	for t := range all {
+		most := func(sq bool) uint8 {
+			n := asdu.Capacity(asdu.TypeID(t), sq, c.Params.Sizes, c.Params.maxASDU())
+			return uint8(min(n, c.MaxObjectsPerASDU))
+		}
+		p := packing{single: max(1, most(false)), serial: most(true)}
+		var fixed bool
+		if p.encoder, fixed = asdu.NewEncoder(asdu.TypeID(t), c.Params.Sizes); fixed {
+			p.object, p.element = p.encoder.Size()
+		}
+		all[t] = p
 	}
-	return most
+	return all
 }

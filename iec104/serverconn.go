@@ -41,6 +41,7 @@ func newServerConn(s *Server, id uint64, conn net.Conn) *ServerConn {
 	l := &c.link
 	l.conn = conn
 	l.p = s.cfg.Params
+	l.maxASDU = l.p.maxASDU()
 	l.controlled = true
 	l.direct = buffered(conn)
 	l.user = c
@@ -140,6 +141,7 @@ func (c *ServerConn) transferred(on bool) {
 		if c.work != nil {
 			c.work.items.clear()
 		}
+		c.link.withdraw(func(tag uint8) bool { return tag != 0 })
 	}
 	c.session.Started(on)
 }

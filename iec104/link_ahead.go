@@ -1,0 +1,95 @@
+package iec104
+
+import (
+	"encoding/binary"
+	"sync"
+)
+
+// maxAhead is how many I frames are made ahead at most.
+const maxAhead = 64
+
+// ahead holds I frames that were made while the window was closed, so that
+// they need only be numbered when it opens. Until then their control fields
+// hold the number of events in them and their tag.
+type ahead struct {
+	buf     []byte // from the pool of the link, nil if there are none
+	from    int    // of the first frame in buf
+	frames  int
+	working bool // frames are being made
+}
+
+// note completes a frame that is not yet numbered.
+func (a *ahead) note(frame []byte, events int, tag uint8) {
+	frame[0] = 0x68
+	frame[1] = byte(len(frame) - 2)
+	binary.LittleEndian.PutUint16(frame[2:], uint16(events))
+	frame[4] = tag
+	a.frames++
+}
+
+// release gives the memory back.
+func (a *ahead) release(pool *sync.Pool) {
+	if a.buf != nil {
+		pool.Put((*[outSize]byte)(a.buf[:outSize]))
+	}
+	*a = ahead{}
+}
+
+// workAhead makes I frames while the window is closed. Frames that could still
+// grow are left for later.
+func (l *link) workAhead() {
+	a := &l.ahead
+	if l.state != started || l.leaving || l.ended || l.win.outstanding() < l.p.K {
+		return
+	}
+	if a.buf == nil {
+		a.buf = l.buffers.Get().(*[outSize]byte)[:0]
+	}
+	if a.from > 0 {
+		a.buf = a.buf[:copy(a.buf, a.buf[a.from:])]
+		a.from = 0
+	}
+	a.working = true
+	a.buf = l.user.fill(a.buf)
+	a.working = false
+	if a.frames == 0 {
+		a.release(l.buffers)
+	}
+}
+
+// sendAhead appends the frames made ahead to out, as the window allows.
+func (l *link) sendAhead(out []byte) []byte {
+	a := &l.ahead
+	for a.frames > 0 && l.room(out) {
+		frame := a.buf[a.from:]
+		frame = frame[:int(frame[1])+2]
+		a.from += len(frame)
+		a.frames--
+		at := len(out)
+		out = append(out, frame...)
+		l.number(out[at:], int(binary.LittleEndian.Uint16(frame[2:])))
+	}
+	if a.frames == 0 && a.buf != nil {
+		a.release(l.buffers)
+	}
+	return out
+}
+
+// withdraw drops the frames made ahead whose tag is one of those not wanted
+// any more. They must not hold events.
+func (l *link) withdraw(unwanted func(tag uint8) bool) {
+	a := &l.ahead
+	kept := 0
+	for at := a.from; at < len(a.buf); {
+		frame := a.buf[at : at+int(a.buf[at+1])+2]
+		at += len(frame)
+		if unwanted(frame[4]) {
+			a.frames--
+			continue
+		}
+		kept += copy(a.buf[kept:], frame)
+	}
+	if a.buf != nil {
+		a.buf, a.from = a.buf[:kept], 0
+	}
+}
