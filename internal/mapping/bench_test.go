@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -73,8 +74,19 @@ func BenchmarkCompile(b *testing.B) {
 			Source: &plant.Source{Value: fmt.Sprintf("data.value%d", i%10), Time: "timestamp"},
 		}
 	}
+	b.ReportAllocs()
 	for b.Loop() {
-		compile(b, inputs...)
+		before := heap()
+		s := compile(b, inputs...)
+		b.ReportMetric(float64(heap()-before)/points, "B/point")
+		runtime.KeepAlive(s)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*points), "ns/point")
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var s runtime.MemStats
+	runtime.ReadMemStats(&s)
+	return s.HeapAlloc
 }

@@ -63,7 +63,8 @@ func compileRule(in Input) (draft, []plant.FieldProblem) {
 	}
 	d.rule = rule{index: in.Index, typ: in.Type, missingInvalid: src.Missing == plant.MissingInvalid}
 	if p.enum != nil || p.invert || p.scale != 1 || p.offset != 0 || p.formula != nil || p.limits != nil || p.qualities != nil {
-		d.rule.more = &p
+		more := p // p itself stays off the heap
+		d.rule.more = &more
 	}
 	return d, c.problems
 }

@@ -4,6 +4,7 @@ package imagetest
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,7 +16,7 @@ import (
 )
 
 // Opener opens an empty image for one test and closes it with the test. It is
-// called inside of a synctest bubble. The change log should hold no more than
+// called inside of a synctest bubble, but for one test. The change log should hold no more than
 // a few thousand changes, so that the suite gets a follower to fall behind.
 type Opener func(t *testing.T) image.Image
 
@@ -113,7 +114,7 @@ func idle(t *testing.T, f image.Follower) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	dst := make([]image.Change, 8)
-	if n, gap, err := f.Next(ctx, dst); err != context.DeadlineExceeded {
+	if n, gap, err := f.Next(ctx, dst); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("Next = %d changes %+v, gap %d, error %v, want none until the deadline", n, dst[:n], gap, err)
 	}
 }
