@@ -334,6 +334,70 @@ func BenchmarkInterrogation(b *testing.B) {
 // octetsOf returns the octets of a constant of the scripts.
 func octetsOf(digits string) []byte { return octets(&testing.T{}, digits) }
 
+// BenchmarkReceive has a client receive events from the sender of the floor,
+// and the bare receiver for comparison; an iteration is one event.
+func BenchmarkReceive(b *testing.B) {
+	for _, most := range []int{1, 16} {
+		for _, win := range windows[:2] {
+			b.Run(fmt.Sprintf("objects=%d/k=%d/w=%d", most, win.k, win.w), func(b *testing.B) {
+				var ours, least time.Duration
+				a := eventASDU(b, most)
+				n := (b.N + rounds - 1) / rounds
+				for range rounds {
+					least += floorTime(b, a, most, n, win.k, win.w)
+					ours += receiveTime(b, a, most, n, win.k, win.w)
+				}
+				report(b, "events", n*rounds, ours, least)
+			})
+		}
+	}
+}
+
+// receiveTime measures a client that receives and decodes n events.
+func receiveTime(b *testing.B, a []byte, per, n, k, w int) time.Duration {
+	b.Helper()
+	near, far := loopback(b)
+	objs, got, all := make([]asdu.Object, 0, 127), 0, make(chan struct{})
+	c, err := Dial(b.Context(), "", Params{K: k, W: w},
+		WithDialer(func(context.Context, string, string) (net.Conn, error) { return near, nil }),
+		WithHandler(func(a asdu.ASDU) {
+			objs = a.AppendObjects(objs[:0])
+			if got += len(objs); got >= n {
+				close(all)
+				n = 1 << 62
+			}
+		}))
+	if err != nil {
+		b.Fatal(err)
+	}
+	frames := prepare(a, per, n)
+	failed := make(chan error, 1)
+	begin := make(chan time.Time, 1)
+	go func() {
+		_, err := far.Read(make([]byte, 6))
+		if err == nil {
+			_, err = far.Write(octetsOf(startDTCon))
+		}
+		begin <- time.Now()
+		if err == nil {
+			err = frames.send(far, n, k)
+		}
+		failed <- err
+	}()
+	if err := c.StartDT(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	<-all
+	d := time.Since(<-begin)
+	if err := <-failed; err != nil {
+		b.Fatal(err)
+	}
+	if err := c.Close(); err != nil {
+		b.Fatal(err)
+	}
+	return d
+}
+
 // BenchmarkLatency publishes events on an idle link, one per millisecond; an
 // iteration is one event.
 func BenchmarkLatency(b *testing.B) {

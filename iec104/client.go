@@ -31,7 +31,8 @@ type Client struct {
 	buffers sync.Pool
 
 	mu     sync.Mutex
-	conn   *clientConn // nil before the first Connect
+	conn   *clientConn             // nil before the first Connect
+	abort  context.CancelCauseFunc // ends a Connect under way; otherwise nil
 	lastID uint64
 }
 
@@ -57,20 +58,34 @@ func Dial(ctx context.Context, addr string, p Params, opts ...Option) (*Client, 
 }
 
 // Connect establishes the connection; data transfer is stopped then. It fails
-// with [ErrTimeout] if that takes longer than T0, and if there is a connection.
+// with [ErrTimeout] if that takes longer than T0, with [ErrClosed] if Close is
+// called meanwhile, and if there is a connection already.
 func (c *Client) Connect(ctx context.Context) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.conn != nil && !c.conn.over() {
-		return errors.New("iec104: already connected")
-	}
 	dialCtx, cancel := context.WithTimeoutCause(ctx, c.p.T0, ErrTimeout)
 	defer cancel()
+	dialCtx, abort := context.WithCancelCause(dialCtx)
+	defer abort(nil)
+	c.mu.Lock()
+	if c.abort != nil || c.conn != nil && !c.conn.over() {
+		c.mu.Unlock()
+		return errors.New("iec104: already connected")
+	}
+	c.abort = abort
+	c.mu.Unlock()
+
 	conn, err := c.opt.dial(dialCtx, "tcp", c.addr)
-	if err != nil {
-		if errors.Is(context.Cause(dialCtx), ErrTimeout) {
-			err = fmt.Errorf("%w: t0 of %v: %w", ErrTimeout, c.p.T0, err)
-		}
+	cause := context.Cause(dialCtx)
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.abort = nil
+	switch {
+	case err == nil && errors.Is(cause, ErrClosed):
+		closeQuietly(conn)
+		return ErrClosed
+	case err != nil && (errors.Is(cause, ErrClosed) || errors.Is(cause, ErrTimeout)):
+		return fmt.Errorf("iec104: connect to %s: %w: %w", c.addr, cause, err)
+	case err != nil:
 		return fmt.Errorf("iec104: connect to %s: %w", c.addr, err)
 	}
 	c.lastID++
@@ -128,11 +143,15 @@ func (c *Client) transfer(ctx context.Context, want transfer) error {
 	}
 }
 
-// Close closes the connection and waits until it is gone. It is not an error
-// if there is none.
+// Close closes the connection, or aborts Connect, and waits until the
+// connection is gone. It is not an error if there is none. A handler must not
+// call it.
 func (c *Client) Close() error {
 	c.mu.Lock()
 	conn := c.conn
+	if c.abort != nil {
+		c.abort(ErrClosed)
+	}
 	c.mu.Unlock()
 	if conn == nil {
 		return nil

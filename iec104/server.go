@@ -85,7 +85,6 @@ func NewServer(s Station, cfg ServerConfig, opts ...Option) (*Server, error) {
 	srv.buffers.New = func() any { return new([outSize]byte) }
 	srv.works.New = func() any { return new(work) }
 	srv.rates = newRates(cfg.ConnectRate, max(100, cfg.MaxConnections))
-	srv.quiet = quieter{log: srv.opt.log}
 	return srv, nil
 }
 
@@ -150,18 +149,30 @@ func (s *Server) ServeConn(ctx context.Context, conn net.Conn) error {
 	if reason != 0 {
 		err := &LinkError{Reason: reason}
 		closeQuietly(conn)
-		s.quiet.log1(ctx, slog.LevelWarn, reason, "connection refused", "peer", addrString(remote), "error", err)
+		if skipped, ok := s.quiet.due(reason); ok {
+			s.opt.log.WarnContext(ctx, "connection refused", "peer", addrString(remote), "skipped", skipped, "error", err)
+		}
 		return err
 	}
 	s.opt.log.InfoContext(ctx, "connection accepted", "conn", c.id, "peer", addrString(remote))
 	err := c.serve(ctx)
 	s.release(c, err)
-	level := slog.LevelInfo
-	if r := err.Reason; r != ClosedLocally && r != ClosedByPeer {
-		level = slog.LevelWarn
-	}
-	s.quiet.log1(ctx, level, err.Reason, "connection closed", "conn", c.id, "peer", addrString(remote), "error", err)
+	s.logEnd(ctx, c, err)
 	return err
+}
+
+// logEnd logs why a connection ended, as a warning if it was not on purpose.
+func (s *Server) logEnd(ctx context.Context, c *ServerConn, err *LinkError) {
+	skipped, ok := s.quiet.due(err.Reason)
+	if !ok {
+		return
+	}
+	level := slog.LevelWarn
+	if err.Reason == ClosedLocally || err.Reason == ClosedByPeer {
+		level = slog.LevelInfo
+	}
+	s.opt.log.Log(ctx, level, "connection closed",
+		"conn", c.id, "peer", addrString(c.remote), "skipped", skipped, "error", err)
 }
 
 // Disconnect closes the connection with the given id; false: there is none.

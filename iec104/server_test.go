@@ -5,8 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -208,4 +212,127 @@ func TestParamsDefaults(t *testing.T) {
 	if p, err := (Params{K: 1, T1: time.Second}).Complete(); err != nil || p.W != 1 || p.T2 >= p.T1 {
 		t.Errorf("defaults beside small values: %+v, %v", p, err)
 	}
+}
+
+// lines counts log lines.
+type lines struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = append(l.all, string(b))
+	return len(b), nil
+}
+
+func TestClosesAreLoggedOncePerReasonAndMinute(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log lines
+		s := newTestServer(t, newTestStation(), ServerConfig{},
+			WithLogger(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))))
+		for range 3 {
+			p := connect(t, s)
+			p.send("00")
+			p.expectClosed(BadStart)
+		}
+		p := connect(t, s)
+		p.send("68 03")
+		p.expectClosed(BadLength)
+		time.Sleep(time.Minute)
+		p = connect(t, s)
+		p.send("00")
+		p.expectClosed(BadStart)
+		want := []string{"skipped=0", "skipped=0", "skipped=2"}
+		if len(log.all) != len(want) {
+			t.Fatalf("logged %q, want %d lines", log.all, len(want))
+		}
+		for i := range want {
+			if !strings.Contains(log.all[i], want[i]) {
+				t.Errorf("logged %q, want %s", log.all[i], want[i])
+			}
+		}
+	})
+}
+
+// TestOthersAreUndisturbed has three peers that keep to the rules beside one
+// that sends garbage and one that never reads.
+func TestOthersAreUndisturbed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const events = 1000
+		var stations []*testStation
+		s := newTestServer(t, stationFunc(func(c *ServerConn) (Session, error) {
+			st := newTestStation()
+			stations = append(stations, st)
+			return st.Open(c)
+		}), ServerConfig{MaxObjectsPerASDU: 1})
+		var peers []*peer
+		for range 5 {
+			p := connect(t, s)
+			p.start()
+			peers = append(peers, p)
+		}
+		garbage, deaf, good := peers[0], peers[1], peers[2:]
+		deaf.pause()
+		garbage.send("de ad be ef")
+		garbage.expectClosed(BadStart)
+		for i := range events {
+			for _, st := range stations {
+				st.put(event(uint32(i), 1))
+			}
+		}
+		for _, p := range good {
+			for got := 0; got < events; p.ack() {
+				for a := p.nextASDU(); a != nil; a = p.nextASDU() {
+					if ioa := int(a[6]) | int(a[7])<<8; ioa != got {
+						t.Fatalf("event %d, want %d", ioa, got)
+					}
+					got++
+				}
+			}
+		}
+		time.Sleep(15 * time.Second)
+		synctest.Wait()
+		deaf.resume()
+		if n := s.Stats().Closed[NoAck]; n != 1 {
+			t.Errorf("%d connections closed for want of acknowledgement, want that which does not read", n)
+		}
+		if n := len(s.Conns()); n != len(good) {
+			t.Errorf("%d connections open, want %d", n, len(good))
+		}
+	})
+}
+
+// stationFunc is a station that is a function.
+type stationFunc func(c *ServerConn) (Session, error)
+
+func (f stationFunc) Open(c *ServerConn) (Session, error) { return f(c) }
+
+func TestMirrorsAreLimited(t *testing.T) {
+	t.Parallel()
+	bubble(t, ServerConfig{Params: Params{K: 2000, W: 1}}, func(t *testing.T, _ *testStation, p *peer) {
+		p.start()
+		unknown := slices.Repeat([]string{"34 01 06 00 01 00 00 00 00 01"}, mirrorBurst+10)
+		mirrored := func() (n int) {
+			for b := p.next(); b != nil; b = p.next() {
+				if b[2]&1 == 0 {
+					p.vr++
+					n++
+				}
+			}
+			return n
+		}
+		p.tell(unknown...)
+		if n := mirrored(); n != mirrorBurst {
+			t.Errorf("%d mirrored at once, want %d", n, mirrorBurst)
+		}
+		p.wait(20 * time.Millisecond)
+		p.tell(unknown...)
+		if n := mirrored(); n != mirrorRate/50 {
+			t.Errorf("%d mirrored 20 ms later, want %d", n, mirrorRate/50)
+		}
+	})
 }

@@ -3,14 +3,13 @@ package iec104
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net"
 	"sync/atomic"
 	"time"
 )
 
 // ServerConn is one connection of a [Server]. Its methods may be called from
-// any goroutine; of these only Wake by the methods of its [Session].
+// any goroutine, and none of them waits.
 type ServerConn struct {
 	link    link
 	srv     *Server
@@ -116,12 +115,17 @@ func (c *ServerConn) NetConn() net.Conn { return c.link.conn }
 
 // Close closes the connection with a reason, which may be nil. Confirmations
 // that are due are still sent, as far as the window allows and for at most a
-// second; Close does not wait for that.
+// second. Close does not wait for that, never blocks, and may be called with any
+// lock held.
 func (c *ServerConn) Close(reason error) {
-	c.link.mu.Lock()
-	c.link.leave(&LinkError{Reason: ClosedLocally, Err: reason})
-	c.link.unlock()
-	c.link.signal()
+	// In a goroutine of its own, because the lock of the link may be held by one
+	// that is in a method of the session and waits for a lock of the caller.
+	time.AfterFunc(0, func() {
+		c.link.mu.Lock()
+		c.link.leave(&LinkError{Reason: ClosedLocally, Err: reason})
+		c.link.unlock()
+		c.link.signal()
+	})
 }
 
 // transferred implements user.
@@ -171,5 +175,7 @@ func (c *ServerConn) info() ConnInfo {
 // unencodable counts an object that fits no ASDU, and logs it within limits.
 func (c *ServerConn) unencodable(err error) {
 	c.link.count.Unencodable++
-	c.srv.quiet.log1(context.Background(), slog.LevelError, 0, "object cannot be sent, skipped", "conn", c.id, "error", err)
+	if skipped, ok := c.srv.quiet.due(0); ok {
+		c.srv.opt.log.Error("object cannot be sent", "conn", c.id, "skipped", skipped, "error", err)
+	}
 }

@@ -29,7 +29,7 @@ type Station interface {
 
 // Session is the application's side of one connection. The server calls its
 // methods one at a time and holds the connection's lock while it does: they
-// must not block and must not call methods of the connection except Wake.
+// must not block, and must not call the server but for methods of the connection.
 type Session interface {
 	// Started tells that data transfer was started (STARTDT) or stopped. Next
 	// and Background are called only while it is started.
@@ -46,8 +46,10 @@ type Session interface {
 	// when the connection closes may or may not have arrived.
 	Confirm(n int)
 
-	// Background copies low-priority data (cyclic, background scan) into dst;
-	// it is asked only when no event, response or interrogation is waiting.
+	// Background copies low-priority data (cyclic, background scan) into dst and
+	// returns how many; it is asked only when no event, response or
+	// interrogation is waiting. What it gave is not counted by Confirm. When it
+	// has returned fewer than len(dst), it is asked again after a Wake.
 	Background(dst []Event) int
 
 	// Addresses returns the common addresses served, ascending. The slice is

@@ -2,8 +2,6 @@ package iec104
 
 import (
 	"cmp"
-	"context"
-	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -38,7 +36,9 @@ type ConnInfo struct {
 	Counters
 }
 
-// Conns describes the open connections, oldest first.
+// Conns describes the open connections, oldest first. It waits for methods of
+// sessions that are running and must not be called by them, nor with a lock
+// held that they need; the same holds for Stats.
 func (s *Server) Conns() []ConnInfo {
 	s.mu.Lock()
 	conns := make([]*ServerConn, 0, len(s.conns))
@@ -70,10 +70,8 @@ func (s *Server) Stats() ServerStats {
 	return stats
 }
 
-// quieter logs at most one line per reason and minute; what was left out is
-// told with the next line.
+// quieter allows one log line per reason and minute.
 type quieter struct {
-	log  *slog.Logger
 	mu   sync.Mutex
 	last [reasons]struct {
 		at      time.Time
@@ -83,20 +81,18 @@ type quieter struct {
 
 const quietTime = time.Minute
 
-func (q *quieter) log1(ctx context.Context, level slog.Level, r Reason, msg string, args ...any) {
+// due reports whether a line may be logged now, and how many were left out
+// since the one before.
+func (q *quieter) due(r Reason) (skipped int, ok bool) {
 	q.mu.Lock()
+	defer q.mu.Unlock()
 	e := &q.last[r]
 	now := time.Now()
 	if !e.at.IsZero() && now.Sub(e.at) < quietTime {
 		e.skipped++
-		q.mu.Unlock()
-		return
+		return 0, false
 	}
-	skipped := e.skipped
+	skipped = e.skipped
 	e.at, e.skipped = now, 0
-	q.mu.Unlock()
-	if skipped > 0 {
-		args = append([]any{"skipped", skipped}, args...)
-	}
-	q.log.Log(ctx, level, msg, args...)
+	return skipped, true
 }
