@@ -206,7 +206,6 @@ func TestReconnects(t *testing.T) {
 			if got := r.figure(t, "mqtt_reconnects_total"); got != float64(i+1) {
 				t.Errorf("%v reconnects counted, want %d", got, i+1)
 			}
-			m.save(m.publisher())
 		}
 	})
 }
@@ -369,16 +368,26 @@ func TestAliveTopic(t *testing.T) {
 
 		// The session was kept, and the retained message confirms the source.
 		r = start(t, settings, s)
-		presence("back")
 		presence("back lossless")
 		r.stop()
 		presence("away: connection to the broker lost")
 
 		// The same, but the source has gone meanwhile.
 		p.retain("gw/state", "off")
+		r = start(t, settings, s)
+		presence("gone: source reports that it is off") // of the session or stored, or both
+		r.stop()
+		until(t, "leave", s.presence, func(got string) bool { return got == "away: connection to the broker lost" })
+
+		// The same, but the source never said anything that was stored.
+		settings.Alive.Topic, settings.ClientID = "gw/other", "other"
+		r = start(t, settings, s)
+		presence("back")
+		s.state(t, "up: ")
+		r.stop()
+		presence("away: connection to the broker lost")
 		start(t, settings, s)
 		presence("back")
-		presence("gone: source reports that it is off")
 		s.quiet(t)
 	})
 }

@@ -36,6 +36,9 @@ type link struct {
 	// reading is set while frames are taken out of the buffer. Then read itself
 	// sends what is due before it waits for more, many acknowledgements at once.
 	reading atomic.Bool
+	// settled is set once all subscriptions were answered, before PINGREQ, so that
+	// PINGRESP comes after the retained messages.
+	settled atomic.Bool
 	due     chan struct{} // has an element when something is to be sent by [link.acknowledge]
 
 	// writing has an element while a write is under way; its holder owns spare.
@@ -94,10 +97,11 @@ func (l *link) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	// The broker answers PINGREQ: silence for longer means that it is gone.
-	if err := l.conn.SetReadDeadline(time.Now().Add(l.keepAlive*3/2 + time.Second)); err != nil {
-		return 0, err
+	deadline := l.conn.SetReadDeadline(time.Now().Add(l.keepAlive*3/2 + time.Second))
+	n, err := l.conn.Read(p) // says more of a closed connection than the deadline does
+	if err == nil {
+		err = deadline
 	}
-	n, err := l.conn.Read(p)
 	l.reading.Store(true)
 	l.figures.bytes.Add(uint64(n))
 	if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() {
@@ -289,7 +293,7 @@ func (l *link) answered(f frame) error {
 }
 
 // close ends the connection. An orderly end tells the broker that it was meant,
-// with what is due, unless a write is under way that only closing ends.
+// with what is due, unless a write hangs that only closing ends.
 func (l *link) close(orderly bool) error {
 	var err error
 	if orderly {
@@ -300,7 +304,7 @@ func (l *link) close(orderly bool) error {
 				err = l.write(farewellTimeout)
 			}
 			<-l.writing
-		default:
+		case <-time.After(farewellTimeout):
 		}
 	}
 	return errors.Join(err, l.conn.Close())

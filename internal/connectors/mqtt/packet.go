@@ -134,12 +134,14 @@ type message struct {
 	id             uint16 // packet identifier, with QoS 1 and 2
 	qos            byte
 	retained       bool
+	repeated       bool     // it may have been sent before (DUP)
 	subscriptions  []uint32 // subscription identifiers, only with MQTT 5
 }
 
 // parse reads a PUBLISH packet into m.
 func (m *message) parse(f frame, v5 bool) error {
-	m.qos, m.retained, m.subscriptions = f.flags>>1&3, f.flags&1 != 0, m.subscriptions[:0]
+	m.qos, m.retained, m.repeated = f.flags>>1&3, f.flags&1 != 0, f.flags&8 != 0
+	m.subscriptions = m.subscriptions[:0]
 	if m.qos == 3 {
 		return errors.New("PUBLISH with QoS 3")
 	}

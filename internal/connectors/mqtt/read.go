@@ -55,6 +55,9 @@ func (r *reader) take(ctx context.Context, f frame) error {
 		}
 		return nil
 	case pingresp:
+		if r.l.settled.Load() {
+			r.c.alive.settled(r.c)
+		}
 		return nil
 	case disconnect:
 		if r.l.v5 {
@@ -90,7 +93,7 @@ func (r *reader) deliver(ctx context.Context, m *message) error {
 	}
 	topic := r.name(m.topic)
 	if topic == r.c.settings.Alive.Topic {
-		r.c.alive.heard(r.c, string(m.payload))
+		r.c.alive.heard(r.c, m)
 		if !r.c.aliveWanted.Load() {
 			accept(commit)
 			return nil

@@ -33,7 +33,11 @@ func (c *Connector) follow(ctx context.Context, l *link) {
 	s := &subscriber{c: c, l: l, subscribed: make(map[string]subscription)}
 	for {
 		ends, changed := c.env.Sink.Sources()
-		if err := s.apply(ctx, c.wanted(ends)); err != nil {
+		err := s.apply(ctx, c.wanted(ends))
+		if err == nil && c.settings.Alive.Topic != "" && !l.settled.Swap(true) {
+			err = l.send([]byte{pingreq << 4, 0})
+		}
+		if err != nil {
 			l.fail(err)
 			return
 		}
