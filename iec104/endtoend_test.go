@@ -253,3 +253,44 @@ func TestClientTimesOut(t *testing.T) {
 		})
 	}
 }
+
+// TestEventsSurviveTheLossOfConnections breaks the connection again and again
+// at changing moments: every event arrives at least once, none before an older
+// one has, and what the station was told of as confirmed had arrived.
+func TestEventsSurviveTheLossOfConnections(t *testing.T) {
+	t.Parallel()
+	const events = 5000
+	synctest.Test(t, func(t *testing.T) {
+		st := newTestStation()
+		for i := range events {
+			st.put(event(uint32(i), 1))
+		}
+		s := newTestServer(t, st, ServerConfig{MaxObjectsPerASDU: 3, ConnectRate: -1})
+		next, breaks := 0, 0
+		for next < events {
+			p := connect(t, s)
+			p.start()
+			for range breaks%7 + 1 {
+				for a := p.nextASDU(); a != nil; a = p.nextASDU() {
+					for o := a[6:]; len(o) > 0; o = o[4:] {
+						ioa := int(o[0]) | int(o[1])<<8 | int(o[2])<<16
+						if ioa > next {
+							t.Fatalf("event %d before %d", ioa, next)
+						}
+						next = max(next, ioa+1)
+					}
+				}
+				p.ack()
+			}
+			for range breaks % 5 { // some of those after the last acknowledgement
+				p.next()
+			}
+			p.conn.Close()
+			<-p.served
+			breaks++
+		}
+		if breaks < 10 {
+			t.Errorf("%d connections, want many", breaks)
+		}
+	})
+}

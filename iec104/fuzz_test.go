@@ -1,0 +1,45 @@
+package iec104
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"busbar/iec104/apci"
+	"busbar/iec104/asdu"
+)
+
+// FuzzServer sends octets to a started connection, and as an ASDU in a frame
+// with the right numbers to another. Nothing may panic or hang, every frame
+// that comes back must be one, and their number is bounded.
+func FuzzServer(f *testing.F) {
+	for _, s := range []string{testFRAct, stopDTAct, giNumbered, "68 04 01 00 00 00", "68", "34 01 06 05 01 00 88 13 00 01",
+		giAct, "65 01 06 00 ff ff 00 00 00 05", "66 01 05 00 01 00 64 00 00", "2d 02 06 05 01 00 88 13 00 01 8a 13 00 01"} {
+		f.Add(octetsOf(s))
+	}
+	f.Fuzz(func(t *testing.T, octets []byte) {
+		synctest.Test(t, func(t *testing.T) {
+			st := newTestStation()
+			st.points[1] = many(1, 300)
+			st.counters = []Item{{Type: asdu.M_IT_NA_1, Object: asdu.Object{IOA: 1}}}
+			st.verdict = func(c Command) Verdict { return Verdict(c.IOA % 3) }
+			s := newTestServer(t, st, ServerConfig{})
+			raw, framed := connect(t, s), connect(t, s)
+			raw.start()
+			raw.sendOctets(octets)
+			framed.start()
+			framed.sendOctets(apci.AppendI(nil, 0, 0, octets[:min(len(octets), apci.MaxASDU)]))
+			for _, p := range []*peer{raw, framed} {
+				for n := 0; p.next() != nil; n++ {
+					if n > 20+len(octets) {
+						t.Fatalf("%d frames and more come back", n)
+					}
+				}
+				p.conn.Close()
+				<-p.served
+			}
+			if n := len(s.Conns()); n != 0 {
+				t.Errorf("%d connections left", n)
+			}
+		})
+	})
+}
