@@ -308,7 +308,7 @@ func BenchmarkInterrogation(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			s := benchServer(b, &supply{testSession: testSession{newTestStation()}, items: points}, ServerConfig{Params: Params{K: win.k, W: win.w}})
+			s := benchServer(b, &supply{testSession: testSession{testStation: newTestStation()}, items: points}, ServerConfig{Params: Params{K: win.k, W: win.w}})
 			s.start(b)
 			var ours, floor time.Duration
 			vs := apci.Seq(0)

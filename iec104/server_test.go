@@ -214,13 +214,13 @@ func TestParamsDefaults(t *testing.T) {
 	}
 }
 
-// lines counts log lines.
-type lines struct {
+// logLines keeps log lines.
+type logLines struct {
 	mu  sync.Mutex
 	all []string
 }
 
-func (l *lines) Write(b []byte) (int, error) {
+func (l *logLines) Write(b []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.all = append(l.all, string(b))
@@ -230,7 +230,7 @@ func (l *lines) Write(b []byte) (int, error) {
 func TestClosesAreLoggedOncePerReasonAndMinute(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var log lines
+		var log logLines
 		s := newTestServer(t, newTestStation(), ServerConfig{},
 			WithLogger(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))))
 		for range 3 {
