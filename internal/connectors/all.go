@@ -5,6 +5,7 @@ import (
 	"busbar/internal/connector"
 	"busbar/internal/connectors/iec104server"
 	"busbar/internal/connectors/mqtt"
+	"busbar/internal/connectors/mqttbroker"
 )
 
 // All returns every kind of connector. To add a protocol, add its folder next
@@ -13,5 +14,6 @@ func All() []connector.Kind {
 	return []connector.Kind{
 		iec104server.Kind(),
 		mqtt.Kind(),
+		mqttbroker.Kind(),
 	}
 }

@@ -25,8 +25,8 @@ func Simulate(ctx context.Context, url string) error {
 
 	publish := func(topic string, message any) {
 		body, err := json.Marshal(message)
-		if err != nil || !client.IsConnectionOpen() {
-			return // a value that is not sent now is superseded by the next
+		if err != nil {
+			return // cannot be: the messages are made of numbers and texts
 		}
 		client.Publish(topic, 1, false, body)
 	}
@@ -37,9 +37,10 @@ func Simulate(ctx context.Context, url string) error {
 	tick := time.NewTicker(Period)
 	defer tick.Stop()
 	for {
-		now := time.Now().UTC()
-		for _, s := range stations {
-			s.step(now, publish)
+		if now := time.Now().UTC(); client.IsConnectionOpen() {
+			for _, s := range stations {
+				s.step(now, publish)
+			}
 		}
 		select {
 		case <-ctx.Done():

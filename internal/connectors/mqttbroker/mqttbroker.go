@@ -16,8 +16,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
-	"os"
-	"sync"
 	"syscall"
 
 	broker "github.com/mochi-mqtt/server/v2"
@@ -111,7 +109,7 @@ func explain(address string, err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("listen on %s: port already in use: %w", address, err)
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, os.ErrPermission):
+	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("listen on %s: permission denied: %w", address, err)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return fmt.Errorf("listen on %s: this machine does not have the address: %w", address, err)
@@ -119,5 +117,3 @@ func explain(address string, err error) error {
 		return fmt.Errorf("listen on %s: %w", address, err)
 	}
 }
-
-var _ sync.Locker = (*sync.Mutex)(nil)

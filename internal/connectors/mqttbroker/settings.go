@@ -1,0 +1,127 @@
+package mqttbroker
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"net/netip"
+	"os"
+
+	broker "github.com/mochi-mqtt/server/v2"
+
+	"busbar/internal/connector"
+)
+
+// Settings are the keys of a connector of kind mqtt-broker.
+type Settings struct {
+	Listen    string                      `json:"listen" doc:"address to listen on, host:port"`
+	Users     map[string]connector.Secret `json:"users" doc:"user names and their passwords; required when listen is not loopback"`
+	TLS       TLS                         `json:"tls" doc:"certificate of the broker; without it the connection is not encrypted"`
+	Clients   int                         `json:"clients" min:"1" max:"100000" doc:"most connections at a time"`
+	MaxPacket int                         `json:"maxPacket" min:"1024" max:"16777216" doc:"longest packet, in octets"`
+	Retained  int                         `json:"retained" min:"0" max:"1000000" doc:"most retained messages; beyond it a message is taken but not retained"`
+}
+
+// TLS holds the files of the broker's certificate.
+type TLS struct {
+	Cert string `json:"cert" doc:"file with the certificate of the broker and its chain"`
+	Key  string `json:"key" doc:"file with the key to cert"`
+	CA   string `json:"ca" doc:"file with the certificates that clients must show one of; without it clients need none"`
+}
+
+// Source are the keys of a point that comes from a connector of kind mqtt-broker.
+type Source struct {
+	Topic string `json:"topic" required:"true" doc:"topic, or filter with + and #"`
+}
+
+func defaults() Settings {
+	return Settings{Listen: "127.0.0.1:1883", Clients: 1000, MaxPacket: 1 << 20, Retained: 10_000}
+}
+
+// Limits that are not settings.
+const (
+	receiveMaximum   = 1000              // messages of one client that are not yet acknowledged
+	writesPending    = 1000              // messages that wait for a slow subscriber; further ones are dropped
+	sessionExpiry    = 60 * 60           // seconds that a session is kept without connection
+	maxSubscriptions = 1000              // of one client
+	never            = math.MaxInt32     // seconds
+	topicAliases     = 100               // of one client
+	inflight         = 2 * writesPending // messages of QoS 1 and 2 kept for one subscriber
+)
+
+// Validate implements [connector.Validator].
+func (s *Settings) Validate() []connector.Problem {
+	var problems []connector.Problem
+	host, port, err := net.SplitHostPort(s.Listen)
+	switch {
+	case err != nil || port == "":
+		problems = append(problems, connector.Faultf("listen", "is %q, want host:port such as 127.0.0.1:1883", s.Listen))
+	case loopback(host):
+	case len(s.Users) == 0:
+		problems = append(problems, connector.Faultf("users", "is missing, want user names and passwords, "+
+			"because %s is reached from other machines", s.Listen))
+	case s.TLS.Cert == "":
+		problems = append(problems, connector.Warnf("tls", "is missing: passwords and values cross the network in clear text"))
+	}
+	for name, password := range s.Users {
+		if name == "" || password == "" {
+			problems = append(problems, connector.Faultf("users", "want a name and a password for every user"))
+			break
+		}
+	}
+	if (s.TLS.Cert == "") != (s.TLS.Key == "") {
+		problems = append(problems, connector.Faultf("tls", "want cert and key together"))
+	}
+	if s.TLS.CA != "" && s.TLS.Cert == "" {
+		problems = append(problems, connector.Faultf("tls.ca", "has no effect without cert and key"))
+	}
+	return problems
+}
+
+// loopback reports whether only this machine reaches a host. An empty host is
+// every address.
+func loopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.Unmap().IsLoopback()
+}
+
+// capabilities are the limits that the library keeps.
+func (s *Settings) capabilities() *broker.Capabilities {
+	c := broker.NewDefaultServerCapabilities()
+	c.MaximumPacketSize = uint32(s.MaxPacket)
+	c.MaximumClients = int64(s.Clients)
+	c.ReceiveMaximum = receiveMaximum
+	c.MaximumClientWritesPending = writesPending
+	c.MaximumInflight = inflight
+	c.MaximumSessionExpiryInterval = sessionExpiry
+	c.TopicAliasMaximum = topicAliases
+	return c
+}
+
+// config reads the certificate files; nil without TLS.
+func (t TLS) config() (*tls.Config, error) {
+	if t.Cert == "" {
+		return nil, nil
+	}
+	cert, err := tls.LoadX509KeyPair(t.Cert, t.Key)
+	if err != nil {
+		return nil, err
+	}
+	config := &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+	if t.CA == "" {
+		return config, nil
+	}
+	text, err := os.ReadFile(t.CA)
+	if err != nil {
+		return nil, err
+	}
+	config.ClientCAs = x509.NewCertPool()
+	if !config.ClientCAs.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s: %w", t.CA, errors.New("no certificate in PEM form"))
+	}
+	config.ClientAuth = tls.RequireAndVerifyClientCert
+	return config, nil
+}
