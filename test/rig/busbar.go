@@ -71,7 +71,7 @@ func newBusbar(tb testing.TB, plant string, args []string) *Busbar {
 }
 
 // Start starts Busbar again after its end, with the same files and addresses,
-// and waits until it is ready.
+// and waits until it is ready and each connector has tried to listen or connect.
 func (b *Busbar) Start() {
 	b.tb.Helper()
 	b.exited = make(chan struct{})
@@ -81,7 +81,11 @@ func (b *Busbar) Start() {
 			b.tb.Fatalf("Busbar ended with code %d", b.code)
 		}
 		code, _, err := b.Get("/readyz")
-		return err == nil && code == http.StatusOK
+		if err != nil || code != http.StatusOK {
+			return false
+		}
+		const state = "busbar_connector_state"
+		return b.Metric(state, `state="stopped"`)+b.Metric(state, `state="starting"`) == 0
 	})
 }
 

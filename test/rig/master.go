@@ -46,13 +46,16 @@ var elementSizes = map[byte]int{
 	70: 1, 100: 1, 101: 1, 102: 0, 103: 7, 105: 1, 107: 9,
 }
 
-// ConnectMaster connects a controlling station to addr without starting data transfer.
+// ConnectMaster connects a controlling station to addr, as soon as something
+// listens there, without starting data transfer.
 func ConnectMaster(tb testing.TB, addr string) *Master {
 	tb.Helper()
-	conn, err := net.DialTimeout("tcp", addr, Patience)
-	if err != nil {
-		tb.Fatalf("controlling station: %v", err)
-	}
+	var conn net.Conn
+	Until(tb, "something to listen on "+addr, func() bool {
+		var err error
+		conn, err = net.DialTimeout("tcp", addr, Patience)
+		return err == nil
+	})
 	m := &Master{tb: tb, conn: conn, news: make(chan struct{})}
 	var wg sync.WaitGroup
 	wg.Go(m.read)
