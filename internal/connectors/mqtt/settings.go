@@ -87,7 +87,7 @@ func (s *Settings) Validate() []connector.Problem {
 		fault("alive", "want a topic")
 	}
 	if s.Alive.Topic != "" {
-		if text := checkFilter(s.Alive.Topic); text != "" {
+		if text := checkTopic(s.Alive.Topic); text != "" {
 			fault("alive.topic", text)
 		} else if strings.ContainsAny(s.Alive.Topic, "+#") {
 			fault("alive.topic", "want a topic without wildcards")
@@ -101,7 +101,7 @@ func (s *Settings) Validate() []connector.Problem {
 
 // Validate implements [connector.Validator].
 func (s *Source) Validate() []connector.Problem {
-	if text := checkFilter(s.Topic); text != "" {
+	if text := checkTopic(s.Topic); text != "" {
 		return []connector.Problem{connector.Faultf("topic", "%s", text)}
 	}
 	return nil

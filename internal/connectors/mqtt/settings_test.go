@@ -63,7 +63,7 @@ func TestProblemsOfSources(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, settings, points, want string }{
 		{"a filter that is none", `url: "mqtt://127.0.0.1"`, `p: {type: float, from: {connector: c, topic: "a/#/b", value: v}}`,
-			"points.p.from.topic: # stands for all that follows"},
+			`points.p.from: topic filter a/#/b: want`},
 		{"a shared subscription", `url: "mqtt://127.0.0.1"`, `p: {type: float, from: {connector: c, topic: "$share/g/a", value: v}}`,
 			"shared subscriptions ($share/…) are not supported by this version"},
 		{"a QoS that is none", `url: "mqtt://127.0.0.1"`, `p: {type: float, from: {connector: c, topic: a, qos: 3, value: v}}`,
