@@ -3,7 +3,6 @@ package mqtt
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/url"
@@ -164,7 +163,7 @@ func subscribeConnector(b *testing.B, m *mosquitto, version string, received cha
 	s := newSink(Source{Topic: "bench/#"})
 	env := s.env(b)
 	env.Sink = counting{s, received}
-	env.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	env.Log = slog.New(slog.DiscardHandler)
 	made, err := New(m.settings(version), env)
 	if err != nil {
 		b.Fatal(err)

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 	"time"
 
@@ -238,6 +237,3 @@ func short(reason string, code byte) string {
 	}
 	return strings.ToLower(name)
 }
-
-// seconds bounds a duration that is sent in whole seconds.
-const maxExpiry = math.MaxUint32 * time.Second

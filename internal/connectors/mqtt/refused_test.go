@@ -2,7 +2,6 @@ package mqtt
 
 import (
 	"bytes"
-	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -36,7 +35,7 @@ func (c *choosy) OnACLCheck(_ *mochi.Client, topic string, _ bool) bool {
 // start runs the broker and returns its URL, and the server to publish with.
 func (c *choosy) start(t *testing.T) (string, *mochi.Server) {
 	t.Helper()
-	server := mochi.New(&mochi.Options{InlineClient: true, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	server := mochi.New(&mochi.Options{InlineClient: true, Logger: slog.New(slog.DiscardHandler)})
 	if err := server.AddHook(c, nil); err != nil {
 		t.Fatal(err)
 	}
