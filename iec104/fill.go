@@ -30,7 +30,7 @@ type work struct {
 
 // items are objects of an answer, all of one request.
 type items struct {
-	buf      [192]Item // more than the longest ASDU with consecutive addresses
+	buf      [128]Item // more than the longest ASDU with consecutive addresses
 	from, to int
 	header   asdu.Header // of the answer, without type and number
 	tag      uint8       // of the request
@@ -166,6 +166,10 @@ func (c *ServerConn) sendAnswers(out []byte) (_ []byte, moved bool) {
 	if r == nil || c.work.from < c.work.to || !c.link.room(out) {
 		return out, false
 	}
+	working := c.link.ahead.working
+	if working && (!c.link.quick() || r.answer == nil || r.typ == asdu.C_RD_NA_1) {
+		return out, false // events that come meanwhile go first
+	}
 	if r.answer == nil {
 		return c.beginCycle(out, r), true
 	}
@@ -183,7 +187,7 @@ func (c *ServerConn) sendAnswers(out []byte) (_ []byte, moved bool) {
 		}
 		stuck = !c.takeItems(r)
 	}
-	if r.done && st.from == st.to && c.link.room(out) {
+	if r.done && st.from == st.to && c.link.room(out) && !working {
 		return c.finish(out, r), true
 	}
 	return out, moved

@@ -60,12 +60,13 @@ type link struct {
 	clock    time.Duration // now, as of the frames being received or composed
 	state    transfer
 	win      window
-	vr       apci.Seq // V(R), the number of the next frame to receive
-	owed     int      // received I frames not acknowledged
-	ackNow   bool     // acknowledge even if fewer than w are owed
-	control  []byte   // U frames to send, in order
-	out      []byte   // what is being written
-	ahead    ahead    // I frames made while the window is closed
+	delay    time.Duration // from the newest frame acknowledged to its acknowledgement; 0: none yet
+	vr       apci.Seq      // V(R), the number of the next frame to receive
+	owed     int           // received I frames not acknowledged
+	ackNow   bool          // acknowledge even if fewer than w are owed
+	control  []byte        // U frames to send, in order
+	out      []byte        // what is being written
+	ahead    ahead         // I frames made while the window is closed
 	timers   timers
 	events   uint64 // events in all I frames sent so far
 	skipped  int    // events that were left out since the last I frame

@@ -3,6 +3,7 @@ package iec104
 import (
 	"encoding/binary"
 	"sync"
+	"time"
 )
 
 // maxAhead is how many I frames are made ahead at most.
@@ -34,6 +35,13 @@ func (a *ahead) release(pool *sync.Pool) {
 	}
 	*a = ahead{}
 }
+
+// quickly is how soon a peer must acknowledge for answers to be made ahead. An
+// event that comes meanwhile waits behind them, so they must be gone soon.
+const quickly = time.Millisecond
+
+// quick reports whether the peer acknowledged that soon when it last did.
+func (l *link) quick() bool { return l.delay > 0 && l.delay <= quickly }
 
 // workAhead makes I frames while the window is closed. Frames that could still
 // grow are left for later.

@@ -185,11 +185,12 @@ func (l *link) acknowledge(nr apci.Seq) error {
 	if !nr.Acknowledges(l.win.ack, l.win.vs) {
 		return violation(BadAck, "n(r) %d, want %d to %d", nr, l.win.ack, l.win.vs)
 	}
-	events, progress := l.win.acknowledge(nr)
-	if !progress {
+	if nr == l.win.ack {
 		return nil
 	}
-	l.settle(events)
+	newest := l.win.acknowledge(nr)
+	l.delay = l.clock - newest.sent + 1
+	l.settle(newest.events)
 	l.settleAll()
 	if l.stopHeld && l.win.outstanding() == 0 {
 		l.confirmStop()

@@ -46,13 +46,9 @@ func (w *window) oldest() time.Duration {
 	return w.flights[int(w.ack)&(len(w.flights)-1)].sent
 }
 
-// acknowledge takes a received N(R): every frame before it has arrived. It
-// returns the number of events that had been sent with the newest of them,
-// and false if that N(R) acknowledges nothing new.
-func (w *window) acknowledge(nr apci.Seq) (events uint64, progress bool) {
-	if nr == w.ack {
-		return 0, false
-	}
+// acknowledge takes a received N(R) other than the last one: every frame
+// before it has arrived. It returns the newest of them.
+func (w *window) acknowledge(nr apci.Seq) flight {
 	w.ack = nr
-	return w.flights[int(nr.Add(-1))&(len(w.flights)-1)].events, true
+	return w.flights[int(nr.Add(-1))&(len(w.flights)-1)]
 }
