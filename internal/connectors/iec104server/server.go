@@ -11,12 +11,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"sync"
 	"sync/atomic"
-	"syscall"
 
 	"busbar/iec104"
 	"busbar/internal/connector"
@@ -39,7 +37,7 @@ type server struct {
 	env     connector.Env
 	station *station
 	link    *iec104.Server
-	listen  func(ctx context.Context, network, address string) (net.Listener, error)
+	listen  func(ctx context.Context, address string) (net.Listener, error)
 	addr    atomic.Pointer[net.Addr] // where it listens, while it does
 }
 
@@ -66,7 +64,7 @@ func newServer(settings Settings, env connector.Env) (*server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", connector.ErrConfig, err)
 	}
-	return &server{env: env, station: st, link: link, listen: new(net.ListenConfig).Listen}, nil
+	return &server{env: env, station: st, link: link, listen: connector.Listen}, nil
 }
 
 // levelTrace is the level of frames, below debug.
@@ -91,9 +89,9 @@ func tracer(log *slog.Logger) iec104.TraceFunc {
 // address cannot be listened on. Counters and what was frozen of them, and who
 // was told the end of initialisation, outlast a run; queued events do not.
 func (s *server) Run(ctx context.Context) error {
-	l, err := s.listen(ctx, "tcp", s.station.settings.Listen)
+	l, err := s.listen(ctx, s.station.settings.Listen)
 	if err != nil {
-		return explain(s.station.settings.Listen, err)
+		return err
 	}
 	addr := l.Addr()
 	s.addr.Store(&addr)
@@ -124,18 +122,4 @@ func ended(ctx context.Context, err error) error {
 		return nil
 	}
 	return err
-}
-
-// explain says in the operator's words why an address cannot be listened on.
-func explain(address string, err error) error {
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("listen on %s: port already in use: %w", address, err)
-	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("listen on %s: permission denied: %w", address, err)
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fmt.Errorf("listen on %s: this machine does not have the address: %w", address, err)
-	default:
-		return fmt.Errorf("listen on %s: %w", address, err)
-	}
 }

@@ -124,7 +124,7 @@ func startServer(t *testing.T, pipe bool, change ...func(*Settings)) *running {
 	r.server = srv
 	if pipe {
 		r.pipe = newPipeListener()
-		srv.listen = func(context.Context, string, string) (net.Listener, error) { return r.pipe, nil }
+		srv.listen = func(context.Context, string) (net.Listener, error) { return r.pipe, nil }
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	r.cancel = cancel
@@ -337,23 +337,6 @@ func TestAddressThatIsTakenIsAVisibleFailure(t *testing.T) {
 	second.feed.targets()
 	second.awaitAddress(t)
 	second.stop(t)
-}
-
-func TestReasonsInTheWordsOfTheOperator(t *testing.T) {
-	for _, tt := range []struct {
-		err  error
-		want string
-	}{
-		{syscall.EADDRINUSE, "listen on :2404: port already in use"},
-		{syscall.EACCES, "listen on :2404: permission denied"},
-		{syscall.EADDRNOTAVAIL, "listen on :2404: this machine does not have the address"},
-		{syscall.EMFILE, "listen on :2404: listen: too many open files"},
-	} {
-		err := explain(":2404", &net.OpError{Op: "listen", Err: tt.err})
-		if !strings.HasPrefix(err.Error(), tt.want) || !errors.Is(err, tt.err) {
-			t.Errorf("%v, want %q", err, tt.want)
-		}
-	}
 }
 
 func TestUnlistedAddressIsRefused(t *testing.T) {

@@ -13,10 +13,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
-	"syscall"
 
 	broker "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/listeners"
@@ -94,26 +92,12 @@ func (c *instance) listen(ctx context.Context) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: tls: %w", connector.ErrConfig, err)
 	}
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", c.settings.Listen)
+	l, err := connector.Listen(ctx, c.settings.Listen)
 	if err != nil {
-		return nil, explain(c.settings.Listen, err)
+		return nil, err
 	}
 	if config != nil {
 		l = tls.NewListener(l, config)
 	}
 	return l, nil
-}
-
-// explain says in the operator's words why an address cannot be listened on.
-func explain(address string, err error) error {
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("listen on %s: port already in use: %w", address, err)
-	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("listen on %s: permission denied: %w", address, err)
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fmt.Errorf("listen on %s: this machine does not have the address: %w", address, err)
-	default:
-		return fmt.Errorf("listen on %s: %w", address, err)
-	}
 }
