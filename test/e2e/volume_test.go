@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"testing"
 
-	mqtt "github.com/eclipse/paho.mqtt.golang"
-
 	"busbar/test/rig"
 )
 
@@ -29,17 +27,8 @@ points:
 	broker.AwaitSubscription(0, "plant/count")
 	master := rig.StartMaster(t, listen)
 	publisher := rig.NewPublisher(t, broker.Addr())
-	const burst = 500
-	var sent []mqtt.Token
-	for i := range events {
-		sent = append(sent, publisher.Queue("plant/count", fmt.Sprint(i)))
-		if i >= burst {
-			publisher.Acknowledged(sent[i-burst])
-		}
-	}
-	master.Await("the last event", func(o rig.Object) bool {
-		return spontaneous(1, 1)(o) && int(o.Float()) == events-1
-	})
+	publishNumbers(publisher, "plant/count", 0, events-1, 1, nil)
+	awaitNumber(master, 1, 1, events-1)
 
 	next, asdu := 0, -1
 	for _, o := range master.Objects(0) {
