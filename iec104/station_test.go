@@ -20,6 +20,7 @@ type testStation struct {
 	verdict   func(c Command) Verdict       // nil: UnknownObject
 	clock     func(asdu.Time) bool          // nil: accepted
 	reset     bool                          // answer to a reset
+	onReset   func(*ServerConn)             // nil: nothing
 	back      []Event                       // background data, once
 	held      func(ca uint16) Interrogation // replaces the answer to QOI 20
 
@@ -61,12 +62,13 @@ func (s *testStation) put(events ...Event) {
 func (s *testStation) Open(c *ServerConn) (Session, error) {
 	s.queue.Rewind()
 	s.queue.OnPut(c.Wake)
-	return &testSession{testStation: s}, nil
+	return &testSession{testStation: s, conn: c}, nil
 }
 
 // testSession is the session of a testStation. All sessions share its queue.
 type testSession struct {
 	*testStation
+	conn *ServerConn
 }
 
 func (s *testSession) Started(on bool)      { s.note("started %t", on) }
@@ -125,6 +127,9 @@ func (s *testSession) Clock(ca uint16, t asdu.Time) bool {
 
 func (s *testSession) Reset(ca uint16, qrp uint8) bool {
 	s.note("reset %d %d", ca, qrp)
+	if s.onReset != nil {
+		s.onReset(s.conn)
+	}
 	return s.reset
 }
 
