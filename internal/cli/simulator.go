@@ -40,9 +40,8 @@ func (s *simulator) lookup(p *plant.Plant) {
 	}
 }
 
-// run gives every point a first value and then changes rate points a second
-// until ctx ends.
-func (s *simulator) run(ctx context.Context, rate float64) error {
+// first gives every point its first value.
+func (s *simulator) first(ctx context.Context) error {
 	for left := len(s.points); left > 0; {
 		n := min(left, 10_000)
 		if err := s.publish(ctx, n); err != nil {
@@ -50,6 +49,11 @@ func (s *simulator) run(ctx context.Context, rate float64) error {
 		}
 		left -= n
 	}
+	return nil
+}
+
+// run changes rate points a second until ctx ends.
+func (s *simulator) run(ctx context.Context, rate float64) error {
 	if rate == 0 {
 		<-ctx.Done()
 		return nil

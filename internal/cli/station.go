@@ -106,6 +106,9 @@ func (o *stationOptions) run(ctx context.Context, io IO) error {
 		return err
 	}
 	sim.lookup(p)
+	if err := sim.first(ctx); err != nil { // nobody shall see a point without a value
+		return err
+	}
 	stopped := make(chan error, 1)
 	go func() { stopped <- manager.Run(ctx) }()
 	fmt.Fprintf(io.Out, "station: %d points, common address %d, listening on %s\n", o.points, o.ca, o.listen)
