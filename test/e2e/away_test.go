@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"busbar/test/capture"
 	"busbar/test/rig"
 )
 
@@ -136,5 +137,38 @@ points:
 	o := master.AwaitAfter(n, "the next value", spontaneous(1, 1))
 	if o.Float() != 2 || o.Quality() != 0 {
 		t.Errorf("first event after the break: %v quality %#x, want 2, good, and no NT before it", o.Float(), o.Quality())
+	}
+}
+
+// TestBrokerThatFallsSilentMakesPointsNotTopical has a broker whose connection
+// stays open, as behind a router that has forgotten it.
+func TestBrokerThatFallsSilentMakesPointsNotTopical(t *testing.T) {
+	t.Parallel()
+	for _, version := range []string{"5", "3.1.1"} {
+		t.Run("mqtt "+version, func(t *testing.T) {
+			t.Parallel()
+			broker, listen := rig.StartBroker(t), rig.FreeAddr(t)
+			proxy := capture.Start(t, broker.Addr())
+			const keepAlive = 5 * time.Second
+			rig.Run(t, sourcePlant(proxy.Addr(), listen, fmt.Sprintf(", version: %s, keepAlive: %v", version, keepAlive), "hold: 100ms"))
+			broker.AwaitSubscription(0, "plant/a")
+			master, publisher := rig.StartMaster(t, listen), rig.NewPublisher(t, broker.Addr())
+			publisher.Publish("plant/a", `{"v":1}`)
+			master.Await("the value", spontaneous(1, 1))
+
+			n, silent := master.Received(), time.Now()
+			proxy.Hold()
+			o := master.AwaitAfter(n, "NT", spontaneous(1, 1))
+			if took := time.Since(silent); o.Quality() != rig.NT || took > 3*keepAlive {
+				t.Errorf("quality %#x after %v of silence, want NT after little more than the keep alive of %v", o.Quality(), took, keepAlive)
+			}
+			n = master.Received()
+			proxy.Release()
+			publisher.Publish("plant/a", `{"v":2}`)
+			o = master.AwaitAfter(n, "the next value", func(o rig.Object) bool { return spontaneous(1, 1)(o) && o.Float() == 2 })
+			if o.Quality() != 0 {
+				t.Errorf("quality %#x after the broker is heard again, want good", o.Quality())
+			}
+		})
 	}
 }

@@ -112,6 +112,45 @@ func TestHangupReadsTheLogLevel(t *testing.T) {
 	})
 }
 
+func TestHangupRestartsOnlyTheConnectorThatChanged(t *testing.T) {
+	t.Parallel()
+	broker, first, second := rig.StartBroker(t), rig.FreeAddr(t), rig.FreeAddr(t)
+	plant := func(k int) string {
+		return fmt.Sprintf(`version: 1
+connectors:
+  sensors: {kind: mqtt, url: "mqtt://%s", clientId: busbar-part}
+  first: {kind: iec104-server, listen: "%s"}
+  second: {kind: iec104-server, listen: "%s", k: %d}
+points:
+  a:
+    type: float
+    from: {connector: sensors, topic: plant/a, value: "@"}
+    to:
+      - {connector: first, ca: 1, ioa: 1, as: M_ME_TF_1}
+      - {connector: second, ca: 2, ioa: 1, as: M_ME_TF_1}
+`, broker.Addr(), first, second, k)
+	}
+	busbar := rig.Run(t, plant(12))
+	broker.AwaitSubscription(0, "plant/a")
+	unchanged, changed, publisher := rig.StartMaster(t, first), rig.StartMaster(t, second), rig.NewPublisher(t, broker.Addr())
+	publisher.Publish("plant/a", "1")
+	unchanged.Await("the value", spontaneous(1, 1))
+
+	busbar.Reload(plant(20))
+	changed.AwaitEnd()
+	changed = rig.StartMaster(t, second)
+	if o := only(t, changed.Interrogate(2), 2, 1); o.Float() != 1 || o.Quality() != 0 {
+		t.Errorf("at the changed server: %v quality %#x, want 1, good: the value does not belong to it", o.Float(), o.Quality())
+	}
+	publisher.Publish("plant/a", "2")
+	for ca, m := range map[uint16]*rig.Master{1: unchanged, 2: changed} {
+		m.Await("the next value", func(o rig.Object) bool { return spontaneous(ca, 1)(o) && o.Float() == 2 })
+	}
+	if count := strings.Count(broker.Log.String(), " as busbar-part "); count != 1 {
+		t.Errorf("the MQTT client has connected %d times, want once", count)
+	}
+}
+
 func has(objects []rig.Object, ioa uint32) bool {
 	for _, o := range objects {
 		if o.IOA == ioa {
