@@ -164,7 +164,7 @@ func (c *clientConn) fill(out []byte) []byte {
 				out[len(out)-7+i] = byte(t >> (8 * i))
 			}
 		}
-		c.link.place(out, at, 0, 0)
+		c.link.place(out, at, 0, false)
 	}
 	c.sends = append(c.sends[:0], c.sends[n:]...)
 	if len(c.sends) == 0 {

@@ -1,10 +1,13 @@
 package iec104
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"busbar/iec104/asdu"
 )
@@ -170,12 +173,104 @@ func interrogationRows() []check {
 				e.t.Errorf("%d objects read for a window of 12 frames", g.read)
 			}
 		}},
+		{row: "interrogation: a read beside it has the cause of a read, quick peer", cfg: ServerConfig{Params: Params{K: 1, W: 1}},
+			script: func(e *edge) { readBeside(e, 0) }},
+		{row: "interrogation: a read beside it has the cause of a read, slow peer", cfg: ServerConfig{Params: Params{K: 1, W: 1}},
+			script: func(e *edge) { readBeside(e, time.Second) }},
+		{row: "interrogation: cancelled while frames wait for the window", script: func(e *edge) {
+			e.st.points[1] = many(1, 10_000)
+			e.start()
+			e.send(iframe(0, 0, ask))
+			e.expect(iframe(0, 1, con))
+			e.send(sframe(1)) // a quick peer, for which more is made ready
+			n := 1
+			for b := e.next(); b != nil; b = e.next() {
+				n++
+			}
+			e.send(sframe(n))
+			for b := e.next(); b != nil; b = e.next() {
+				n++
+			}
+			e.send(iframe(1, n, "64 01 08 05 01 00 00 00 00 14"))
+			e.expect(iframe(n, 2, "64 01 09 05 01 00 00 00 00 14"))
+			if e.next() != nil {
+				n++ // one frame may have been under way
+			}
+			e.silence(time.Second)
+		}},
+		{row: "interrogation: goes on when one that waits is cancelled, quick peer", script: func(e *edge) { cancelWaiting(e, 0) }},
+		{row: "interrogation: goes on when one that waits is cancelled, slow peer", script: func(e *edge) { cancelWaiting(e, 10*time.Millisecond) }},
 		{row: "interrogation: tagged data of a station that has such", script: func(e *edge) {
 			e.st.points[1] = []Item{{Type: asdu.M_SP_TB_1, Object: asdu.Object{IOA: 100, Value: 1, Time: 0x1a074e8d2d69f3}}}
 			e.start()
 			e.send(iframe(0, 0, giAct))
 			e.expect(iframe(0, 1, giCon), iframe(1, 1, "1e 01 14 00 01 00 64 00 00 01 f3 69 2d 8d 4e 07 1a"), iframe(2, 1, giEnd))
 		}},
+	}
+}
+
+// readBeside reads a point while an interrogation waits for a peer that takes
+// a while to acknowledge.
+func readBeside(e *edge, delay time.Duration) {
+	e.st.points[1] = many(1, 130)
+	e.start()
+	e.send(iframe(0, 0, "64 01 06 05 01 00 00 00 00 14"))
+	e.expect(iframe(0, 1, "64 01 07 05 01 00 00 00 00 14"))
+	e.wait(delay)
+	e.send(sframe(1))
+	e.expect(iframe(1, 1, "01 ff 14 05 01 00 01 00 00"+strings.Repeat("00", 127)))
+	e.send(iframe(1, 1, "66 01 05 07 01 00 05 00 00"))
+	e.expect(sframe(2))
+	objects := map[string]int{}
+	for n := 2; ; n++ {
+		e.wait(delay)
+		e.send(sframe(n))
+		b := e.next()
+		if b == nil {
+			break
+		}
+		objects[fmt.Sprintf("cause %d by %d", b[8], b[9])] += int(b[7] & 0x7f)
+	}
+	if diff := cmp.Diff(map[string]int{"cause 20 by 5": 3, "cause 5 by 7": 1, "cause 10 by 5": 1}, objects); diff != "" {
+		e.t.Errorf("objects after the first ASDU (-want +got):\n%s", diff)
+	}
+}
+
+// cancelWaiting cancels requests that wait behind an interrogation: so many
+// that whatever number tells requests apart has been used up.
+func cancelWaiting(e *edge, delay time.Duration) {
+	const points = 300 * 200
+	e.st.points[1] = many(1, points)
+	e.start()
+	e.send(iframe(0, 0, giAct))
+	e.expect(iframe(0, 1, giCon))
+	frames, seen, vs := 1, 0, 1
+	take := func() {
+		for b := e.next(); b != nil; b = e.next() {
+			if b[2]&1 == 1 {
+				continue
+			}
+			frames++
+			if b[8] == 20 {
+				seen += int(b[7] & 0x7f)
+			}
+		}
+	}
+	for range 300 {
+		take()
+		e.wait(delay)
+		e.send(sframe(frames - 10)) // room for two, taken by the confirmations
+		e.send(iframe(vs, frames-10, "64 01 06 05 01 00 00 00 00 16"), iframe(vs+1, frames-10, "64 01 08 05 01 00 00 00 00 16"))
+		vs += 2
+	}
+	for before := -1; before != frames; {
+		before = frames
+		take()
+		e.wait(delay)
+		e.send(sframe(frames))
+	}
+	if seen != points {
+		e.t.Errorf("%d points in the answer, want %d", seen, points)
 	}
 }
 

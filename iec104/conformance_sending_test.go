@@ -48,6 +48,42 @@ func sendingRows() []check {
 			}
 			e.expectSilence()
 		}},
+		{row: "order: a read value does not overtake older events", cfg: ServerConfig{Params: Params{K: 50}, MaxObjectsPerASDU: 1}, script: func(e *edge) {
+			e.st.points[1] = []Item{single(100, 1)}
+			for range 30 {
+				e.put(event(100, 0))
+			}
+			e.send("68 04 07 00 00 00", iframe(0, 0, "66 01 05 00 01 00 64 00 00"))
+			e.expect("68 04 0b 00 00 00")
+			for i := range 30 {
+				e.expect(iframe(i, 1, "01 01 03 00 01 00 64 00 00 00"))
+			}
+			e.expect(iframe(30, 1, "01 01 05 00 01 00 64 00 00 01"))
+			e.expectSilence()
+		}},
+		{row: "order: an unencodable event is confirmed though the answer behind it is dropped", cfg: ServerConfig{MaxObjectsPerASDU: 1}, script: func(e *edge) {
+			e.st.points[1] = many(200, 40)
+			e.st.held = func(uint16) Interrogation { return &listAnswer{items: e.st.points[1]} }
+			e.start()
+			e.put(event(0, 1))
+			e.expect(iframe(0, 0, spont(0)))
+			e.send(sframe(1)) // a quick peer
+			e.send(iframe(0, 1, giAct))
+			for i := range 12 {
+				if b := e.next(); b == nil {
+					e.t.Fatalf("frame %d is missing", i)
+				}
+			}
+			e.put(event(1, 9), event(2, 9)) // no values of a single point
+			e.send(iframe(1, 1, "64 01 08 00 01 00 00 00 00 14"), sframe(13))
+			e.expect(iframe(13, 2, "64 01 09 00 01 00 00 00 00 14"))
+			e.put(event(3, 1))
+			e.expect(iframe(14, 2, spont(3)))
+			e.send(sframe(15))
+			if n, _ := e.st.queue.Len(); n != 0 {
+				e.t.Errorf("%d events never confirmed", n)
+			}
+		}},
 		{row: "packing: a lone event is sent at once", script: func(e *edge) {
 			e.start()
 			for i := range 5 {

@@ -33,7 +33,6 @@ type items struct {
 	buf      [128]Item // more than the longest ASDU with consecutive addresses
 	from, to int
 	header   asdu.Header // of the answer, without type and number
-	tag      uint8       // of the request
 }
 
 func (i *items) clear()         { i.from, i.to = 0, 0 }
@@ -158,16 +157,22 @@ func (e *Event) follows(f *Event) bool {
 	return e.Type == f.Type && e.Cause == f.Cause && e.CA == f.CA
 }
 
-// sendAnswers appends frames of the answer that is in work until it ends, has
-// to wait for events, or its turn is over because events wait too. It reports
-// whether it got anywhere.
+// sendAnswers appends the value of a read, or frames of the interrogation that
+// is in work until it ends, has to wait for events, or its turn is over because
+// events wait too. It reports whether it got anywhere.
 func (c *ServerConn) sendAnswers(out []byte) (_ []byte, moved bool) {
-	r := c.requests.current()
-	if r == nil || c.work.from < c.work.to || !c.link.room(out) {
+	if c.work.from < c.work.to || !c.link.room(out) {
 		return out, false
 	}
 	working := c.link.ahead.working
-	if working && (!c.link.quick() || r.answer == nil || r.typ == asdu.C_RD_NA_1) {
+	if len(c.requests.reads) > 0 && c.dry.Load() && !working {
+		return c.sendReading(out), true
+	}
+	if len(c.requests.list) == 0 {
+		return out, false
+	}
+	r := &c.requests.list[0]
+	if working && (!c.link.quick() || r.answer == nil) {
 		return out, false // events that come meanwhile go first
 	}
 	if r.answer == nil {
@@ -199,37 +204,55 @@ func (c *ServerConn) takeItems(r *request) bool {
 	st := &c.work.items
 	st.to = copy(st.buf[:], st.buf[st.from:st.to])
 	st.from = 0
-	st.tag = r.tag()
-	st.header = asdu.Header{Cause: r.cause, CA: r.ca, OA: r.oa, Test: r.test}
+	st.header = r.header()
 	n, done := r.answer.Next(st.buf[st.to:])
 	st.to += n
 	r.done = done
-	r.found = r.found || n > 0
 	return n > 0 || done
+}
+
+// sendReading appends the answer to the first read. Events that wait may be
+// older than the value, so that they go first and it is read again after them.
+func (c *ServerConn) sendReading(out []byte) []byte {
+	st, r := &c.work.items, &c.requests.reads[0]
+	if st.from < st.to { // of an interrogation, older as well
+		n, sq := c.plan(true)
+		return c.sendItems(out, n, sq)
+	}
+	item, ok := c.session.Read(r.ca, r.ioa)
+	c.dry.Store(false)
+	if c.takeEvents() {
+		return out
+	}
+	if ok {
+		item.IOA = r.ioa
+		st.header = r.header()
+		st.buf[0], st.from, st.to = item, 0, 1
+		out = c.sendItems(out, 1, false)
+	} else { // the point has gone since it was asked for
+		c.link.count.Mirrored++
+		asdu.SetCause(r.asdu, asdu.UnknownIOA, true)
+		out = c.sendRaw(out, r.asdu)
+	}
+	c.requests.reads = without(c.requests.reads, 0)
+	return out
 }
 
 // beginCycle begins the answer of one common address to a request to all.
 func (c *ServerConn) beginCycle(out []byte, r *request) []byte {
 	begun := c.begin(r)
 	asdu.SetCause(r.asdu, asdu.ActivationCon, !begun)
-	out = c.sendRaw(out, r.asdu, r.tag())
+	out = c.sendRaw(out, r.asdu)
 	if !begun {
-		c.requests.finish()
+		c.requests.list = without(c.requests.list, 0)
 	}
 	return out
 }
 
-// finish ends a request after its last object.
+// finish ends an interrogation after its last object.
 func (c *ServerConn) finish(out []byte, r *request) []byte {
-	switch {
-	case r.typ != asdu.C_RD_NA_1:
-		asdu.SetCause(r.asdu, asdu.ActivationTerm, false)
-		out = c.sendRaw(out, r.asdu, r.tag())
-	case !r.found: // the point has gone since it was asked for
-		c.link.count.Mirrored++
-		asdu.SetCause(r.asdu, asdu.UnknownIOA, true)
-		out = c.sendRaw(out, r.asdu, r.tag())
-	}
-	c.requests.finish()
+	asdu.SetCause(r.asdu, asdu.ActivationTerm, false)
+	out = c.sendRaw(out, r.asdu)
+	c.requests.list = without(c.requests.list, 0)
 	return out
 }

@@ -11,7 +11,7 @@ const maxAhead = 64
 
 // ahead holds I frames that were made while the window was closed, so that
 // they need only be numbered when it opens. Until then their control fields
-// hold the number of events in them and their tag.
+// hold the number of events in them, and whether they are of an answer.
 type ahead struct {
 	buf     []byte // from the pool of the link, nil if there are none
 	from    int    // of the first frame in buf
@@ -20,11 +20,14 @@ type ahead struct {
 }
 
 // note completes a frame that is not yet numbered.
-func (a *ahead) note(frame []byte, events int, tag uint8) {
+func (a *ahead) note(frame []byte, events int, answer bool) {
 	frame[0] = 0x68
 	frame[1] = byte(len(frame) - 2)
 	binary.LittleEndian.PutUint16(frame[2:], uint16(events))
-	frame[4] = tag
+	frame[4] = 0
+	if answer {
+		frame[4] = 1
+	}
 	a.frames++
 }
 
@@ -83,15 +86,16 @@ func (l *link) sendAhead(out []byte) []byte {
 	return out
 }
 
-// withdraw drops the frames made ahead whose tag is one of those not wanted
-// any more. They must not hold events.
-func (l *link) withdraw(unwanted func(tag uint8) bool) {
+// withdraw drops the frames made ahead that are of an answer. The events that
+// were left out in front of them are confirmed with those to come.
+func (l *link) withdraw() {
 	a := &l.ahead
 	kept := 0
 	for at := a.from; at < len(a.buf); {
 		frame := a.buf[at : at+int(a.buf[at+1])+2]
 		at += len(frame)
-		if unwanted(frame[4]) {
+		if frame[4] != 0 {
+			l.skipped += int(binary.LittleEndian.Uint16(frame[2:]))
 			a.frames--
 			continue
 		}

@@ -1,6 +1,8 @@
 package iec104
 
 import (
+	"math"
+
 	"busbar/iec104/apci"
 )
 
@@ -84,12 +86,13 @@ func (l *link) room(out []byte) bool {
 
 // place completes the I frame at the end of out, which begins at octet at: its
 // ASDU follows the place left for the header. events is the number of events
-// in it, tag tells what it belongs to; see [link.withdraw].
-func (l *link) place(out []byte, at, events int, tag uint8) {
+// in it; answer tells that there are none, see [link.withdraw].
+func (l *link) place(out []byte, at, events int, answer bool) {
 	events += l.skipped
 	l.skipped = 0
 	if l.ahead.working {
-		l.ahead.note(out[at:], events, tag)
+		l.skipped = max(0, events-math.MaxUint16) // the rest goes with the next
+		l.ahead.note(out[at:], events-l.skipped, answer)
 		return
 	}
 	l.number(out[at:], events)

@@ -34,7 +34,7 @@ func (c *ServerConn) packEvents(out []byte, n int) []byte {
 		c.link.skip(confirmed)
 		return out
 	}
-	c.link.place(out, at, confirmed, 0)
+	c.link.place(out, at, confirmed, false)
 	c.link.count.SentEvents += uint64(sent)
 	return out
 }
@@ -65,7 +65,7 @@ func (c *ServerConn) sendItems(out []byte, n int, sq bool) []byte {
 	}
 	st.from += n
 	if out, ok = c.endASDU(out, at, sent); ok {
-		c.link.place(out, at, 0, st.tag)
+		c.link.place(out, at, 0, true)
 		c.link.count.SentItems += uint64(sent)
 	}
 	return out

@@ -21,41 +21,25 @@ type request struct {
 	oa     uint8
 	qual   uint8
 	typ    asdu.TypeID
+	ioa    uint32 // of a read
 	test   bool
-	number uint64 // tells requests apart
-	done   bool   // answer has nothing more
-	found  bool   // answer had an object
+	done   bool // answer has nothing more
+}
+
+// header returns the header of the data, without type and number.
+func (r *request) header() asdu.Header {
+	return asdu.Header{Cause: r.cause, CA: r.ca, OA: r.oa, Test: r.test}
 }
 
 // requests are what waits for an answer. Interrogations are answered one after
-// the other; reads do not wait for them.
+// the other; reads do not wait for them. Staged items and answers made ahead
+// are always those of the first interrogation.
 type requests struct {
 	list  []request
 	reads []request
 }
 
 func (r *requests) waiting() int { return len(r.list) + len(r.reads) }
-
-// current returns the request to be answered now, nil if there is none.
-func (r *requests) current() *request {
-	switch {
-	case len(r.reads) > 0:
-		return &r.reads[0]
-	case len(r.list) > 0:
-		return &r.list[0]
-	default:
-		return nil
-	}
-}
-
-// finish removes the current request.
-func (r *requests) finish() {
-	if len(r.reads) > 0 {
-		r.reads = without(r.reads, 0)
-	} else {
-		r.list = without(r.list, 0)
-	}
-}
 
 // without removes an element and gives up an empty list.
 func without(list []request, i int) []request {
@@ -92,10 +76,7 @@ func (c *ServerConn) interrogate(a *asdu.ASDU, b []byte, qual uint8, ca uint16, 
 		c.confirm(b, false)
 		return
 	}
-	c.lastRequest++
-	r := request{
-		number: c.lastRequest, asdu: bytes.Clone(b), ca: ca, cause: cause, oa: a.OA, qual: qual, typ: a.Type, test: a.Test,
-	}
+	r := request{asdu: bytes.Clone(b), ca: ca, cause: cause, oa: a.OA, qual: qual, typ: a.Type, test: a.Test}
 	// Of a request to all, each address begins its cycle when it is its turn.
 	if !broadcast {
 		begun := c.begin(&r)
@@ -137,17 +118,14 @@ func (c *ServerConn) begin(r *request) bool {
 	return r.answer != nil
 }
 
-// tag marks the frames of a request; those of events have 0.
-func (r *request) tag() uint8 { return uint8(r.number%255) + 1 }
-
 // cancel drops an interrogation. What was read for it is not sent.
 func (c *ServerConn) cancel(i int) {
-	r := &c.requests.list[i]
-	if w := c.work; w != nil && w.items.tag == r.tag() {
-		w.items.clear()
+	if i == 0 {
+		if c.work != nil {
+			c.work.items.clear()
+		}
+		c.link.withdraw()
 	}
-	unwanted := r.tag()
-	c.link.withdraw(func(tag uint8) bool { return tag == unwanted })
 	c.requests.list = without(c.requests.list, i)
 }
 
@@ -157,28 +135,7 @@ func (c *ServerConn) read(a *asdu.ASDU, o asdu.Object) {
 		c.mirror(a.Octets(), asdu.UnknownIOA)
 		return
 	}
-	c.lastRequest++
-	r := request{
-		number: c.lastRequest, asdu: bytes.Clone(a.Octets()), ca: a.CA, cause: asdu.Request, oa: a.OA, typ: a.Type, test: a.Test,
-		answer: &reading{session: c.session, ca: a.CA, ioa: o.IOA},
-	}
-	c.requests.reads = append(c.requests.reads, r)
-}
-
-// reading is the answer to a read command.
-type reading struct {
-	session Session
-	ca      uint16
-	ioa     uint32
-}
-
-// Next implements Interrogation.
-func (r *reading) Next(dst []Item) (int, bool) {
-	item, ok := r.session.Read(r.ca, r.ioa)
-	if !ok {
-		return 0, true
-	}
-	item.IOA = r.ioa
-	dst[0] = item
-	return 1, true
+	c.requests.reads = append(c.requests.reads, request{
+		asdu: bytes.Clone(a.Octets()), ca: a.CA, ioa: o.IOA, cause: asdu.Request, oa: a.OA, typ: a.Type, test: a.Test,
+	})
 }

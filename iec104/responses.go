@@ -50,17 +50,17 @@ func (r *responses) next() []byte {
 // urgent implements user: it appends the confirmations that wait.
 func (c *ServerConn) urgent(out []byte) []byte {
 	for c.responses.octets() > 0 && c.link.room(out) {
-		out = c.sendRaw(out, c.responses.next(), 0)
+		out = c.sendRaw(out, c.responses.next())
 	}
 	return out
 }
 
 // sendRaw appends an I frame with the ASDU b.
-func (c *ServerConn) sendRaw(out, b []byte, tag uint8) []byte {
+func (c *ServerConn) sendRaw(out, b []byte) []byte {
 	at := len(out)
 	var room [apci.HeaderLen]byte
 	out = append(append(out, room[:]...), b...)
-	c.link.place(out, at, 0, tag)
+	c.link.place(out, at, 0, true)
 	return out
 }
 

@@ -23,15 +23,14 @@ type ServerConn struct {
 	dry atomic.Bool
 
 	// The rest is guarded by the lock of the link.
-	on          bool // data transfer, as told to the session
-	onSince     time.Time
-	backDry     bool // nothing more in the background until Wake
-	work        *work
-	responses   responses
-	requests    requests
-	lastRequest uint64
-	mirrors     float64 // mirrored answers that may be sent, refilled with time
-	mirrorsAt   time.Duration
+	on        bool // data transfer, as told to the session
+	onSince   time.Time
+	backDry   bool // nothing more in the background until Wake
+	work      *work
+	responses responses
+	requests  requests
+	mirrors   float64 // mirrored answers that may be sent, refilled with time
+	mirrorsAt time.Duration
 }
 
 func newServerConn(s *Server, id uint64, conn net.Conn) *ServerConn {
@@ -145,7 +144,7 @@ func (c *ServerConn) transferred(on bool) {
 		if c.work != nil {
 			c.work.items.clear()
 		}
-		c.link.withdraw(func(tag uint8) bool { return tag != 0 })
+		c.link.withdraw()
 	}
 	c.session.Started(on)
 }
