@@ -11,6 +11,7 @@ type counter struct {
 	row      uint32
 	frozen   bool
 	sequence uint8  // of the last freeze, modulo 32
+	passed   uint32 // multiples of 2³² in the count at the last freeze or reset
 	offset   uint64 // the count at the last reset
 	copy     sample // what was frozen, without its sequence number
 }
@@ -68,21 +69,21 @@ func (st *station) freeze(c *counter, frz uint8, now point.Instant) {
 	t := st.table
 	r := &t.rows[c.row]
 	if frz != resetOnly {
-		before := c.copy.bits
 		c.sequence = (c.sequence + 1) & 31
 		c.copy = c.running(r.current)
 		c.copy.time, c.copy.timeQ = now, 0
-		if c.frozen && c.copy.bits>>32 != before>>32 {
+		passed := uint32(c.copy.bits >> 32)
+		if c.frozen && passed != c.passed {
 			c.copy.quality |= point.Carry
 		}
-		c.frozen = true
+		c.frozen, c.passed = true, passed
 		st.figures.freezes++
 		if t.rules[r.rule].spontaneous {
 			st.append(r, c.copy)
 		}
 	}
 	if frz == freezeReset || frz == resetOnly {
-		c.offset = r.current.bits
+		c.offset, c.passed = r.current.bits, 0
 	}
 }
 

@@ -84,16 +84,23 @@ func TestCarryTellsThatACounterOverflowed(t *testing.T) {
 	r := newRig(t)
 	r.targets([]connector.Target{at(1, 1, 1, asdu.M_IT_NA_1, point.Counter, totals(Counter{}))})
 	s := r.join().settle()
-	freeze := func(v int64) asdu.Quality {
+	freeze := func(v int64, frz uint8) asdu.Quality {
 		r.publish(news(1, point.CounterValue(v)))
-		collect(t, s, s.Counters(1, 5, freezeOnly))
+		collect(t, s, s.Counters(1, 5, frz))
 		return collect(t, s, s.Counters(1, 5, 0))[0].Quality
 	}
 	for _, tt := range []struct {
 		v    int64
+		frz  uint8
 		want asdu.Quality
-	}{{1<<32 - 1, 0}, {1<<32 + 5, asdu.CY}, {1<<32 + 9, 0}} {
-		if got := freeze(tt.v); got != tt.want {
+	}{
+		{1<<32 - 1, freezeOnly, 0},
+		{1<<32 + 5, freezeOnly, asdu.CY},
+		{1<<32 + 9, freezeReset, 0},
+		{1<<32 + 19, freezeOnly, 0}, // 10 since the reset
+		{1<<33 + 19, freezeOnly, asdu.CY},
+	} {
+		if got := freeze(tt.v, tt.frz); got != tt.want {
 			t.Errorf("quality %b at %d, want %b", got, tt.v, tt.want)
 		}
 	}
