@@ -179,12 +179,12 @@ func (o *masterOptions) set(r *masterRequest, caGiven bool, ca, ioa, group uint,
 func runMaster(ctx context.Context, o *masterOptions, r *masterRequest, io IO) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	out := newObjectPrinter(io.Out, o.json)
+	out := newObjectPrinter(io.Out, o.json, o.count)
 	handler := func(a asdu.ASDU) {
 		if r.wants(o, a.Header) {
 			out.print(&a)
 		}
-		if o.count > 0 && out.objects >= o.count {
+		if out.full() {
 			cancel()
 		}
 	}

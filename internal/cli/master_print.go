@@ -15,20 +15,27 @@ import (
 type objectPrinter struct {
 	w       *bufio.Writer
 	json    bool
+	most    int // objects beyond are not printed; 0: no limit
 	objects int
 	err     error
 	objs    []asdu.Object
 	line    []byte
 }
 
-func newObjectPrinter(w io.Writer, json bool) *objectPrinter {
-	return &objectPrinter{w: bufio.NewWriter(w), json: json}
+func newObjectPrinter(w io.Writer, json bool, most int) *objectPrinter {
+	return &objectPrinter{w: bufio.NewWriter(w), json: json, most: most}
 }
+
+// full reports whether all was printed that may be.
+func (p *objectPrinter) full() bool { return p.most > 0 && p.objects >= p.most }
 
 // print prints the objects of an ASDU.
 func (p *objectPrinter) print(a *asdu.ASDU) {
 	p.objs = a.AppendObjects(p.objs[:0])
 	for i := range p.objs {
+		if p.full() {
+			break
+		}
 		if p.objects == 0 && !p.json {
 			p.write([]byte(fmt.Sprintf(objectRow, "CA", "IOA", "TYPE", "CAUSE", "VALUE", "QUALITY", "TIME")))
 		}
