@@ -27,11 +27,11 @@ points:
 	proxy := capture.Start(t, listen)
 	silent, other := rig.StartMaster(t, proxy.Addr()), rig.StartMaster(t, listen)
 	publisher := rig.NewPublisher(t, broker.Addr())
+	begun := time.Now() // before the first frame that may stay unacknowledged
 	publisher.Publish("plant/a", "0")
 	silent.Await("the first event", spontaneous(1, 1))
 
 	proxy.Hold()
-	begun := time.Now()
 	const events = 200 // far more than the window
 	for i := 1; i <= events; i++ {
 		publisher.Publish("plant/a", fmt.Sprint(i))
