@@ -152,6 +152,23 @@ func interrogationRows() []check {
 			e.send(iframe(1, 12, "64 01 08 05 01 00 00 00 00 14"))
 			e.expect(iframe(12, 2, "64 01 49 05 01 00 00 00 00 14"))
 		}},
+		{row: "interrogation: ends with STOPDT, nor is what was made ready", script: func(e *edge) {
+			e.st.points[1] = many(1, 5000)
+			e.start()
+			e.send(iframe(0, 0, ask))
+			e.expect(iframe(0, 1, con))
+			e.send(sframe(1)) // a quick peer
+			n := 1
+			for b := e.next(); b != nil; b = e.next() {
+				n++
+			}
+			e.send("68 04 13 00 00 00", sframe(n))
+			e.expect("68 04 23 00 00 00")
+			e.put(event(100, 1))
+			e.send("68 04 07 00 00 00")
+			e.expect("68 04 0b 00 00 00", iframe(n, 1, spont(100)))
+			e.silence(time.Second)
+		}},
 		{row: "interrogation: the events that waited come first, termination last", script: func(e *edge) {
 			e.st.held = func(uint16) Interrogation { return &gated{e.st.queue, many(200, 2)} }
 			for i := range 3 {

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -63,26 +64,38 @@ func sendingRows() []check {
 		}},
 		{row: "order: an unencodable event is confirmed though the answer behind it is dropped", cfg: ServerConfig{MaxObjectsPerASDU: 1}, script: func(e *edge) {
 			e.st.points[1] = many(200, 40)
-			e.st.held = func(uint16) Interrogation { return &listAnswer{items: e.st.points[1]} }
 			e.start()
-			e.put(event(0, 1))
-			e.expect(iframe(0, 0, spont(0)))
-			e.send(sframe(1)) // a quick peer
-			e.send(iframe(0, 1, giAct))
-			for i := range 12 {
-				if b := e.next(); b == nil {
-					e.t.Fatalf("frame %d is missing", i)
+			for i := range 13 { // the window is used up, the peer is quick
+				e.put(event(uint32(i), 1))
+				e.expect(iframe(i, 0, spont(i)))
+				if i == 0 {
+					e.send(sframe(1))
 				}
 			}
-			e.put(event(1, 9), event(2, 9)) // no values of a single point
-			e.send(iframe(1, 1, "64 01 08 00 01 00 00 00 00 14"), sframe(13))
-			e.expect(iframe(13, 2, "64 01 09 00 01 00 00 00 00 14"))
-			e.put(event(3, 1))
-			e.expect(iframe(14, 2, spont(3)))
-			e.send(sframe(15))
+			e.put(event(20, 9), event(21, 9)) // no values of a single point
+			e.send(iframe(0, 1, giAct))
+			e.send(iframe(1, 1, "64 01 08 00 01 00 00 00 00 14"))
+			e.send(sframe(13))
+			e.expect(iframe(13, 2, giCon), iframe(14, 2, "64 01 09 00 01 00 00 00 00 14"))
+			e.put(event(22, 1))
+			e.expect(iframe(15, 2, spont(22)))
+			e.send(sframe(16))
 			if n, _ := e.st.queue.Len(); n != 0 {
 				e.t.Errorf("%d events never confirmed", n)
 			}
+		}},
+		{row: "priority: background waits for an answer that waits", script: func(e *edge) {
+			scan := event(9, 1)
+			scan.Cause = asdu.Background
+			e.st.back = []Event{scan}
+			answer := &blocked{}
+			e.st.held = func(uint16) Interrogation { return answer }
+			e.send("68 04 07 00 00 00", iframe(0, 0, giAct))
+			e.expect("68 04 0b 00 00 00", iframe(0, 1, giCon))
+			e.silence(time.Second)
+			answer.open.Store(true)
+			e.put(event(1, 1))
+			e.expect(iframe(1, 1, spont(1)), iframe(2, 1, giEnd), iframe(3, 1, "01 01 02 00 01 00 09 00 00 01"))
 		}},
 		{row: "packing: a lone event is sent at once", script: func(e *edge) {
 			e.start()
@@ -158,6 +171,11 @@ func sendingRows() []check {
 	}
 }
 
+// blocked is an answer without objects that ends when it is opened.
+type blocked struct{ open atomic.Bool }
+
+func (b *blocked) Next([]Item) (int, bool) { return 0, b.open.Load() }
+
 // live is a station whose points count up: the image holds the newest value
 // of each, and every change is an event too.
 type live struct {
@@ -191,7 +209,12 @@ type liveSession struct {
 
 func (s *liveSession) Interrogate(uint16, uint8) Interrogation { return &liveAnswer{l: s.l} }
 
+// Read changes the point once in a while, as somebody else may at that moment.
 func (s *liveSession) Read(_ uint16, ioa uint32) (Item, bool) {
+	if rand.IntN(4) == 0 {
+		s.l.change(ioa)
+		s.l.change(ioa)
+	}
 	s.l.mu.Lock()
 	defer s.l.mu.Unlock()
 	return Item{Type: asdu.M_ME_NB_1, Object: asdu.Object{IOA: ioa, Value: s.l.value[ioa]}}, true
@@ -264,7 +287,10 @@ func overtake(t *testing.T, random *rand.Rand) {
 			reads++
 		}
 		take()
-		p.ack()
+		if random.IntN(2) == 0 {
+			p.wait(time.Duration(random.IntN(2)) * 10 * time.Millisecond)
+			p.ack()
+		}
 	}
 	for range 10_000 { // until everything is there
 		take()
@@ -307,4 +333,63 @@ func (p *peer) compareLive(a []byte, seen []uint16) (answered int) {
 		return 0
 	}
 	return n
+}
+
+// endless is a station whose events never end.
+type endless struct{ *testStation }
+
+func (s endless) Open(c *ServerConn) (Session, error) {
+	session, err := s.testStation.Open(c)
+	return endlessSession{session}, err
+}
+
+type endlessSession struct{ Session }
+
+func (endlessSession) Next(dst []Event) int {
+	for i := range dst {
+		dst[i] = event(1, 1)
+	}
+	return len(dst)
+}
+
+func (endlessSession) Confirm(int) {}
+
+// TestInterrogationEndsAmongEndlessEvents has a read wait too, which must not
+// keep the interrogation from going on.
+func TestInterrogationEndsAmongEndlessEvents(t *testing.T) {
+	t.Parallel()
+	for _, k := range []int{1, 12, 100} {
+		for _, most := range []int{0, 1, 7} {
+			for _, delay := range []time.Duration{0, 50 * time.Millisecond} {
+				t.Run(fmt.Sprintf("k %d, %d objects per asdu, %v", k, most, delay), func(t *testing.T) {
+					t.Parallel()
+					synctest.Test(t, func(t *testing.T) {
+						st := newTestStation()
+						st.points[1] = many(100, 300)
+						cfg := ServerConfig{Params: Params{K: k}, MaxObjectsPerASDU: most}
+						amongEndlessEvents(t, connect(t, newTestServer(t, endless{st}, cfg)), delay)
+					})
+				})
+			}
+		}
+	}
+}
+
+func amongEndlessEvents(t *testing.T, p *peer, delay time.Duration) {
+	p.start()
+	p.tell("66 01 05 00 01 00 64 00 00", giAct)
+	for n := 1; n < 10_000; n++ {
+		b := p.next()
+		switch {
+		case b == nil:
+			p.wait(delay)
+			p.ack()
+		case b[2]&1 == 1:
+		case b[6] == 0x64 && b[8] == 10:
+			return
+		default:
+			p.vr++
+		}
+	}
+	t.Error("no termination among 10000 frames")
 }

@@ -1,10 +1,6 @@
 package iec104
 
-import (
-	"math"
-
-	"busbar/iec104/asdu"
-)
+import "busbar/iec104/asdu"
 
 const (
 	// turnFrames is how many frames of events are sent before frames of an
@@ -66,14 +62,15 @@ func (c *ServerConn) giveBack() {
 }
 
 // sendEvents appends frames with events until there are none, or the turn is
-// over because an answer waits too. It reports whether it got anywhere.
+// over because an interrogation waits too. It reports whether it got anywhere.
 func (c *ServerConn) sendEvents(out []byte) (_ []byte, moved bool) {
-	w, frames, limit := c.work, 0, math.MaxInt
-	if c.requests.waiting() > 0 {
-		limit = turnFrames
+	w := c.work
+	if len(c.requests.list) == 0 {
+		c.turn = 0
 	}
 	for c.link.room(out) {
-		if w.from == w.to && (frames >= limit || !c.takeEvents()) {
+		over := c.turn >= turnFrames && len(c.requests.list) > 0
+		if w.from == w.to && (over || !c.takeEvents()) {
 			break
 		}
 		// Items read before these events were taken go before them.
@@ -82,12 +79,12 @@ func (c *ServerConn) sendEvents(out []byte) (_ []byte, moved bool) {
 			out = c.sendItems(out, n, sq)
 			continue
 		}
-		n, full := c.eventRun()
-		if !full && c.link.ahead.working {
+		n, full := c.eventRun(!over)
+		if !full && !over && c.link.ahead.working {
 			break // there is time for more to come
 		}
 		out = c.packEvents(out, n)
-		frames++
+		c.turn++
 		moved = true
 	}
 	return out, moved
@@ -132,10 +129,10 @@ func (c *ServerConn) takeBackground() bool {
 }
 
 // eventRun returns how many of the events go into the next ASDU: those that
-// follow each other with the same type, cause and common address. It takes
-// further ones if that is not a full ASDU yet, and reports whether it is, or
-// ends because another kind of event follows.
-func (c *ServerConn) eventRun() (n int, full bool) {
+// follow each other with the same type, cause and common address. With more it
+// takes further ones if that is not a full ASDU yet. It reports whether it is,
+// or ends because another kind of event follows.
+func (c *ServerConn) eventRun(more bool) (n int, full bool) {
 	w := c.work
 	for n = 1; ; {
 		events := w.events[w.from:w.to]
@@ -146,7 +143,7 @@ func (c *ServerConn) eventRun() (n int, full bool) {
 		if n < len(events) || n == most {
 			return n, true
 		}
-		if w.background || !c.takeEvents() {
+		if !more || w.background || !c.takeEvents() {
 			return n, false
 		}
 	}
@@ -176,6 +173,7 @@ func (c *ServerConn) sendAnswers(out []byte) (_ []byte, moved bool) {
 		return out, false // events that come meanwhile go first
 	}
 	if r.answer == nil {
+		c.turn = 0
 		return c.beginCycle(out, r), true
 	}
 	st, frames, stuck := &c.work.items, 0, false
@@ -192,10 +190,13 @@ func (c *ServerConn) sendAnswers(out []byte) (_ []byte, moved bool) {
 		}
 		stuck = !c.takeItems(r)
 	}
+	if moved || stuck {
+		c.turn = 0
+	}
 	if r.done && st.from == st.to && c.link.room(out) && !working {
 		return c.finish(out, r), true
 	}
-	return out, moved
+	return out, moved || stuck && !c.dry.Load()
 }
 
 // takeItems takes the next objects of an answer; false: it has to wait for

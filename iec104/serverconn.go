@@ -26,6 +26,7 @@ type ServerConn struct {
 	on        bool // data transfer, as told to the session
 	onSince   time.Time
 	backDry   bool // nothing more in the background until Wake
+	turn      int  // frames of events since one of an interrogation, while one waits
 	work      *work
 	responses responses
 	requests  requests
