@@ -60,7 +60,7 @@ func TestBrokerKilledMakesPointsNotTopicalAfterHold(t *testing.T) {
 			t.Errorf("IOA %d: quality %#x after the broker went, want NT", o.IOA, o.Quality())
 		}
 	}
-	if took := time.Since(killed); took < awayHold || took > awayHold+3*time.Second {
+	if took := time.Since(killed); took < awayHold || took > awayHold+10*time.Second {
 		t.Errorf("NT came %v after the broker was killed, want %v and little more", took, awayHold)
 	}
 	for _, o := range master.Interrogate(1) {

@@ -86,7 +86,7 @@ func TestFullBufferDropsTheOldestAndCounts(t *testing.T) {
 	busbar := rig.Run(t, fmt.Sprintf(`version: 1
 connectors:
   sensors: {kind: mqtt, url: "mqtt://%s"}
-  scada: {kind: iec104-server, listen: "%s", maxObjects: 1, buffer: {events: %d}}
+  scada: {kind: iec104-server, listen: "%s", t1: 120s, maxObjects: 1, buffer: {events: %d}}
 points:
   a: {type: int, from: {connector: sensors, topic: plant/a, value: "@"}, to: [{connector: scada, ca: 1, ioa: 1, as: M_ME_TF_1}]}
 `, broker.Addr(), listen, buffer))

@@ -40,17 +40,26 @@ func poll(done func() bool) bool {
 	return true
 }
 
-// FreeAddr returns a loopback address with a port that nothing listens on. It
-// lies below the ports that the system gives to outgoing connections, so that
-// it stays free for a server that is started again.
+// FreeAddr returns a loopback address with a TCP port that nothing listens on.
+// It lies below the ports that the system gives to outgoing connections, and
+// its UDP port is held until the test ends, so that no other test, of this
+// process or another, gets it meanwhile.
 func FreeAddr(tb testing.TB) string {
 	tb.Helper()
 	for range 100 {
 		addr := fmt.Sprintf("127.0.0.1:%d", 10000+rand.IntN(20000))
-		if l, err := net.Listen("tcp", addr); err == nil {
-			l.Close()
-			return addr
+		mark, err := net.ListenPacket("udp", addr)
+		if err != nil {
+			continue
 		}
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			mark.Close()
+			continue
+		}
+		l.Close()
+		tb.Cleanup(func() { mark.Close() })
+		return addr
 	}
 	tb.Fatal("no free port between 10000 and 30000")
 	return ""
