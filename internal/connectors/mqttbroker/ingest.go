@@ -3,7 +3,6 @@ package mqttbroker
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/subtle"
 	"strings"
 	"sync"
 	"time"
@@ -18,23 +17,28 @@ import (
 // calls it from the goroutine of each client, before it acknowledges.
 type ingest struct {
 	broker.HookBase
-	ctx      context.Context // of the run; ends before the broker is closed
-	env      connector.Env
-	figures  *figures
-	users    map[string][sha256.Size]byte // hashes of the passwords; empty: nobody needs to sign in
-	retained int
+	ctx         context.Context // of the run; ends before connections are closed
+	server      *broker.Server
+	env         connector.Env
+	figures     *figures
+	users       map[string][sha256.Size]byte // hashes of the passwords; empty: nobody needs to sign in
+	retained    int
+	maxPacket   uint32
+	maxSessions int
 
 	waits sync.Pool // of chan error with one place
 
-	mu     sync.Mutex
-	warned time.Time
-	topics map[string]struct{} // retained
+	mu      sync.Mutex
+	warned  map[string]time.Time      // by message
+	clients map[string]*broker.Client // connected, by their name
 }
 
-func newIngest(ctx context.Context, c *instance) *ingest {
+func newIngest(ctx context.Context, c *instance, server *broker.Server) *ingest {
 	h := &ingest{
-		ctx: ctx, env: c.env, figures: &c.figures, retained: c.settings.Retained,
-		users: make(map[string][sha256.Size]byte), topics: make(map[string]struct{}),
+		ctx: ctx, server: server, env: c.env, figures: &c.figures,
+		users:    make(map[string][sha256.Size]byte),
+		retained: c.settings.Retained, maxPacket: uint32(c.settings.MaxPacket), maxSessions: 2 * c.settings.Clients,
+		warned: make(map[string]time.Time), clients: make(map[string]*broker.Client),
 	}
 	for name, password := range c.settings.Users {
 		h.users[name] = sha256.Sum256([]byte(password))
@@ -49,37 +53,24 @@ func (h *ingest) ID() string { return "ingest" }
 // Provides implements [broker.Hook].
 func (h *ingest) Provides(b byte) bool {
 	switch b {
-	case broker.OnConnectAuthenticate, broker.OnACLCheck, broker.OnPublish, broker.OnSessionEstablished, broker.OnDisconnect:
+	case broker.OnConnect, broker.OnConnectAuthenticate, broker.OnSessionEstablish, broker.OnClientExpired,
+		broker.OnPacketRead, broker.OnPacketEncode, broker.OnACLCheck, broker.OnSubscribe, broker.OnPublish, broker.OnWill:
 		return true
 	default:
 		return false
 	}
 }
 
-// OnConnectAuthenticate implements [broker.Hook].
-func (h *ingest) OnConnectAuthenticate(cl *broker.Client, pk packets.Packet) bool {
-	if len(h.users) == 0 {
-		return true
-	}
-	want, known := h.users[string(pk.Connect.Username)]
-	got := sha256.Sum256(pk.Connect.Password)
-	if subtle.ConstantTimeCompare(want[:], got[:]) == 1 && known {
-		return true
-	}
-	h.figures.unauthorised.Add(1)
-	h.warn("mqtt client refused: wrong user name or password", "peer", cl.Net.Remote)
-	return false
-}
-
-// warnEvery is the least time between two warnings about clients.
+// warnEvery is the least time between two warnings of the same kind about clients.
 const warnEvery = time.Minute
 
 func (h *ingest) warn(message string, args ...any) {
 	h.mu.Lock()
 	now := time.Now()
-	due := now.Sub(h.warned) >= warnEvery
+	last, known := h.warned[message]
+	due := !known || now.Sub(last) >= warnEvery
 	if due {
-		h.warned = now
+		h.warned[message] = now
 	}
 	h.mu.Unlock()
 	if due {
@@ -89,45 +80,57 @@ func (h *ingest) warn(message string, args ...any) {
 
 // OnACLCheck implements [broker.Hook]: everybody who is signed in may publish
 // and subscribe, but not publish what belongs to the broker.
-func (h *ingest) OnACLCheck(cl *broker.Client, topic string, write bool) bool {
-	if write {
-		return !strings.HasPrefix(topic, "$")
+func (h *ingest) OnACLCheck(_ *broker.Client, topic string, write bool) bool {
+	if write && strings.HasPrefix(topic, "$") {
+		h.figures.rejected.Add(1)
+		return false
 	}
-	return cl.State.Subscriptions.Len() < maxSubscriptions
+	return true
 }
-
-// OnSessionEstablished implements [broker.Hook].
-func (h *ingest) OnSessionEstablished(*broker.Client, packets.Packet) { h.figures.clients.Add(1) }
-
-// OnDisconnect implements [broker.Hook].
-func (h *ingest) OnDisconnect(*broker.Client, error, bool) { h.figures.clients.Add(-1) }
 
 // OnPublish implements [broker.Hook]. It returns when the host has kept the
 // message; then the library acknowledges it. If the host has not, the
 // connection is closed without acknowledgement, so that the client sends the
 // message again.
 func (h *ingest) OnPublish(cl *broker.Client, pk packets.Packet) (packets.Packet, error) {
-	h.figures.messages.Add(1)
-	h.figures.octets.Add(uint64(len(pk.Payload)))
-	if err := h.deliver(&pk); err != nil {
-		h.figures.rejected.Add(1)
+	if err := h.deliver(pk.TopicName, pk.Payload, pk.FixedHeader.Qos > 0); err != nil {
 		if h.ctx.Err() == nil {
-			h.warn("mqtt message not taken, connection closed", "client", cl.ID, "error", err)
+			h.warn("mqtt message not taken, connection closed", "client", shown(cl.ID), "error", err)
 		}
-		cl.Stop(err)
+		connOf(cl).fail()
 		return pk, packets.ErrRejectPacket
 	}
-	if pk.FixedHeader.Retain && !h.mayRetain(pk.TopicName, len(pk.Payload) > 0) {
-		pk.FixedHeader.Retain = false
-		h.figures.unretained.Add(1)
-	}
+	pk.FixedHeader.Retain = pk.FixedHeader.Retain && h.mayRetain(pk.TopicName, pk.Payload)
 	return pk, nil
 }
 
-// deliver hands a message on and, with QoS 1 and 2, waits until it is kept.
-func (h *ingest) deliver(pk *packets.Packet) error {
-	m := connector.Message{Selector: pk.TopicName, Payload: pk.Payload}
-	if pk.FixedHeader.Qos == 0 {
+// OnWill implements [broker.Hook]: the host gets a will like any message, but not
+// because the broker itself has closed the connections to stop.
+func (h *ingest) OnWill(cl *broker.Client, will broker.Will) (broker.Will, error) {
+	if h.ctx.Err() != nil {
+		return will, nil
+	}
+	if err := h.deliver(will.TopicName, will.Payload, false); err != nil {
+		h.warn("mqtt will not taken", "client", shown(cl.ID), "error", err)
+	}
+	will.Retain = will.Retain && h.mayRetain(will.TopicName, will.Payload)
+	return will, nil
+}
+
+// deliver hands a message on and, if wait is set, returns when it is kept.
+func (h *ingest) deliver(topic string, payload []byte, wait bool) error {
+	h.figures.messages.Add(1)
+	h.figures.octets.Add(uint64(len(payload)))
+	m := connector.Message{Selector: topic, Payload: payload}
+	err := h.keep(m, wait)
+	if err != nil {
+		h.figures.rejected.Add(1)
+	}
+	return err
+}
+
+func (h *ingest) keep(m connector.Message, wait bool) error {
+	if !wait {
 		return h.env.Sink.Deliver(h.ctx, m, nil)
 	}
 	kept := h.waits.Get().(chan error)
@@ -143,21 +146,17 @@ func (h *ingest) deliver(pk *packets.Packet) error {
 	}
 }
 
-// mayRetain keeps the number of retained messages within its limit. An empty
-// message removes the retained one.
-func (h *ingest) mayRetain(topic string, full bool) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if !full {
-		delete(h.topics, topic)
+// mayRetain keeps the number of retained messages within its limit, which
+// clients that publish at the same moment may exceed by one each. An empty message
+// removes the retained one.
+func (h *ingest) mayRetain(topic string, payload []byte) bool {
+	kept := h.server.Topics.Retained
+	if len(payload) == 0 || kept.Len() < h.retained {
 		return true
 	}
-	if _, known := h.topics[topic]; known {
+	if _, known := kept.Get(topic); known {
 		return true
 	}
-	if len(h.topics) >= h.retained {
-		return false
-	}
-	h.topics[topic] = struct{}{}
-	return true
+	h.figures.unretained.Add(1)
+	return false
 }

@@ -4,20 +4,19 @@
 //
 // A message of QoS 1 or 2 is acknowledged to its publisher when the host has
 // kept it. The broker is the front door of Busbar and nothing more: it hands
-// messages to other subscribers, so that a user can look, but loses some of
-// them where sessions change hands. See docs/connectors/mqtt-broker.md.
+// messages to other subscribers with QoS 0, so that a user can look. See
+// docs/connectors/mqtt-broker.md.
 package mqttbroker
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
+	"time"
 
 	broker "github.com/mochi-mqtt/server/v2"
-	"github.com/mochi-mqtt/server/v2/listeners"
+	"github.com/mochi-mqtt/server/v2/packets"
 
 	"busbar/internal/connector"
 )
@@ -36,6 +35,7 @@ func Kind() connector.Kind {
 type instance struct {
 	settings Settings
 	env      connector.Env
+	times    times
 	figures  figures
 }
 
@@ -45,59 +45,61 @@ var (
 )
 
 func build(s Settings, env connector.Env) (connector.Connector, error) {
-	return &instance{settings: s, env: env}, nil
+	return &instance{settings: s, env: env, times: times{connect: 10 * time.Second, write: 10 * time.Second}}, nil
 }
 
 // Run implements [connector.Connector]. It serves until ctx ends, or until the
 // address cannot be listened on. Sessions and retained messages do not outlast
 // a run.
 func (c *instance) Run(ctx context.Context) error {
-	l, err := c.listen(ctx)
+	config, err := c.settings.TLS.config()
+	if err != nil {
+		return fmt.Errorf("%w: tls: %w", connector.ErrConfig, err)
+	}
+	l, err := connector.Listen(ctx, c.settings.Listen)
 	if err != nil {
 		return err
 	}
-	limited := newListener(l, c.settings.Clients, &c.figures)
-	server := broker.New(&broker.Options{
-		Capabilities: c.settings.capabilities(),
-		Logger:       slog.New(quiet{c.env.Log.Handler()}),
-		// The broker's own figures are not published as messages.
-		SysTopicResendInterval: never,
-	})
-	ingest := newIngest(ctx, c)
-	if err := errors.Join(
-		server.AddHook(ingest, nil),
-		server.AddListener(listeners.NewNet(c.env.ID, limited)),
-	); err != nil {
-		return errors.Join(fmt.Errorf("setting up the broker: %w", err), l.Close())
+	server, hook, err := c.broker(ctx)
+	if err != nil {
+		return errors.Join(err, l.Close())
 	}
-	if err := server.Serve(); err != nil {
-		return errors.Join(fmt.Errorf("starting the broker: %w", err), l.Close())
+	d := &door{
+		listener: l, tls: config, limit: c.settings.Clients, times: c.times, figures: &c.figures, log: c.env.Log,
+		open: make(map[*conn]struct{}),
+		serve: func(conn *conn) {
+			defer hook.leave(conn)
+			if err := server.EstablishConnection(c.env.ID, conn); err != nil {
+				c.env.Log.DebugContext(ctx, "mqtt connection ended", "peer", conn.raw.RemoteAddr(), "error", err)
+			}
+		},
 	}
 	c.env.Log.InfoContext(ctx, "listening", "address", l.Addr().String())
 	c.env.Sink.Back(false)
 	c.env.Report(connector.Up, "")
-	<-ctx.Done()
+	err = d.run(ctx)
 	c.env.Sink.Away("the broker stops", false)
-	err = server.Close()
-	limited.wait()
-	if err != nil {
-		return fmt.Errorf("stopping the broker: %w", err)
-	}
-	return nil
+	return errors.Join(err, server.Close())
 }
 
-// listen opens the listener, with TLS if it is set.
-func (c *instance) listen(ctx context.Context) (net.Listener, error) {
-	config, err := c.settings.TLS.config()
-	if err != nil {
-		return nil, fmt.Errorf("%w: tls: %w", connector.ErrConfig, err)
+// broker starts the library, which serves the connections that it is given.
+func (c *instance) broker(ctx context.Context) (*broker.Server, *ingest, error) {
+	server := broker.New(&broker.Options{
+		Capabilities: c.settings.capabilities(),
+		// The library logs whole packets, with payloads and passwords.
+		Logger: slog.New(slog.DiscardHandler),
+		// The broker's own figures are not published as messages.
+		SysTopicResendInterval: never,
+	})
+	hook := newIngest(ctx, c, server)
+	if err := server.AddHook(hook, nil); err != nil {
+		return nil, nil, fmt.Errorf("setting up the broker: %w", err)
 	}
-	l, err := connector.Listen(ctx, c.settings.Listen)
-	if err != nil {
-		return nil, err
+	if err := server.Serve(); err != nil {
+		return nil, nil, fmt.Errorf("starting the broker: %w", err)
 	}
-	if config != nil {
-		l = tls.NewListener(l, config)
+	for topic := range server.Topics.Retained.GetAll() { // its figures, published once at the start
+		server.Topics.RetainMessage(packets.Packet{TopicName: topic})
 	}
-	return l, nil
+	return server, hook, nil
 }

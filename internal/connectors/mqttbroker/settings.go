@@ -9,6 +9,9 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strconv"
+	"strings"
+	"unicode/utf8"
 
 	broker "github.com/mochi-mqtt/server/v2"
 
@@ -43,21 +46,41 @@ func defaults() Settings {
 
 // Limits that are not settings.
 const (
-	receiveMaximum   = 1000              // messages of one client that are not yet acknowledged
-	writesPending    = 1000              // messages that wait for a slow subscriber; further ones are dropped
-	sessionExpiry    = 60 * 60           // seconds that a session is kept without connection
-	maxSubscriptions = 1000              // of one client
-	never            = math.MaxInt32     // seconds
-	topicAliases     = 100               // of one client
-	inflight         = 2 * writesPending // messages of QoS 1 and 2 kept for one subscriber
+	receiveMaximum   = 1000          // messages of QoS 2 of one client that are not yet complete
+	writesPending    = 1000          // messages that wait for a slow subscriber; further ones are dropped
+	sessionExpiry    = 60 * 60       // seconds that a session is kept without connection
+	maxSubscriptions = 1000          // of one client
+	maxLevels        = 200           // of a topic or filter
+	never            = math.MaxInt32 // seconds
 )
+
+// Validate implements [connector.Validator]. Where + and # may stand the host
+// checks for all kinds.
+func (s *Source) Validate() []connector.Problem {
+	first, _, _ := strings.Cut(s.Topic, "/")
+	text := ""
+	switch {
+	case first == "$share" || first == "$queue":
+		text = "shared subscriptions (" + first + "/…) are not supported by this version"
+	case strings.HasPrefix(first, "$"):
+		text = "begins with $, where nobody can publish"
+	case len(s.Topic) > math.MaxUint16 || !utf8.ValidString(s.Topic) || strings.ContainsRune(s.Topic, 0):
+		text = "want at most 65535 octets of UTF-8 without NUL"
+	case strings.Count(s.Topic, "/") >= maxLevels:
+		text = fmt.Sprintf("has more than %d levels", maxLevels)
+	default:
+		return nil
+	}
+	return []connector.Problem{connector.Faultf("topic", "%s", text)}
+}
 
 // Validate implements [connector.Validator].
 func (s *Settings) Validate() []connector.Problem {
 	var problems []connector.Problem
 	host, port, err := net.SplitHostPort(s.Listen)
+	_, portErr := strconv.ParseUint(port, 10, 16)
 	switch {
-	case err != nil || port == "":
+	case err != nil || portErr != nil:
 		problems = append(problems, connector.Faultf("listen", "is %q, want host:port such as 127.0.0.1:1883", s.Listen))
 	case loopback(host):
 	case len(s.Users) == 0:
@@ -95,9 +118,10 @@ func (s *Settings) capabilities() *broker.Capabilities {
 	c.MaximumClients = int64(s.Clients)
 	c.ReceiveMaximum = receiveMaximum
 	c.MaximumClientWritesPending = writesPending
-	c.MaximumInflight = inflight
 	c.MaximumSessionExpiryInterval = sessionExpiry
-	c.TopicAliasMaximum = topicAliases
+	c.MaximumMessageExpiryInterval = 0 // none: retained messages stay as long as the broker runs
+	c.TopicAliasMaximum = 0
+	c.Compatibilities.NoInheritedPropertiesOnAck = true
 	return c
 }
 
