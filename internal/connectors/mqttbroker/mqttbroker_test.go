@@ -280,7 +280,7 @@ func TestLongPacketClosesTheConnection(t *testing.T) {
 
 func TestManyClientsKeepTheirOrder(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version string) {
-		const clients, messages = 50, 100
+		const clients, messages = 50, 200
 		r := start(t, newSink(), nil)
 		var wg sync.WaitGroup
 		for i := range clients {
