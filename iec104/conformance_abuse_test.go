@@ -146,7 +146,7 @@ func TestLinkTimeIsMonotonic(t *testing.T) {
 	near, far := net.Pipe()
 	served := make(chan error, 1)
 	go func() { served <- s.ServeConn(t.Context(), far) }()
-	if begun := (<-opened).link.begun; begun == begun.Round(0) {
+	if begun := (<-opened).link.begun; !strings.Contains(begun.String(), " m=") {
 		t.Error("the link counts its time from an instant without a monotonic reading")
 	}
 	near.Close()
