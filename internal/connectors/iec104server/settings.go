@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"busbar/iec104"
@@ -52,7 +53,8 @@ func defaults() Settings {
 func (s *Settings) Validate() []connector.Problem {
 	var problems []connector.Problem
 	host, port, err := net.SplitHostPort(s.Listen)
-	if err != nil || port == "" {
+	_, portErr := strconv.ParseUint(port, 10, 16)
+	if err != nil || portErr != nil {
 		problems = append(problems, connector.Faultf("listen", "is %q, want host:port such as 127.0.0.1:2404", s.Listen))
 	} else if !loopback(host) && !s.Allow.given {
 		problems = append(problems, connector.Faultf("allow", "is missing, want the addresses of the controlling stations, "+

@@ -80,6 +80,8 @@ func TestFaultsOfSettings(t *testing.T) {
 	tests := []struct{ name, lines, path, text string }{
 		{"listen is missing", "    k: 12\n", "listen", "missing"},
 		{"listen without port", "    listen: 127.0.0.1\n", "listen", "host:port"},
+		{"listen beyond the ports", "    listen: 127.0.0.1:65536\n", "listen", "host:port"},
+		{"listen on the name of a port", "    listen: 127.0.0.1:http\n", "listen", "host:port"},
 		{"any address without allow", "    listen: :2404\n", "allow", "is missing"},
 		{"other address without allow", "    listen: 192.168.1.5:2404\n", "allow", "is missing"},
 		{"allow is empty", "    listen: :2404\n    allow: []\n", "allow", "names nobody"},
