@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"time"
 )
 
 // Exit codes of all commands; master documents its own beyond these.
@@ -25,6 +26,16 @@ type IO struct {
 	Out, Err io.Writer
 	Env      func(name string) (value string, found bool)
 	Reload   <-chan os.Signal // SIGHUP: read the plant file again
+}
+
+// StopTime returns how long the command that args begin with may take to end
+// once it is told to, before its process is ended. What has nothing to put in
+// order ends at once.
+func StopTime(args []string) time.Duration {
+	if len(args) > 0 && (args[0] == "check" || args[0] == "decode") {
+		return 0
+	}
+	return 5 * time.Second
 }
 
 // command is one word after "busbar".
