@@ -26,7 +26,9 @@ func Check(args []string, kinds plant.Kinds, stdout, stderr io.Writer) int {
 	case errors.Is(err, errHelp):
 		fmt.Fprint(stdout, usage.String())
 		return exitOK
-	case err == nil && len(files) == 0:
+	case err != nil:
+		fs.Usage()
+	case len(files) == 0:
 		err = errors.New("which plant file? try: busbar check plant.yaml")
 	}
 	if err != nil {

@@ -24,12 +24,17 @@ func newFlags(name, usage string, help io.Writer) *flag.FlagSet {
 }
 
 // parse reads flags in any place and returns the other arguments. After "--"
-// nothing is a flag.
+// nothing is a flag. Help is printed to who asks for it, not on an error: the
+// output may be read by a program.
 func parse(fs *flag.FlagSet, args []string) ([]string, error) {
+	help := fs.Usage
+	fs.Usage = func() {}
+	defer func() { fs.Usage = help }()
 	var rest []string
 	for {
 		err := fs.Parse(args)
 		if errors.Is(err, flag.ErrHelp) {
+			help()
 			return nil, errHelp
 		}
 		if err != nil {
