@@ -1,14 +1,18 @@
 package mqtt
 
-import "sync"
+import (
+	"context"
+	"sync"
+)
 
 // acks holds the messages that were received with QoS 1 or 2 and are not yet
-// acknowledged. Acknowledgements are sent in the order in which the messages
-// came, as MQTT wants it, each only after its commit.
+// acknowledged. They are acknowledged in the order in which they came, as MQTT
+// wants it, each only after its commit.
 type acks struct {
-	limit   int
-	changed func(error)   // called after a commit, from the goroutine that commits
-	space   chan struct{} // has an element when slots became free
+	limit int
+	fail  func(error)
+	due   chan struct{} // has an element when messages may have become due
+	space chan struct{} // has an element when slots became free
 
 	mu          sync.Mutex
 	first, last *slot // oldest and newest
@@ -18,20 +22,34 @@ type acks struct {
 
 // slot is one message. Slots are used again, together with their function.
 type slot struct {
-	next   *slot
-	id     uint16
-	qos    byte
-	done   bool
-	commit func(error)
+	next    *slot
+	message acker
+	done    bool
+	commit  func(error)
 }
 
-func newAcks(limit int, changed func(error)) *acks {
-	return &acks{limit: limit, changed: changed, space: make(chan struct{}, 1)}
+func newAcks(limit int, fail func(error)) *acks {
+	return &acks{limit: limit, fail: fail, due: make(chan struct{}, 1), space: make(chan struct{}, 1)}
 }
 
-// add takes up a message and returns what the host calls once it is kept, or
-// nil if too many messages are open.
-func (a *acks) add(id uint16, qos byte) func(error) {
+// wait takes up a message and returns what the host calls once it is kept. It
+// waits while too many are open, so that a broker is slowed down instead of
+// filling the memory; if ctx ends it returns nil.
+func (a *acks) wait(ctx context.Context, m acker) func(error) {
+	for {
+		if commit := a.add(m); commit != nil {
+			return commit
+		}
+		select {
+		case <-a.space:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// add is wait, but returns nil if too many messages are open.
+func (a *acks) add(m acker) func(error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.open == a.limit {
@@ -44,7 +62,7 @@ func (a *acks) add(id uint16, qos byte) func(error) {
 	} else {
 		a.free = s.next
 	}
-	s.next, s.id, s.qos, s.done = nil, id, qos, false
+	s.next, s.message, s.done = nil, m, false
 	if a.last == nil {
 		a.first = s
 	} else {
@@ -55,45 +73,43 @@ func (a *acks) add(id uint16, qos byte) func(error) {
 	return s.commit
 }
 
+// commit is called by the host, from any goroutine; it does not wait.
 func (a *acks) commit(s *slot, err error) {
-	if err == nil {
-		a.mu.Lock()
-		s.done = true
-		a.mu.Unlock()
+	if err != nil {
+		a.fail(notKept(err))
+		return
 	}
-	a.changed(err)
+	a.mu.Lock()
+	s.done = true
+	a.mu.Unlock()
+	select {
+	case a.due <- struct{}{}:
+	default:
+	}
 }
 
-// take appends the acknowledgements that are due, up to the first message that
-// is not yet kept, and returns how many. The identifiers of QoS 2 are noted in
-// received, as PUBREC makes the message ours.
-func (a *acks) take(dst []byte, received map[uint16]struct{}) ([]byte, int) {
+// take appends the messages that are due, up to the first that is not yet kept.
+func (a *acks) take(dst []acker) []acker {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	n := 0
+	full := a.open == a.limit
 	for a.first != nil && a.first.done {
 		s := a.first
-		kind := byte(puback)
-		if s.qos == 2 {
-			kind = pubrec
-			received[s.id] = struct{}{}
-		}
-		dst = appendShort(dst, kind, s.id)
+		dst = append(dst, s.message)
 		a.first = s.next
-		s.next, a.free = a.free, s
-		n++
+		s.next, s.message, a.free = a.free, nil, s
+		a.open--
 	}
 	if a.first == nil {
 		a.last = nil
 	}
-	if n > 0 && a.open == a.limit {
+	if full && len(dst) > 0 {
 		select {
 		case a.space <- struct{}{}:
 		default:
 		}
 	}
-	a.open -= n
-	return dst, n
+	return dst
 }
 
 // count returns how many messages are not yet acknowledged.

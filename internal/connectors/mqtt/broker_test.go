@@ -210,6 +210,22 @@ func TestReconnects(t *testing.T) {
 	})
 }
 
+func TestRunsAgain(t *testing.T) {
+	eachVersion(t, func(t *testing.T, version string) {
+		m := broker(t)
+		s := newSink(Source{Topic: "a"})
+		r := start(t, m.settings(version), s)
+		for i := range 3 {
+			s.state(t, "up: ")
+			m.publisher().publish("a", 2, fmt.Sprint(i))
+			s.expect(t, "a", fmt.Sprint(i))
+			r.stop()
+			r = run(t, r.Connector, s)
+		}
+		until(t, "return", s.presence, func(got string) bool { return got == "back lossless" })
+	})
+}
+
 func TestBrokerThatIsNotThereIsShown(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version string) {
 		s := newSink(Source{Topic: "a"})

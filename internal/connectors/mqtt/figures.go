@@ -11,7 +11,7 @@ type figures struct {
 	messages, bytes, acknowledged, connects, reconnects, copies, cut atomic.Uint64
 	subscriptions, refused                                           atomic.Int64
 
-	link atomic.Pointer[link] // while connected
+	acks atomic.Pointer[acks] // while connected
 }
 
 // Collect implements [connector.Collector].
@@ -31,8 +31,8 @@ func (c *Connector) Collect(emit func(connector.Metric)) {
 		emit(connector.Metric{Name: m.name, Help: m.help, Counter: true, Value: float64(m.value.Load())})
 	}
 	var connected, open, subscriptions, refused int64
-	if l := f.link.Load(); l != nil {
-		connected, open = 1, int64(l.acks.count())
+	if acks := f.acks.Load(); acks != nil {
+		connected, open = 1, int64(acks.count())
 		subscriptions, refused = f.subscriptions.Load(), f.refused.Load()
 	}
 	for _, m := range []struct {

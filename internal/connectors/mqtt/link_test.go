@@ -1,9 +1,12 @@
 package mqtt
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -15,9 +18,74 @@ import (
 
 // peer is a broker that does what the test says, octet by octet.
 type peer struct {
-	t      *testing.T
-	conn   net.Conn
-	frames *frameReader
+	t    *testing.T
+	conn net.Conn
+}
+
+// frame is a control packet with its body.
+type frame struct {
+	kind byte
+	body []byte
+}
+
+// next reads a packet of less than 128 octets, or of 16383 octets at most.
+func (p *peer) next() (frame, error) {
+	one := func() (byte, error) {
+		var b [1]byte
+		_, err := io.ReadFull(p.conn, b[:])
+		return b[0], err
+	}
+	first, err := one()
+	if err != nil {
+		return frame{}, err
+	}
+	length, err := one()
+	if err != nil {
+		return frame{}, err
+	}
+	n := int(length & 0x7f)
+	if length >= 0x80 {
+		more, err := one()
+		if err != nil {
+			return frame{}, err
+		}
+		n |= int(more) << 7
+	}
+	body := make([]byte, n)
+	_, err = io.ReadFull(p.conn, body)
+	return frame{first >> 4, body}, err
+}
+
+// nextButPing is next without PINGREQ, which a client may send at any time.
+func (p *peer) nextButPing() (frame, error) {
+	for {
+		if f, err := p.next(); err != nil || f.kind != pingreq {
+			return f, err
+		}
+	}
+}
+
+// drain reads what comes, so that the client does not wait to send it.
+func (p *peer) drain() { _, _ = io.Copy(io.Discard, p.conn) }
+
+// The types of control packets that only a client sends, or both sides.
+const (
+	connect   = 1
+	puback    = 4
+	pubrec    = 5
+	pubcomp   = 7
+	subscribe = 8
+	pingreq   = 12
+)
+
+// unhex reads hexadecimal octets with spaces between them.
+func unhex(t testing.TB, text string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(strings.ReplaceAll(text, " ", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 // script runs a connector whose connections arrive at the returned channel. It
@@ -37,7 +105,7 @@ func script(t *testing.T, s *sink, change func(*Settings)) (*runner, <-chan *pee
 	c.dial = func(ctx context.Context, _ Settings) (net.Conn, error) {
 		ours, theirs := net.Pipe()
 		select {
-		case peers <- &peer{t: t, conn: theirs, frames: newFrameReader(theirs)}:
+		case peers <- &peer{t: t, conn: theirs}:
 			return ours, nil
 		case <-ctx.Done():
 			return nil, ctx.Err()
@@ -56,7 +124,11 @@ func (p *peer) send(hex string) {
 // expect reads a packet of this type.
 func (p *peer) expect(kind byte) frame {
 	p.t.Helper()
-	f, err := p.frames.next()
+	get := p.nextButPing
+	if kind == pingreq {
+		get = p.next
+	}
+	f, err := get()
 	if err != nil {
 		p.t.Fatalf("waiting for packet type %d: %v", kind, err)
 	}
@@ -69,28 +141,27 @@ func (p *peer) expect(kind byte) frame {
 // expectFor reads a packet of this type for this packet identifier.
 func (p *peer) expectFor(kind byte, id uint16) {
 	p.t.Helper()
-	if f := p.expect(kind); len(f.body) != 2 || binary.BigEndian.Uint16(f.body) != id {
+	if f := p.expect(kind); len(f.body) < 2 || bytes.Trim(f.body[2:], "\x00") != nil || binary.BigEndian.Uint16(f.body) != id {
 		p.t.Fatalf("packet type %d for % x, want for %d", kind, f.body, id)
 	}
 }
 
-// welcome accepts the connection and its one SUBSCRIBE.
-func (p *peer) welcome(present string) {
+// welcome5 is welcome with MQTT 5.
+func (p *peer) welcome5(present string) {
 	p.t.Helper()
-	p.expect(1)
-	p.send("20 02 " + present + " 00")
-	f := p.expect(8)
-	p.send("90 03 " + hexOf(f.body[:2]) + " 01")
+	p.expect(connect)
+	p.send("20 03 " + present + " 00 00")
+	f := p.expect(subscribe)
+	p.send("90 04 " + hex.EncodeToString(f.body[:2]) + " 00 01")
 }
 
-func hexOf(b []byte) string {
-	const digits = "0123456789abcdef"
-	var s strings.Builder
-	for _, c := range b {
-		s.WriteByte(digits[c>>4])
-		s.WriteByte(digits[c&15])
-	}
-	return s.String()
+// welcome accepts the connection and its one SUBSCRIBE, with MQTT 3.1.1.
+func (p *peer) welcome(present string) {
+	p.t.Helper()
+	p.expect(connect)
+	p.send("20 02 " + present + " 00")
+	f := p.expect(subscribe)
+	p.send("90 03 " + hex.EncodeToString(f.body[:2]) + " 01")
 }
 
 // silent checks that nothing is sent for a while.
@@ -99,7 +170,7 @@ func (p *peer) silent(d time.Duration) {
 	if err := p.conn.SetReadDeadline(time.Now().Add(d)); err != nil {
 		p.t.Fatal(err)
 	}
-	if f, err := p.frames.next(); err == nil {
+	if f, err := p.nextButPing(); err == nil {
 		p.t.Fatalf("packet type %d % x, want none", f.kind, f.body)
 	}
 	if err := p.conn.SetReadDeadline(time.Time{}); err != nil {
@@ -134,25 +205,26 @@ func TestMessageOfQoS2ThatWasKeptIsNotDeliveredAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSink(Source{Topic: "a"})
-		_, peers := script(t, s, nil)
+		_, peers := script(t, s, func(s *Settings) { s.Version = "5" })
 		p := <-peers
-		p.welcome("00")
-		p.send("34 06 0001 61 0007 31")
+		p.welcome5("00")
+		p.send("34 07 0001 61 0007 00 31")
 		s.expect(t, "a", "1")
 		p.expectFor(pubrec, 7)
 		if err := p.conn.Close(); err != nil { // PUBREC was lost, so to say
 			t.Fatal(err)
 		}
 		p = <-peers
-		p.welcome("01")
-		p.send("3c 06 0001 61 0007 31")
+		p.welcome5("01")
+		p.send("3c 07 0001 61 0007 00 31")
 		p.expectFor(pubrec, 7)
 		p.send("62 02 0007")
 		p.expectFor(pubcomp, 7)
 		s.quiet(t)
-		p.send("34 06 0001 61 0007 32") // the identifier is free for another message
+		p.send("34 07 0001 61 0007 00 32") // the identifier is free for another message
 		p.expectFor(pubrec, 7)
 		s.expect(t, "a", "2")
+		go p.drain()
 	})
 }
 
@@ -160,20 +232,21 @@ func TestNewSessionForgetsIdentifiers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSink(Source{Topic: "a"})
-		_, peers := script(t, s, nil)
+		_, peers := script(t, s, func(s *Settings) { s.Version = "5" })
 		p := <-peers
-		p.welcome("00")
-		p.send("34 06 0001 61 0007 31")
+		p.welcome5("00")
+		p.send("34 07 0001 61 0007 00 31")
 		p.expectFor(pubrec, 7)
 		s.expect(t, "a", "1")
 		if err := p.conn.Close(); err != nil {
 			t.Fatal(err)
 		}
 		p = <-peers
-		p.welcome("00")
-		p.send("34 06 0001 61 0007 32")
+		p.welcome5("00")
+		p.send("34 07 0001 61 0007 00 32")
 		p.expectFor(pubrec, 7)
 		s.expect(t, "a", "2")
+		go p.drain()
 	})
 }
 
@@ -189,7 +262,7 @@ func TestMessageThatIsNotKeptClosesTheConnection(t *testing.T) {
 		s.expect(t, "a", "1")
 		d := s.expect(t, "a", "2")
 		d.commit(errors.New("disk full"))
-		if f, err := p.frames.next(); err == nil {
+		if f, err := p.nextButPing(); err == nil {
 			t.Fatalf("packet type %d, want the end of the connection", f.kind)
 		}
 		s.state(t, "connecting: message not kept: disk full")
@@ -232,8 +305,7 @@ func TestKeepAlive(t *testing.T) {
 		p.send("d0 00")
 		answered := time.Now()
 		p.expect(pingreq)
-		p.expect(pingreq)
-		if _, err := p.frames.next(); err == nil {
+		if _, err := p.nextButPing(); err == nil {
 			t.Fatal("another packet, want the end of the connection")
 		}
 		if d := time.Since(answered); d < 45*time.Second || d > 47*time.Second {
@@ -249,12 +321,12 @@ func TestBrokerThatDoesNotAnswerIsGivenUp(t *testing.T) {
 		s := newSink(Source{Topic: "a"})
 		_, peers := script(t, s, nil)
 		p := <-peers
-		p.expect(1)
+		p.expect(connect)
 		s.state(t, "connecting: no CONNACK within 10s")
 		p = <-peers
-		p.expect(1)
+		p.expect(connect)
 		p.send("20 02 00 00")
-		p.expect(8)
+		p.expect(subscribe)
 		s.state(t, "connecting: subscribe: broker does not answer a subscription")
 	})
 }
@@ -323,7 +395,7 @@ func TestRefusals(t *testing.T) {
 		{"5 with a text", "5", "20 0a 00 87 07 1f 0004 6e6f7065", "connecting: broker refuses the connection: not authorized (nope)"},
 		{"5 unknown code", "5", "20 03 00 f0 00", "connecting: broker refuses the connection: reason code 0xf0"},
 		{"not a CONNACK", "5", "d0 00", "connecting: waiting for CONNACK: broker sent packet type 13"},
-		{"no MQTT at all", "5", "48545450", "connecting: waiting for CONNACK: unexpected EOF"},
+		{"no MQTT at all", "5", "48545450", "connecting: waiting for CONNACK: broker sent packet type 4"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -332,7 +404,7 @@ func TestRefusals(t *testing.T) {
 				s := newSink(Source{Topic: "a"})
 				_, peers := script(t, s, func(s *Settings) { s.Version = tt.version })
 				p := <-peers
-				p.expect(1)
+				p.expect(connect)
 				p.send(tt.connack)
 				if err := p.conn.Close(); err != nil {
 					t.Fatal(err)
@@ -345,33 +417,63 @@ func TestRefusals(t *testing.T) {
 
 func TestBadPacketsCloseTheConnection(t *testing.T) {
 	t.Parallel()
-	tests := []struct{ name, packet, want string }{
-		{"PUBLISH", "36 05 0001 61 0001", "broker sent a malformed packet: PUBLISH with QoS 3"},
-		{"PUBREL", "62 01 00", "broker sent a malformed packet: PUBREL: packet ends too early"},
-		{"SUBACK", "90 01 00", "broker sent a malformed packet: packet ends too early"},
-		{"type", "40 02 0001", "broker sent a packet of type 4, which it must not"},
-		{"length", "30 ffffffff01", "malformed length of packet"},
-		{"end", "", "broker closed the connection"},
+	tests := []struct{ name, version, packet, want string }{
+		{"QoS", "3.1.1", "36 05 0001 61 0001", "broker sent a malformed packet: PUBLISH with QoS 3"},
+		{"topic beyond the end", "3.1.1", "32 04 0009 6161", "broker sent a malformed packet: "},
+		{"topic beyond the end", "5", "32 04 0009 6161", "broker sent a malformed packet: "},
+		{"topic alias", "5", "30 06 0000 03 230001", "broker sent a malformed packet: PUBLISH without topic"},
+		{"unknown property", "5", "30 06 0001 61 02 7f00", "broker sent a malformed packet: invalid Prop type 127"},
+		{"two return codes for one filter", "3.1.1", "90 04 0001 0101", "broker sent a malformed packet: SUBACK not for one filter"},
+		{"long packet", "5", "90 ffff7f", "broker announces a packet of type 9 with 2097151 octets, want at most "},
+		{"PUBACK", "3.1.1", "40 02 0001", "broker sent a packet of type 4, which it must not"},
+		{"DISCONNECT", "3.1.1", "e0 00", "broker sent a packet of type 14, which it must not"},
+		{"second CONNACK", "5", "20 03 00 00 00", "broker sent a packet of type 2, which it must not"},
+		{"AUTH", "5", "f0 00", "broker sent a packet of type 15, which it must not"},
+		{"length", "5", "30 ffffffff01", "broker sent a malformed packet: length of more than four octets"},
+		{"end within a packet", "3.1.1", "30 05", "unexpected EOF"},
+		{"end", "3.1.1", "", "broker closed the connection"},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
+		t.Run(tt.name+" with "+tt.version, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				s := newSink(Source{Topic: "a"})
-				_, peers := script(t, s, nil)
+				_, peers := script(t, s, func(s *Settings) { s.Version = tt.version })
 				p := <-peers
-				p.welcome("00")
+				if tt.version == "5" {
+					p.welcome5("00")
+				} else {
+					p.welcome("00")
+				}
+				go p.drain()
 				s.state(t, "up: ")
-				p.send(tt.packet)
-				if tt.packet == "" {
+				if tt.packet != "" {
+					p.send(tt.packet)
+				}
+				if strings.Contains(tt.want, "EOF") || tt.packet == "" {
 					if err := p.conn.Close(); err != nil {
 						t.Fatal(err)
 					}
 				}
-				s.state(t, "connecting: "+tt.want)
+				until(t, "state "+tt.want, s.states, func(got string) bool { return strings.HasPrefix(got, "connecting: "+tt.want) })
 			})
 		})
 	}
+}
+
+func TestBrokerWithoutWildcardsIsShown(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSink(Source{Topic: "a"}, Source{Topic: "b/#"})
+		_, peers := script(t, s, func(s *Settings) { s.Version = "5" })
+		p := <-peers
+		p.expect(connect)
+		p.send("20 05 00 00 02 2800")
+		f := p.expect(subscribe)
+		p.send("90 04 " + hex.EncodeToString(f.body[:2]) + " 00 01")
+		go p.drain()
+		s.state(t, "degraded: broker refuses the subscription to b/#: wildcard subscriptions not supported")
+	})
 }
 
 func TestBrokerTellsWhyItDisconnects(t *testing.T) {
@@ -380,8 +482,9 @@ func TestBrokerTellsWhyItDisconnects(t *testing.T) {
 		s := newSink()
 		_, peers := script(t, s, func(s *Settings) { s.Version = "5" })
 		p := <-peers
-		p.expect(1)
+		p.expect(connect)
 		p.send("20 03 00 00 00")
+		go p.drain()
 		s.state(t, "up: ")
 		p.send("e0 02 8e 00")
 		s.state(t, "connecting: broker closes the connection: another client uses the same client id")
@@ -441,10 +544,10 @@ func TestFailureOfTheSinkClosesTheConnection(t *testing.T) {
 		ours, theirs := net.Pipe()
 		c.dial = func(context.Context, Settings) (net.Conn, error) { return ours, nil }
 		run(t, c, s)
-		p := &peer{t: t, conn: theirs, frames: newFrameReader(theirs)}
+		p := &peer{t: t, conn: theirs}
 		p.welcome("00")
 		p.send("32 06 0001 61 0001 31")
-		if f, err := p.frames.next(); err == nil {
+		if f, err := p.nextButPing(); err == nil {
 			t.Fatalf("packet type %d, want the end of the connection", f.kind)
 		}
 		s.state(t, "connecting: message not kept: image: closed")

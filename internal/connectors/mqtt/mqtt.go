@@ -1,13 +1,10 @@
 // Package mqtt is the connector kind "mqtt": it subscribes to topics of an MQTT
 // broker and hands on what is published there.
 //
-// A message of QoS 1 or 2 is acknowledged to the broker when the host has kept
-// it, not before; what is not acknowledged the broker sends again on the next
-// connection, in order. The client in this package does just that, and
-// acknowledges many messages with one write: the libraries either acknowledge
-// on a timer, or leave the identifiers of QoS 2 to the caller, or trust the
-// broker with the memory. Their codecs serve all packets but those of the data
-// path.
+// The clients are paho.golang for MQTT 5 and paho.mqtt.golang for MQTT 3.1.1,
+// with a guard between them and the network, see guard.go. A message of QoS 1 or
+// 2 is acknowledged to the broker when the host has kept it, not before; what is
+// not acknowledged the broker sends again on the next connection, in order.
 package mqtt
 
 import (
@@ -20,6 +17,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/eclipse/paho.golang/paho/session/state"
 
 	"busbar/internal/connector"
 )
@@ -44,14 +43,14 @@ type Connector struct {
 	dial     func(context.Context, Settings) (net.Conn, error)
 
 	// What follows belongs to the goroutine of Run, or to the one goroutine that
-	// it starts for subscriptions, which never runs beside a change of link.
-	received map[uint16]struct{} // see link
-	held     map[string]struct{} // filters that the session at the broker may have
-	planner  planner
-	resumed  bool // connected before in the life of the process
-	lossy    bool // a message of QoS 0 was seen: what is sent while away is lost
-	alive    liveness
+	// it starts for subscriptions, which never runs beside a change of connection.
+	kept    *state.State        // of the session of MQTT 5
+	held    map[string]struct{} // filters that the session at the broker may have
+	planner planner
+	resumed bool // connected before in the life of the process
 
+	alive liveness
+	lossy atomic.Bool // a message of QoS 0 was seen: what is sent while away is lost
 	// aliveWanted is set while the alive topic is also the topic of a point.
 	aliveWanted atomic.Bool
 }
@@ -64,7 +63,7 @@ var (
 // New makes a connector of settings that were found in order.
 func New(s Settings, env connector.Env) (connector.Connector, error) {
 	c := &Connector{settings: s, env: env, clientID: s.ClientID, dial: dial,
-		received: make(map[uint16]struct{}), held: make(map[string]struct{})}
+		kept: state.NewInMemory(), held: make(map[string]struct{})}
 	if c.clientID == "" {
 		c.clientID = "busbar-" + env.ID
 	}
@@ -93,54 +92,88 @@ func (c *Connector) Run(ctx context.Context) error {
 
 // session is one connection, from dialling until it is lost.
 func (c *Connector) session(parent context.Context) error {
-	dialCtx, cancel := context.WithTimeout(parent, handshakeTimeout)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(parent)
+	defer cancel(nil)
+	dialCtx, dialled := context.WithTimeout(ctx, handshakeTimeout)
+	defer dialled()
 	conn, err := c.dial(dialCtx, c.settings)
 	if err != nil {
 		return err
 	}
-	ctx, fail := context.WithCancelCause(parent)
-	l := newLink(conn, c.settings, c.received, fail, &c.figures)
+	r := &receiver{c: c, ctx: ctx, ready: make(chan struct{}), fail: cancel,
+		acks: newAcks(c.settings.ReceiveMaximum, cancel), copies: newCopies()}
+	g := newGuard(conn, c.settings, &c.figures.bytes, cancel)
+	late := context.AfterFunc(dialCtx, func() {
+		cancel(fmt.Errorf("no CONNACK within %v", handshakeTimeout))
+		c.abort(g)
+	})
+	cl, w, err := c.connect(ctx, g, r.receive, cancel)
+	if !late() && err == nil {
+		err = dialCtx.Err()
+		cl.close(false)
+	}
+	if err != nil {
+		cancel(err)
+		c.abort(g)
+		return context.Cause(ctx)
+	}
+	c.up(r.acks, w)
+	close(r.ready)
 	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer fail(nil)
-	wg.Go(func() { // ends what waits for the network
-		<-ctx.Done()
-		if err := l.close(parent.Err() != nil); err != nil && !errors.Is(err, net.ErrClosed) {
-			c.env.Log.DebugContext(parent, "closing the connection failed", "error", err)
+	wg.Go(r.acknowledge)
+	wg.Go(func() {
+		if err := c.follow(ctx, cl); err != nil {
+			cancel(err)
 		}
 	})
-
-	w, err := l.welcomed(dialCtx, c.settings, c.clientID)
-	if err != nil {
-		return cause(ctx, err)
+	<-ctx.Done()
+	c.down()
+	orderly := parent.Err() != nil
+	if !orderly {
+		c.abort(g)
 	}
-	c.up(l, w)
-	defer c.down()
-	wg.Go(func() { l.acknowledge(ctx) })
-	wg.Go(func() { l.ping(ctx) })
-	wg.Go(func() { c.follow(ctx, l) })
-	return cause(ctx, c.read(ctx, l))
+	hung := time.AfterFunc(farewellTimeout, func() { c.abort(g) })
+	defer hung.Stop()
+	wg.Wait()
+	if orderly {
+		r.finish()
+	}
+	cl.close(orderly)
+	return context.Cause(ctx)
+}
+
+// connect signs in at the broker.
+func (c *Connector) connect(ctx context.Context, g *guard, receive func(*message), fail func(error)) (client, welcome, error) {
+	if c.settings.Version == "5" {
+		return connect5(ctx, g, c.settings, c.clientID, c.kept, receive, fail)
+	}
+	return connect3(g, c.settings, c.clientID, receive, fail)
+}
+
+// abort closes a connection.
+func (c *Connector) abort(g *guard) {
+	if err := g.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+		c.env.Log.Debug("closing the connection failed", "error", err)
+	}
 }
 
 // up takes up a new connection.
-func (c *Connector) up(l *link, w welcome) {
+func (c *Connector) up(acks *acks, w welcome) {
 	if c.figures.connects.Add(1) > 1 {
 		c.figures.reconnects.Add(1)
 	}
 	if !w.present {
-		clear(c.received)
 		clear(c.held)
 	}
 	c.planner.identifiers = w.identifiers
-	c.figures.link.Store(l)
-	c.alive.up(c, w.present && !c.lossy && c.keepsAll())
+	c.figures.acks.Store(acks)
+	c.alive.connected(c.env.Sink, w.present && !c.lossy.Load() && c.keepsAll(), c.settings.Alive.Topic != "")
 }
 
 // down takes leave of a connection.
 func (c *Connector) down() {
-	c.env.Sink.Away("connection to the broker lost", false)
-	c.figures.link.Store(nil)
+	c.alive.lost(c.env.Sink)
+	c.figures.acks.Store(nil)
 }
 
 // keepsAll reports whether the broker keeps for us, while we are away, what is
@@ -153,14 +186,6 @@ func (c *Connector) keepsAll() bool {
 		}
 	}
 	return true
-}
-
-// cause returns why ctx was ended by one of our own goroutines, or else err.
-func cause(ctx context.Context, err error) error {
-	if by := context.Cause(ctx); by != nil {
-		return by
-	}
-	return err
 }
 
 // describe makes the reason of a status of an error.
@@ -201,11 +226,4 @@ func wait(ctx context.Context, d time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-// welcomed is handshake within the time of ctx.
-func (l *link) welcomed(ctx context.Context, s Settings, clientID string) (welcome, error) {
-	stop := context.AfterFunc(ctx, func() { l.fail(fmt.Errorf("no CONNACK within %v", handshakeTimeout)) })
-	defer stop()
-	return l.handshake(s, clientID)
 }

@@ -116,16 +116,16 @@ func next[T any](t testing.TB, what string, c <-chan T) T {
 func until[T any](t testing.TB, what string, c <-chan T, ok func(T) bool) T {
 	t.Helper()
 	deadline := time.After(patience)
-	var last T
+	var seen []T
 	for {
 		select {
 		case v := <-c:
 			if ok(v) {
 				return v
 			}
-			last = v
+			seen = append(seen, v)
 		case <-deadline:
-			t.Fatalf("no %s within %v, last was %v", what, patience, last)
+			t.Fatalf("no %s within %v, but %v", what, patience, seen)
 		}
 	}
 }

@@ -14,39 +14,40 @@ import (
 const (
 	// batchSize is how many filters go into one packet. Some cloud brokers take no more.
 	batchSize = 8
-	// batchesAtOnce is how many packets are sent before the first is answered.
+	// batchesAtOnce is how many batches are sent before the first is answered.
 	batchesAtOnce = 16
 )
 
-// subscriber keeps the subscriptions of one link.
+// subscriber keeps the subscriptions of one connection.
 type subscriber struct {
 	c          *Connector
-	l          *link
-	subscribed map[string]subscription // what the broker granted on this link
+	client     client
+	subscribed map[string]subscription // what the broker granted on this connection
 
 	mu      sync.Mutex
 	refused map[string]string // filter -> reason
 }
 
 // follow subscribes to what points need, and to changes of that, until ctx ends.
-func (c *Connector) follow(ctx context.Context, l *link) {
-	s := &subscriber{c: c, l: l, subscribed: make(map[string]subscription)}
+func (c *Connector) follow(ctx context.Context, cl client) error {
+	s := &subscriber{c: c, client: cl, subscribed: make(map[string]subscription)}
 	for {
 		ends, changed := c.env.Sink.Sources()
-		err := s.apply(ctx, c.wanted(ends))
-		if err == nil && c.settings.Alive.Topic != "" && !l.settled.Swap(true) {
-			err = l.send([]byte{pingreq << 4, 0})
+		if err := s.apply(ctx, c.wanted(ends)); errors.Is(err, errGone) {
+			if wait(ctx, answerTimeout) { // for whoever knows why
+				return err
+			}
+			return nil
+		} else if err != nil {
+			return err
 		}
-		if err != nil {
-			l.fail(err)
-			return
-		}
+		c.alive.settled(c.env.Sink)
 		c.resumed = true
 		s.report()
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return
+			return nil
 		}
 	}
 }
@@ -94,8 +95,7 @@ func (s *subscriber) apply(ctx context.Context, wanted map[string]byte) error {
 	}
 	slices.Sort(gone)
 	for batch := range slices.Chunk(gone, batchSize) {
-		_, err := s.l.ask(ctx, func(id uint16) ([]byte, error) { return s.l.codec.unsubscribe(id, batch) })
-		if err != nil {
+		if err := s.client.unsubscribe(ctx, batch); err != nil {
 			return fmt.Errorf("unsubscribe: %w", err)
 		}
 		for _, filter := range batch {
@@ -140,7 +140,7 @@ func (s *subscriber) subscribe(ctx context.Context, plan map[string]subscription
 	return nil
 }
 
-// askAll sends SUBSCRIBE packets together and waits for all answers.
+// askAll sends batches together and waits for all answers.
 func (s *subscriber) askAll(ctx context.Context, batches [][]request) error {
 	errs := make([]error, len(batches))
 	var wg sync.WaitGroup
@@ -156,22 +156,19 @@ func (s *subscriber) askAll(ctx context.Context, batches [][]request) error {
 	return nil
 }
 
-// ask sends one SUBSCRIBE packet and notes what was granted.
+// ask sends one batch and notes what was granted.
 func (s *subscriber) ask(ctx context.Context, batch []request) error {
-	a, err := s.l.ask(ctx, func(id uint16) ([]byte, error) { return s.l.codec.subscribe(id, batch) })
+	codes, err := s.client.subscribe(ctx, batch)
 	if err != nil {
 		return err
-	}
-	if len(a.codes) < len(batch) {
-		return errors.New("broker answers for fewer filters than it was asked for")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, r := range batch {
-		if code := a.codes[i]; code < 0x80 {
+		if codes[i] < 0x80 {
 			s.subscribed[r.filter] = r.subscription
 		} else {
-			s.refused[r.filter] = s.l.codec.refusal(code)
+			s.refused[r.filter] = s.client.refusal(codes[i])
 		}
 	}
 	return nil

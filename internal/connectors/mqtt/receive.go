@@ -1,0 +1,107 @@
+package mqtt
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"busbar/internal/connector"
+)
+
+// receiver hands the messages of one connection to the host, in the one
+// goroutine in which the library calls it.
+type receiver struct {
+	c      *Connector
+	ctx    context.Context // of the connection
+	ready  chan struct{}   // closed when the connection was taken up
+	acks   *acks
+	copies *copies
+	fail   func(error)
+	due    []acker    // of acknowledge
+	busy   sync.Mutex // held while a message is handed on
+}
+
+// receive handles one message.
+func (r *receiver) receive(m *message) {
+	if m.qos == 0 {
+		r.c.lossy.Store(true)
+	}
+	select {
+	case <-r.ready:
+	case <-r.ctx.Done():
+	}
+	r.busy.Lock()
+	defer r.busy.Unlock()
+	if r.ctx.Err() != nil {
+		return // the broker sends it again
+	}
+	if m.topic == "" {
+		r.fail(fmt.Errorf("%w: PUBLISH without topic", errMalformed))
+		return
+	}
+	fig := &r.c.figures
+	fig.messages.Add(1)
+	var commit func(error)
+	if m.qos > 0 {
+		if commit = r.acks.wait(r.ctx, m.acker); commit == nil {
+			return
+		}
+	}
+	if m.subscription != 0 && !m.retained && r.copies.isCopy(m.topic, m.payload, m.subscription) {
+		fig.copies.Add(1)
+		accept(commit)
+		return
+	}
+	if len(m.payload) > maxPayload {
+		fig.cut.Add(1)
+		m.payload = m.payload[:maxPayload+1]
+	}
+	if m.topic == r.c.settings.Alive.Topic {
+		r.c.alive.heard(r.c.env.Sink, r.c.settings.Alive, m)
+		if !r.c.aliveWanted.Load() {
+			accept(commit)
+			return
+		}
+	}
+	err := r.c.env.Sink.Deliver(r.ctx, connector.Message{Selector: m.topic, Payload: m.payload, Retained: m.retained}, commit)
+	if err != nil {
+		r.fail(notKept(err))
+	}
+}
+
+// acknowledge acknowledges messages that were kept, until the connection ends.
+func (r *receiver) acknowledge() {
+	for {
+		select {
+		case <-r.acks.due:
+			r.flush()
+		case <-r.ctx.Done():
+			return
+		}
+	}
+}
+
+// finish is the end of acknowledge: it waits for the message that is just handed on.
+func (r *receiver) finish() {
+	r.busy.Lock()
+	defer r.busy.Unlock()
+	r.flush()
+}
+
+func (r *receiver) flush() {
+	r.due = r.acks.take(r.due[:0])
+	for i, m := range r.due {
+		m.Ack()
+		r.due[i] = nil
+	}
+	r.c.figures.acknowledged.Add(uint64(len(r.due)))
+}
+
+// accept acknowledges a message that the host has nothing to do with.
+func accept(commit func(error)) {
+	if commit != nil {
+		commit(nil)
+	}
+}
+
+func notKept(err error) error { return fmt.Errorf("message not kept: %w", err) }
