@@ -166,3 +166,12 @@ func portOf(address string) string {
 	}
 	return port
 }
+
+// portFree reports that an address cannot be listened on.
+func portFree(address string) error {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	return l.Close()
+}

@@ -27,17 +27,17 @@ type simulated struct {
 // simulatorTick is how often changes are published; a batch holds those of a tick.
 const simulatorTick = 2 * time.Millisecond
 
+// newSimulator defines the points of the plant in the image.
 func newSimulator(img *image.Memory, p *plant.Plant) *simulator {
-	return &simulator{img: img, points: make([]simulated, 0, len(p.Points))}
-}
-
-// lookup finds the points, which the manager has defined by now.
-func (s *simulator) lookup(p *plant.Plant) {
+	defs := make([]image.Definition, len(p.Points))
 	for i := range p.Points {
-		if index, ok := s.img.Lookup(p.Points[i].ID); ok {
-			s.points = append(s.points, simulated{index: index, typ: p.Points[i].Type})
-		}
+		defs[i] = image.Definition{ID: p.Points[i].ID, Type: p.Points[i].Type}
 	}
+	s := &simulator{img: img, points: make([]simulated, len(defs))}
+	for i, index := range img.Define(defs) {
+		s.points[i] = simulated{index: index, typ: defs[i].Type}
+	}
+	return s
 }
 
 // first gives every point its first value.

@@ -87,9 +87,6 @@ func (o *stationOptions) validate() error {
 // run serves the simulated plant until ctx ends.
 func (o *stationOptions) run(ctx context.Context, io IO) error {
 	log := app.NewLog(io.Err, "text", o.logLevel).Logger
-	if err := portFree(o.listen); err != nil {
-		return fmt.Errorf("--listen: %w", err)
-	}
 	kinds, err := connector.NewRegistry(iec104server.Kind())
 	if err != nil {
 		return err
@@ -100,20 +97,44 @@ func (o *stationOptions) run(ctx context.Context, io IO) error {
 	}
 	img := image.New(image.Options{})
 	defer img.Close()
-	manager := connector.NewManager(log, img, kinds, time.Now)
 	sim := newSimulator(img, p)
-	if err := manager.Apply(ctx, p); err != nil {
-		return err
-	}
-	sim.lookup(p)
 	if err := sim.first(ctx); err != nil { // nobody shall see a point without a value
 		return err
 	}
+	manager := connector.NewManager(log, img, kinds, time.Now)
+	if err := manager.Apply(ctx, p); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	stopped := make(chan error, 1)
 	go func() { stopped <- manager.Run(ctx) }()
-	fmt.Fprintf(io.Out, "station: %d points, common address %d, listening on %s\n", o.points, o.ca, o.listen)
-	err = sim.run(ctx, o.rate)
+	err = awaitUp(ctx, manager)
+	if err == nil {
+		fmt.Fprintf(io.Out, "station: %d points, common address %d, listening on %s\n", o.points, o.ca, o.listen)
+		err = sim.run(ctx, o.rate)
+	}
+	cancel()
 	return errors.Join(err, <-stopped)
+}
+
+// awaitUp returns when the station listens, or cannot.
+func awaitUp(ctx context.Context, manager *connector.Manager) error {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for {
+		switch r := manager.Reports()[0]; r.State {
+		case connector.Up:
+			return nil
+		case connector.Failed, connector.Refused:
+			return errors.New(r.Reason)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
 }
 
 // plant returns the plant of the simulated station.
@@ -184,13 +205,4 @@ func stationPointType(t asdu.TypeID) (point.Type, bool) {
 	default:
 		return 0, false
 	}
-}
-
-// portFree reports that an address cannot be listened on.
-func portFree(address string) error {
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		return err
-	}
-	return l.Close()
 }
