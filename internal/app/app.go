@@ -71,11 +71,10 @@ func (a *app) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	failed := make(chan error, 1)
+	failed := make(chan struct{})
 	s.start(func(ctx context.Context) error {
-		err := server.run(ctx)
-		failed <- err
-		return err
+		defer close(failed)
+		return server.run(ctx)
 	})
 
 	if err := a.loadFirst(ctx); err != nil {

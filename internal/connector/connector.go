@@ -167,9 +167,12 @@ type Feed interface {
 	Next(ctx context.Context) (Batch, error)
 }
 
-// Gate, GateState and Linear are the pure parts of a target's way out.
+// The pure parts of a target's way out.
 type (
-	Gate      = mapping.Gate
+	// Gate decides which changes are events.
+	Gate = mapping.Gate
+	// GateState is what a Gate remembers of a target.
 	GateState = mapping.GateState
-	Linear    = mapping.Linear
+	// Linear converts the value of a point to that of a target.
+	Linear = mapping.Linear
 )

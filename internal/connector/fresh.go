@@ -212,9 +212,9 @@ func (s *sink) arm(mono tick) {
 }
 
 // requalify appends a change of quality, if it is one.
-func requalify(img image.Image, batch []point.Update, p point.Index, set, clear point.Quality, now time.Time) []point.Update {
+func requalify(img image.Image, batch []point.Update, p point.Index, set, unset point.Quality, now time.Time) []point.Update {
 	state, ok := img.State(p)
-	q := state.Quality&^clear | set
+	q := state.Quality&^unset | set
 	if !ok || q == state.Quality {
 		return batch
 	}

@@ -33,7 +33,7 @@ type all struct {
 	Raw      *plant.Node      `json:"raw"`
 	Soon     plant.Later      `json:"soon"`
 	Must     string           `json:"must" required:"true" doc:"something that must be"`
-	internal int
+	_        int // not exported: not a key
 }
 
 type embedded struct {

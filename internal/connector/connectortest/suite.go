@@ -4,7 +4,7 @@ package connectortest
 
 import (
 	"context"
-	"io"
+
 	"log/slog"
 	"strings"
 	"testing"
@@ -113,7 +113,7 @@ func (s suite) runsTwice(t *testing.T) {
 	p := s.good(t, "")
 	reports := make(chan connector.State, 1)
 	env := connector.Env{
-		ID: "c", Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Sink: newDeafSink(), Feed: &emptyFeed{}, Now: time.Now,
+		ID: "c", Log: slog.New(slog.DiscardHandler), Sink: newDeafSink(), Feed: &emptyFeed{}, Now: time.Now,
 		Report: func(state connector.State, _ string) {
 			select {
 			case reports <- state:
@@ -170,7 +170,7 @@ func drain(reports chan connector.State) {
 func (s suite) pointsChange(t *testing.T) {
 	img := image.New(image.Options{})
 	defer img.Close()
-	m := connector.NewManager(slog.New(slog.NewTextHandler(io.Discard, nil)), img, s.registry, time.Now)
+	m := connector.NewManager(slog.New(slog.DiscardHandler), img, s.registry, time.Now)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- m.Run(ctx) }()

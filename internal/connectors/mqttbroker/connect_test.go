@@ -1,8 +1,10 @@
 package mqttbroker
 
 import (
+	"errors"
 	"fmt"
 	"net"
+	"os"
 	"testing"
 	"time"
 )
@@ -102,7 +104,7 @@ func FuzzConnection(f *testing.F) {
 		var rest [4096]byte
 		for {
 			if _, err := w.conn.Read(rest[:]); err != nil {
-				if nerr, ok := err.(net.Error); ok && nerr.Timeout() {
+				if errors.Is(err, os.ErrDeadlineExceeded) {
 					t.Fatal("the connection stays open after its client has ended it")
 				}
 				break
