@@ -17,23 +17,23 @@ type base struct {
 
 type all struct {
 	embedded
-	Flag     bool             `json:"flag"`
-	Small    int8             `json:"small"`
-	Big      uint64           `json:"big"`
-	Ratio    float32          `json:"ratio" min:"0" max:"1"`
-	Number   float64          `json:"number"`
-	Wait     time.Duration    `json:"wait" min:"1s"`
-	Free     time.Duration    `json:"free"`
-	Mode     string           `json:"mode" enum:"fast,slow"`
-	Secret   plant.Secret     `json:"secret"`
-	Inner    *base            `json:"inner"`
-	List     []base           `json:"list"`
-	Modes    []string         `json:"modes" enum:"fast,slow" min:"1"`
-	Counts   map[string]uint8 `json:"counts" max:"2"`
-	Raw      *plant.Node      `json:"raw"`
-	Soon     plant.Later      `json:"soon"`
-	Must     string           `json:"must" required:"true" doc:"something that must be"`
-	_        int // not exported: not a key
+	Flag   bool             `json:"flag"`
+	Small  int8             `json:"small"`
+	Big    uint64           `json:"big"`
+	Ratio  float32          `json:"ratio" min:"0" max:"1"`
+	Number float64          `json:"number"`
+	Wait   time.Duration    `json:"wait" min:"1s"`
+	Free   time.Duration    `json:"free"`
+	Mode   string           `json:"mode" enum:"fast,slow"`
+	Secret plant.Secret     `json:"secret"`
+	Inner  *base            `json:"inner"`
+	List   []base           `json:"list"`
+	Modes  []string         `json:"modes" enum:"fast,slow" min:"1"`
+	Counts map[string]uint8 `json:"counts" max:"2"`
+	Raw    *plant.Node      `json:"raw"`
+	Soon   plant.Later      `json:"soon"`
+	Must   string           `json:"must" required:"true" doc:"something that must be"`
+	_      int              // not exported: not a key
 }
 
 type embedded struct {
