@@ -136,7 +136,7 @@ func (n number) round() (i int64, over bool) {
 	switch f := math.Round(n.f); {
 	case f >= 0x1p63:
 		return math.MaxInt64, true
-	case f < -0x1p63:
+	case f <= -0x1p63: // also what integers just below are rounded to; -2⁶³ itself is exact
 		return math.MinInt64, true
 	default:
 		return int64(f), false

@@ -112,6 +112,8 @@ func TestConversionIsExact(t *testing.T) {
 		{point.Counter, "9223372036854775807", "9223372036854775807"},
 		{point.Int, "-9223372036854775808", "-9223372036854775808"},
 		{point.Int, "9223372036854775808", "9223372036854775807 overflow [out_of_range]"},
+		{point.Int, "-9223372036854775809", "-9223372036854775808 overflow [out_of_range]"},
+		{point.Counter, "-9223372036854776832", "-9223372036854775808 overflow [out_of_range]"},
 		{point.Counter, "-1e19", "-9223372036854775808 overflow [out_of_range]"},
 		{point.Int, "9223372036854775807.0", "9223372036854775807 overflow [out_of_range]"},
 		{point.Int, "-0", "0"},
