@@ -3,6 +3,7 @@ package connector
 import (
 	"net"
 	"net/netip"
+	"strings"
 
 	"busbar/internal/plant"
 )
@@ -38,14 +39,27 @@ func (r *Registry) checkAddresses(c *plant.Cross) []Problem {
 	return problems
 }
 
-// collide reports whether the same process cannot listen on both addresses.
+// collide reports whether the same process cannot listen on both addresses, as
+// far as they show it. What "localhost" means is the machine's to say, any
+// loopback address: it is taken as a collision with each.
 func collide(a, b string) bool {
 	hostA, portA, errA := net.SplitHostPort(a)
 	hostB, portB, errB := net.SplitHostPort(b)
 	if errA != nil || errB != nil || portA != portB || portA == "0" {
 		return false
 	}
-	return isWildcard(hostA) || isWildcard(hostB) || hostA == hostB
+	return isWildcard(hostA) || isWildcard(hostB) || sameHost(hostA, hostB) ||
+		isLocalhost(hostA) && isLoopback(hostB) || isLoopback(hostA) && isLocalhost(hostB)
+}
+
+// sameHost reports whether two hosts are one, in whatever form they are written.
+func sameHost(a, b string) bool {
+	addrA, errA := netip.ParseAddr(a)
+	addrB, errB := netip.ParseAddr(b)
+	if errA != nil || errB != nil {
+		return strings.EqualFold(a, b)
+	}
+	return addrA.Unmap() == addrB.Unmap()
 }
 
 // reaches reports whether a connection to dial ends at the listener of this
@@ -56,7 +70,7 @@ func reaches(dial, listen string) bool {
 	if err != nil || listenErr != nil || port != listenPort {
 		return false
 	}
-	return host == listenHost || isLoopback(host) && (isLoopback(listenHost) || isWildcard(listenHost))
+	return sameHost(host, listenHost) || isLoopback(host) && (isLoopback(listenHost) || isWildcard(listenHost))
 }
 
 func isWildcard(host string) bool {
@@ -68,9 +82,8 @@ func isWildcard(host string) bool {
 }
 
 func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
 	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback()
+	return isLocalhost(host) || err == nil && addr.Unmap().IsLoopback()
 }
+
+func isLocalhost(host string) bool { return strings.EqualFold(host, "localhost") }
