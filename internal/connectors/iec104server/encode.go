@@ -29,7 +29,7 @@ var descriptors = [families]qualities{
 	step:       {kept: qds},
 	bitstring:  {kept: qds},
 	normalized: {kept: qds},
-	bare:       {withNot: asdu.IV | asdu.NT},
+	bare:       {withNot: asdu.IV | asdu.NT | asdu.OV},
 	scaled:     {kept: qds},
 	float:      {kept: qds},
 	total:      {kept: asdu.IV | asdu.CY | asdu.CA, doubt: asdu.NT | asdu.OV, adjust: asdu.SB},

@@ -225,6 +225,9 @@ func TestTypeWithoutQualityIsNotSentWhileBad(t *testing.T) {
 	if _, ok := s.Read(1, 1); ok {
 		t.Error("a bad value is read as a type without quality")
 	}
+	r.publish(news(1, point.FloatValue(1.5))) // clamped by the conversion
+	expect(t, brief(take(s, 10)))
+	expect(t, briefItems(collect(t, s, s.Interrogate(1, 20))))
 	r.publish(news(1, point.FloatValue(0.5)))
 	expect(t, brief(take(s, 10)), "M_ME_ND_1 1/1 16384 0")
 	expect(t, briefItems(collect(t, s, s.Interrogate(1, 20))), "M_ME_ND_1 1 16384 0")
