@@ -116,7 +116,7 @@ func (s *session) Counters(ca uint16, rqt, frz uint8) iec104.Interrogation {
 		return nil
 	}
 	switch {
-	case rqt == generalCounters && sector.totals != 0:
+	case rqt == generalCounters: // also of an address without counters: it has none to send
 	case rqt >= 1 && rqt <= 4 && sector.totals>>rqt&1 != 0:
 	default:
 		return nil

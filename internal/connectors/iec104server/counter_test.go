@@ -61,11 +61,30 @@ func TestCounterInterrogation(t *testing.T) {
 	expect(t, read(1), "1 1 #4 0")
 
 	expect(t, brief(take(s, 10)))
-	for _, refused := range [][3]uint8{{1, 0, 0}, {1, 3, 0}, {1, 6, 0}, {2, 5, 0}, {3, 5, 0}, {1, 4, freezeOnly}} {
+	for _, refused := range [][3]uint8{{1, 0, 0}, {1, 3, 0}, {1, 6, 0}, {2, 1, 0}, {3, 5, 0}, {1, 4, freezeOnly}} {
 		if s.Counters(uint16(refused[0]), refused[1], refused[2]) != nil {
 			t.Errorf("ca %d rqt %d frz %d is not refused", refused[0], refused[1], refused[2])
 		}
 	}
+}
+
+// A request to all stations is not refused because one of them has no counters.
+func TestAddressWithoutCountersAnswersWithNone(t *testing.T) {
+	r := newRig(t)
+	r.targets([]connector.Target{
+		at(1, 1, 1, asdu.M_ME_NC_1, point.Float),
+		at(2, 2, 1, asdu.M_IT_NA_1, point.Counter, totals(Counter{})),
+		at(3, 3, 1, asdu.M_ME_NC_1, point.Float),
+	})
+	s := r.join().settle()
+	for _, ca := range []uint16{1, 3} {
+		for frz := uint8(readOnly); frz <= resetOnly; frz++ {
+			if items := collect(t, s, s.Counters(ca, generalCounters, frz)); len(items) != 0 {
+				t.Errorf("ca %d frz %d is answered with %d objects, want none", ca, frz, len(items))
+			}
+		}
+	}
+	expect(t, readings(collect(t, s, s.Counters(2, generalCounters, 0))), fmt.Sprintf("1 0 #0 %d", asdu.IV))
 }
 
 func TestSequenceNumberOfAReadingIsModulo32(t *testing.T) {
