@@ -35,8 +35,8 @@ func (l *liveness) connected(sink connector.Sink, lossless, topic bool) {
 	}
 }
 
-// lost is called when the connection is lost.
-func (l *liveness) lost(sink connector.Sink) {
+// lost is called when the connection is lost, or given up, for a reason.
+func (l *liveness) lost(sink connector.Sink, reason string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.up, l.pending = false, false
@@ -44,7 +44,7 @@ func (l *liveness) lost(sink connector.Sink) {
 		l.timer.Stop()
 		l.timer = nil
 	}
-	sink.Away("connection to the broker lost", false)
+	sink.Away(reason, false)
 }
 
 // heard takes a message of the alive topic. The answer to the subscription, a

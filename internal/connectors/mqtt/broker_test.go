@@ -380,20 +380,20 @@ func TestAliveTopic(t *testing.T) {
 		p.retain("gw/state", "on")
 		presence("back")
 		r.stop()
-		presence("away: connection to the broker lost")
+		presence("away: the connector stops")
 
 		// The session was kept, and the retained message confirms the source.
 		r = start(t, settings, s)
 		presence("back lossless")
 		r.stop()
-		presence("away: connection to the broker lost")
+		presence("away: the connector stops")
 
 		// The same, but the source has gone meanwhile.
 		p.retain("gw/state", "off")
 		r = start(t, settings, s)
 		presence("gone: source reports that it is off") // of the session or stored, or both
 		r.stop()
-		until(t, "leave", s.presence, func(got string) bool { return got == "away: connection to the broker lost" })
+		until(t, "leave", s.presence, func(got string) bool { return got == "away: the connector stops" })
 
 		// The same, but the source never said anything that was stored.
 		settings.Alive.Topic, settings.ClientID = "gw/other", "other"
@@ -401,7 +401,7 @@ func TestAliveTopic(t *testing.T) {
 		presence("back")
 		s.state(t, "up: ")
 		r.stop()
-		presence("away: connection to the broker lost")
+		presence("away: the connector stops")
 		start(t, settings, s)
 		presence("back")
 		s.quiet(t)

@@ -378,7 +378,7 @@ func TestEndOfRunTakesLeave(t *testing.T) {
 		if got := next(t, "presence", s.presence); got != "back" {
 			t.Errorf("presence %q, want back", got)
 		}
-		if got := next(t, "presence", s.presence); got != "away: connection to the broker lost" {
+		if got := next(t, "presence", s.presence); got != "away: the connector stops" {
 			t.Errorf("presence %q, want away", got)
 		}
 	})

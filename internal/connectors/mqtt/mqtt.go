@@ -127,8 +127,8 @@ func (c *Connector) session(parent context.Context) error {
 		}
 	})
 	<-ctx.Done()
-	c.down()
 	orderly := parent.Err() != nil
+	c.down(orderly)
 	if !orderly {
 		c.abort(g)
 	}
@@ -170,9 +170,13 @@ func (c *Connector) up(acks *acks, w welcome) {
 	c.alive.connected(c.env.Sink, w.present && !c.lossy.Load() && c.keepsAll(), c.settings.Alive.Topic != "")
 }
 
-// down takes leave of a connection.
-func (c *Connector) down() {
-	c.alive.lost(c.env.Sink)
+// down takes leave of a connection, which is lost unless the connector stops.
+func (c *Connector) down(stops bool) {
+	reason := errGone.Error()
+	if stops {
+		reason = "the connector stops"
+	}
+	c.alive.lost(c.env.Sink, reason)
 	c.figures.acks.Store(nil)
 }
 
