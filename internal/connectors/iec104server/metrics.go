@@ -2,6 +2,7 @@ package iec104server
 
 import (
 	"strconv"
+	"strings"
 
 	"busbar/iec104"
 	"busbar/internal/connector"
@@ -25,7 +26,7 @@ func (s *server) collectServer(emit func(connector.Metric), stats *iec104.Server
 	count(emit, "iec104_connections_accepted_total", "Connections served.", stats.Accepted, nil)
 	for _, r := range iec104.Reasons() {
 		count(emit, "iec104_connections_closed_total", "Connections closed or refused, by reason.", stats.Closed[r],
-			[]connector.Label{{Name: "reason", Value: r.String()}})
+			[]connector.Label{{Name: "reason", Value: strings.ReplaceAll(r.String(), " ", "_")}})
 	}
 	collectFrames(emit, "iec104_server_", &stats.Counters, nil)
 }

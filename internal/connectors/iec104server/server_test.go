@@ -353,7 +353,7 @@ func TestUnlistedAddressIsRefused(t *testing.T) {
 		t.Errorf("%d octets read, want the connection closed", n)
 	}
 	r.stop(t)
-	if n := metric(t, r.server, "iec104_connections_closed_total", "address not allowed"); n != 1 {
+	if n := metric(t, r.server, "iec104_connections_closed_total", "address_not_allowed"); n != 1 {
 		t.Errorf("%v connections counted as not allowed, want 1", n)
 	}
 }
