@@ -33,8 +33,13 @@ func (c *ServerConn) receive(b []byte) error {
 		return nil
 	}
 	if err != nil {
-		// Several objects where the type has one: none is executed.
-		c.confirm(b, false)
+		// Several objects where the type has one: none is executed. A read is
+		// not confirmed: no object of the station has such an address.
+		if a.Type == asdu.C_RD_NA_1 {
+			c.mirror(b, asdu.UnknownIOA)
+		} else {
+			c.confirm(b, false)
+		}
 		return nil
 	}
 	var objs [1]asdu.Object
