@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -253,8 +254,79 @@ func TestOneLogLinePerReasonAndMinute(t *testing.T) {
 		if n != 2 || !strings.Contains(last, "skipped=49") {
 			t.Errorf("%d lines, the last %q, want 2 and 49 skipped", n, last)
 		}
+		n, last = log.of("connection accepted")
+		if n != 2 || !strings.Contains(last, "skipped=49") {
+			t.Errorf("%d lines of accepted connections, the last %q, want 2 and 49 skipped", n, last)
+		}
 		if got := s.Stats().Closed[BadStart]; got != 51 {
 			t.Errorf("%d counted, want 51", got)
+		}
+	})
+}
+
+// TestEachPeerHasItsLogLines has two controlling stations connect in the same minute.
+func TestEachPeerHasItsLogLines(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log := newLines()
+		s := newTestServer(t, newTestStation(), ServerConfig{}, WithLogger(slog.New(log)))
+		for i, from := range []string{"192.0.2.1", "192.0.2.2", "192.0.2.1"} {
+			p := connectOver(t, s, func(c net.Conn) net.Conn { return tcpPipe{c, fmt.Sprintf("%s:%d", from, 1024+i)} })
+			p.send("de ad be ef")
+			p.expectClosed(BadStart)
+		}
+		for _, msg := range []string{"connection accepted", "connection closed"} {
+			if n, last := log.of(msg); n != 2 || !strings.Contains(last, "192.0.2.2") {
+				t.Errorf("%s: %d lines, the last %q, want one of each of two addresses", msg, n, last)
+			}
+		}
+	})
+}
+
+// TestLogLinesOfManyPeersAreBounded has more addresses connect than are remembered.
+func TestLogLinesOfManyPeersAreBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var q quieter
+		flood := func() (lines, skipped int) {
+			peer := netip.MustParseAddr("2001:db8::")
+			for range 10 * maxQuiet {
+				peer = peer.Next()
+				n, ok := q.due(BadStart, peer)
+				if skipped += n; ok {
+					lines++
+				}
+			}
+			return lines, skipped
+		}
+		if n, _ := flood(); n != maxQuiet+1 || len(q.lines) > maxQuiet+1 {
+			t.Errorf("%d lines, %d remembered, want %d", n, len(q.lines), maxQuiet+1)
+		}
+		time.Sleep(quietTime)
+		if n, _ := flood(); n != maxQuiet+1 || len(q.lines) > maxQuiet+1 {
+			t.Errorf("%d lines a minute later, %d remembered, want %d", n, len(q.lines), maxQuiet+1)
+		}
+	})
+}
+
+// brokenListener fails to accept, as without file descriptors.
+type brokenListener struct{ net.Listener }
+
+func (brokenListener) Accept() (net.Conn, error) { return nil, syscall.EMFILE }
+func (brokenListener) Close() error              { return nil }
+
+func TestFailedAcceptIsLoggedOncePerMinute(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log := newLines()
+		s := newTestServer(t, newTestStation(), ServerConfig{}, WithLogger(slog.New(log)))
+		ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+		defer cancel()
+		if err := s.Serve(ctx, brokenListener{}); err != nil {
+			t.Fatal(err)
+		}
+		if n, last := log.of("accept failed, will retry"); n != 2 || !strings.Contains(last, "retry_in=1s") || strings.Contains(last, "skipped=0") {
+			t.Errorf("%d lines in 90 s, the last %q, want 2", n, last)
 		}
 	})
 }

@@ -116,7 +116,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		default:
 			// Out of file descriptors or the like: what is open goes on.
 			delay = min(max(2*delay, 10*time.Millisecond), time.Second)
-			s.opt.log.WarnContext(ctx, "accept failed, will retry", "retry_in", delay, "error", err)
+			if skipped, ok := s.quiet.due(acceptFailed, netip.Addr{}); ok {
+				s.opt.log.WarnContext(ctx, "accept failed, will retry", "retry_in", delay, "skipped", skipped, "error", err)
+			}
 			select {
 			case <-time.After(delay):
 			case <-ctx.Done():
@@ -149,12 +151,14 @@ func (s *Server) ServeConn(ctx context.Context, conn net.Conn) error {
 	if reason != 0 {
 		err := &LinkError{Reason: reason}
 		closeQuietly(conn)
-		if skipped, ok := s.quiet.due(reason); ok {
+		if skipped, ok := s.quiet.due(reason, addressOf(remote)); ok {
 			s.opt.log.WarnContext(ctx, "connection refused", "peer", addrString(remote), "skipped", skipped, "error", err)
 		}
 		return err
 	}
-	s.opt.log.InfoContext(ctx, "connection accepted", "conn", c.id, "peer", addrString(remote))
+	if skipped, ok := s.quiet.due(connAccepted, addressOf(remote)); ok {
+		s.opt.log.InfoContext(ctx, "connection accepted", "conn", c.id, "peer", addrString(remote), "skipped", skipped)
+	}
 	err := c.serve(ctx)
 	s.release(c, err)
 	s.logEnd(ctx, c, err)
@@ -163,7 +167,7 @@ func (s *Server) ServeConn(ctx context.Context, conn net.Conn) error {
 
 // logEnd logs why a connection ended, as a warning if it was not on purpose.
 func (s *Server) logEnd(ctx context.Context, c *ServerConn, err *LinkError) {
-	skipped, ok := s.quiet.due(err.Reason)
+	skipped, ok := s.quiet.due(err.Reason, addressOf(c.remote))
 	if !ok {
 		return
 	}

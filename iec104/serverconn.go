@@ -175,7 +175,7 @@ func (c *ServerConn) info() ConnInfo {
 // unencodable counts an object that fits no ASDU, and logs it within limits.
 func (c *ServerConn) unencodable(err error) {
 	c.link.count.Unencodable++
-	if skipped, ok := c.srv.quiet.due(0); ok {
+	if skipped, ok := c.srv.quiet.due(notEncodable, addressOf(c.remote)); ok {
 		c.srv.opt.log.Error("object cannot be sent", "conn", c.id, "skipped", skipped, "error", err)
 	}
 }

@@ -3,7 +3,6 @@ package iec104
 import (
 	"cmp"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -68,31 +67,4 @@ func (s *Server) Stats() ServerStats {
 		}
 	}
 	return stats
-}
-
-// quieter allows one log line per reason and minute.
-type quieter struct {
-	mu   sync.Mutex
-	last [reasons]struct {
-		at      time.Time
-		skipped int
-	}
-}
-
-const quietTime = time.Minute
-
-// due reports whether a line may be logged now, and how many were left out
-// since the one before.
-func (q *quieter) due(r Reason) (skipped int, ok bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	e := &q.last[r]
-	now := time.Now()
-	if !e.at.IsZero() && now.Sub(e.at) < quietTime {
-		e.skipped++
-		return 0, false
-	}
-	skipped = e.skipped
-	e.at, e.skipped = now, 0
-	return skipped, true
 }
