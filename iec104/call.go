@@ -36,7 +36,10 @@ type NegativeError struct {
 }
 
 func (e *NegativeError) Error() string {
-	return fmt.Sprintf("iec104: %v refused by common address %d: %v", e.Type, e.CA, e.Cause)
+	if e.Cause.Unknown() {
+		return fmt.Sprintf("iec104: %v refused by common address %d: %v", e.Type, e.CA, e.Cause)
+	}
+	return fmt.Sprintf("iec104: %v refused by common address %d: negative %v", e.Type, e.CA, e.Cause)
 }
 
 // call is a request that waits for its answer. All but news and the limits is
