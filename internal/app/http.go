@@ -65,7 +65,7 @@ func newServer(log *slog.Logger, addr string, m *connector.Manager) (*server, er
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	if s.listener, err = net.Listen("tcp", addr); err != nil {
-		return nil, fmt.Errorf("http.listen: %w", err)
+		return nil, fmt.Errorf("http.listen: %w; choose another address with --http-listen, or off", err)
 	}
 	return s, nil
 }
