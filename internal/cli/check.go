@@ -19,7 +19,7 @@ import (
 // exit code is 0 if all files are right, 1 if not, 2 on wrong usage.
 func Check(args []string, kinds plant.Kinds, stdout, stderr io.Writer) int {
 	var usage bytes.Buffer
-	fs := newFlags("check", "[flags] PLANT…", &usage)
+	fs := newFlags("check", "[flags] PLANT…\n\nPrints every problem of plant files as file:line:col: path: what is wrong, what is wanted.\nExit code 0: all are right, 1: not, 2: wrong usage.", &usage)
 	dir := fs.String("secrets-dir", os.Getenv("BUSBAR_SECRETS_DIR"), "`directory` of the secrets that the plant refers to with ${file:…}")
 	files, err := parse(fs, args)
 	switch {

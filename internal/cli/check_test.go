@@ -63,7 +63,8 @@ points:
 		good + ": ok: 1 connector, 2 points, 2 targets, 2 warnings\n"
 	badOut := bad + ":3:6: points.p.type: is missing, want one of single, double, step, bits, int, float, counter, text\n" +
 		bad + ":3:7: points.p.typ: unknown key; did you mean type?\n"
-	usage := "Usage: busbar check [flags] PLANT…\n\n  -secrets-dir directory\n    \tdirectory of the secrets that the plant refers to with ${file:…}\n"
+	usage := "Usage: busbar check [flags] PLANT…\n\nPrints every problem of plant files as file:line:col: path: what is wrong, what is wanted.\n" +
+		"Exit code 0: all are right, 1: not, 2: wrong usage.\n\n  --secrets-dir directory\n    \tdirectory of the secrets that the plant refers to with ${file:…}\n"
 	tests := []struct {
 		name     string
 		args     []string

@@ -37,11 +37,15 @@ func demoCommand(ctx context.Context, args []string, io IO) int {
 	fs.StringVar(&iec.value, iec.flag, "127.0.0.1:2404", "`address` of the IEC 60870-5-104 server")
 	fs.StringVar(&mqtt.value, mqtt.flag, "127.0.0.1:1883", "`address` of the embedded MQTT broker")
 	config.AddFlags(fs)
+	fs.Lookup("data").DefValue = demoDir
 	c, err := settings(fs, args, io)
 	if err != nil {
 		return fail(io, "demo", err, exitUsage)
 	}
 	iec.given, mqtt.given = given(fs, iec.flag), given(fs, mqtt.flag)
+	if given(fs, "plant") {
+		return fail(io, "demo", errors.New("--plant: the demo has a plant of its own; want: busbar run --plant FILE"), exitUsage)
+	}
 	if !given(fs, "data") {
 		c.Data = demoDir
 	}
@@ -148,13 +152,15 @@ Busbar runs a sample plant: two simulated substations publish JSON by MQTT, a co
 
 Try in a second terminal:
 
-  bin/busbar master %s gi                 what a control centre reads
-  bin/busbar master %s monitor            … and how it changes
-  bin/busbar master %s counters           energy
-  mosquitto_sub -p %s -v -t 'ons/#'                   what the substations publish
-`, iec, mqtt, c.Plant, iec, iec, iec, portOf(mqtt))
+`, iec, mqtt, c.Plant)
+	suggest := func(command, what string) { fmt.Fprintf(io.Out, "  %-62s  %s\n", command, what) }
+	suggest("bin/busbar master "+iec+" gi", "what a control centre reads")
+	suggest("bin/busbar master "+iec+" monitor", "… and how it changes")
+	suggest("bin/busbar master "+iec+" counters", "energy")
+	suggest("mosquitto_sub -p "+portOf(mqtt)+" -v -t 'ons/#'", "what the substations publish")
+	suggest("mosquitto_pub -p "+portOf(mqtt)+" -t ons/4711/tap -m '{\"position\":null}'", "no value: invalid for up to 10 s")
 	if httpAddr != "" {
-		fmt.Fprintf(io.Out, "  curl http://%s/metrics                  figures for Prometheus\n", httpAddr)
+		suggest("curl http://"+httpAddr+"/metrics", "figures for Prometheus")
 	}
 	fmt.Fprintf(io.Out, "\nChange %s and send SIGHUP (kill -HUP %d): it applies while the links stay up. Ctrl-C stops.\n\n", c.Plant, os.Getpid())
 }

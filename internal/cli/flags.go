@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // errHelp tells that help was asked for and printed.
@@ -16,9 +17,11 @@ func newFlags(name, usage string, help io.Writer) *flag.FlagSet {
 	fs.SetOutput(io.Discard) // errors are printed by the command, once
 	fs.Usage = func() {
 		fmt.Fprintf(help, "Usage: busbar %s %s\n\n", name, usage)
-		fs.SetOutput(help)
+		var defaults strings.Builder
+		fs.SetOutput(&defaults)
 		fs.PrintDefaults()
 		fs.SetOutput(io.Discard)
+		fmt.Fprint(help, strings.TrimPrefix(strings.ReplaceAll("\n"+defaults.String(), "\n  -", "\n  --"), "\n"))
 	}
 	return fs
 }

@@ -19,6 +19,9 @@ const (
 	exitTimeout  = 3
 )
 
+// settle is how long a request to all stations waits for one more of them.
+const settle = time.Second
+
 // masterOptions are the flags of `busbar master`.
 type masterOptions struct {
 	addr    string
@@ -51,8 +54,8 @@ func masterRequests() []masterRequest {
 			wants: func(o *masterOptions, h asdu.Header) bool {
 				return h.Cause == asdu.InterrogatedGeneral+asdu.Cause(o.group) && !h.Type.Command()
 			}, ask: askInterrogation},
-		{name: "monitor", does: "print what the station sends until interrupted, or for --timeout, or --count objects",
-			wants: func(*masterOptions, asdu.Header) bool { return true }, ask: askNothing},
+		{name: "monitor", does: "print what the station sends, or only of --ca, until interrupted, for --timeout, or --count objects",
+			wants: func(o *masterOptions, h asdu.Header) bool { return o.ca == 0 || o.ca == asdu.GlobalCA || o.ca == h.CA }, ask: askNothing},
 		{name: "counters", does: "counter interrogation: --group 1 … 4, --freeze read|freeze|freeze-reset|reset", global: true,
 			wants: func(o *masterOptions, h asdu.Header) bool {
 				return h.Cause == asdu.CounterGeneral+asdu.Cause(o.group) && !h.Type.Command()
@@ -95,9 +98,9 @@ func masterFlags(args []string, io IO) (*masterOptions, *masterRequest, error) {
 	for _, r := range masterRequests() {
 		usage += fmt.Sprintf("  %-9s %s\n", r.name, r.does)
 	}
-	usage += "\nExit code 0: done, 1: local error or no connection, 2: negative answer, 3: no answer in time.\n"
+	usage += "\nExit code 0: done, 1: local error or no connection, 2: negative answer, 3: no answer in time."
 	fs := newFlags("master", usage, io.Out)
-	ca := fs.Uint("ca", 0, "common address; 65535 is all stations, the default of gi, counters and clock")
+	ca := fs.Uint("ca", 0, "common address; 65535 is all stations, the default of gi, counters and clock; of monitor: only this one")
 	ioa := fs.Uint("ioa", 0, "information object address")
 	group := fs.Uint("group", 0, "group; 0 is all")
 	freeze := fs.String("freeze", "read", "of counters: read, freeze, freeze-reset or reset")
@@ -189,7 +192,7 @@ func runMaster(ctx context.Context, o *masterOptions, r *masterRequest, io IO) e
 		}
 	}
 	c, err := iec104.NewClient(o.addr, o.params, iec104.WithHandler(handler), iec104.WithOriginator(o.oa),
-		iec104.WithRequestLimits(iec104.RequestLimits{Confirm: o.timeout, Silence: o.timeout}))
+		iec104.WithRequestLimits(iec104.RequestLimits{Confirm: o.timeout, Silence: o.timeout, Settle: settle}))
 	if err != nil {
 		return err
 	}
@@ -224,12 +227,15 @@ func converse(ctx context.Context, c *iec104.Client, o *masterOptions, r *master
 	if summary != "" {
 		summary = fmt.Sprintf("%s, %v", summary, time.Since(begun).Round(100*time.Microsecond))
 	}
+	if summary != "" && o.ca == asdu.GlobalCA {
+		summary += fmt.Sprintf(", of which %v of waiting for further stations", settle)
+	}
 	return summary, nil
 }
 
 func askInterrogation(ctx context.Context, c *iec104.Client, o *masterOptions) (string, error) {
 	res, err := c.Interrogate(ctx, o.ca, uint8(asdu.InterrogatedGeneral)+o.group)
-	return fmt.Sprintf("%d objects of common address %s", res.Objects, stations(res)), err
+	return fmt.Sprintf("%s of common address %s", count(res.Objects, "object"), stations(res)), err
 }
 
 func askCounters(ctx context.Context, c *iec104.Client, o *masterOptions) (string, error) {
@@ -238,7 +244,7 @@ func askCounters(ctx context.Context, c *iec104.Client, o *masterOptions) (strin
 		rqt = 5
 	}
 	res, err := c.Counters(ctx, o.ca, rqt, o.freeze)
-	return fmt.Sprintf("%d counters of common address %s", res.Objects, stations(res)), err
+	return fmt.Sprintf("%s of common address %s", count(res.Objects, "counter"), stations(res)), err
 }
 
 func askRead(ctx context.Context, c *iec104.Client, o *masterOptions) (string, error) {

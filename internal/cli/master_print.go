@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -65,6 +66,9 @@ func (p *objectPrinter) flush() error {
 	return nil
 }
 
+// valueWidth is the width of the column of values.
+const valueWidth = 14
+
 const objectRow = "%5v %8v %-10v %-20v %14v  %-22v %v\n"
 
 // row makes a row of the table from the JSON of an object. An object without
@@ -101,6 +105,22 @@ func row(object []byte) string {
 	if o.Negative {
 		o.Cause += " NEGATIVE"
 	}
-	return strings.TrimSuffix(fmt.Sprintf(objectRow, o.CA, o.IOA, o.Type, o.Cause,
-		strings.Trim(string(o.Value), `"`), quality, stamp), "\n")
+	return strings.TrimSuffix(fmt.Sprintf(objectRow, o.CA, o.IOA, o.Type, o.Cause, cell(string(o.Value)), quality, stamp), "\n")
+}
+
+// cell makes the JSON of a value fit to read: states as those of double points,
+// normalised values to 5 decimals, which tells all of them apart.
+func cell(value string) string {
+	switch value {
+	case "true":
+		return "on"
+	case "false":
+		return "off"
+	}
+	if len(value) > valueWidth {
+		if f, err := strconv.ParseFloat(value, 64); err == nil {
+			return strconv.FormatFloat(f, 'f', 5, 64)
+		}
+	}
+	return strings.Trim(value, `"`)
 }

@@ -49,7 +49,7 @@ func runApp(ctx context.Context, io IO, name string, c config.Config, fs *flag.F
 		for _, p := range problems {
 			fmt.Fprintln(io.Err, p)
 		}
-		return fail(io, name, fmt.Errorf("%d problems in %s", len(problems), c.Plant), exitFailure)
+		return fail(io, name, fmt.Errorf("%s in %s", count(len(problems), "problem"), c.Plant), exitFailure)
 	}
 	if err != nil {
 		return fail(io, name, err, exitFailure)
