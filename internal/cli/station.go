@@ -127,7 +127,7 @@ func awaitUp(ctx context.Context, manager *connector.Manager) error {
 		case connector.Up:
 			return nil
 		case connector.Failed, connector.Refused:
-			return errors.New(r.Reason)
+			return fmt.Errorf("--listen: %s", r.Reason)
 		}
 		select {
 		case <-ctx.Done():
