@@ -33,12 +33,15 @@ type Options struct {
 }
 
 // Run runs Busbar until ctx ends, then stops everything in order within 5 s
-// and returns nil. It fails if something cannot be started; faults of the
-// plant file are returned as plant.Problems.
-func Run(ctx context.Context, log *Log, c config.Config, o Options) error {
-	if err := os.MkdirAll(c.Data, 0o700); err != nil {
-		return fmt.Errorf("data directory: %w", err)
+// and returns nil. It fails if something cannot be started, and if another
+// process runs in the same data directory; faults of the plant file are returned
+// as plant.Problems. It leaves log open.
+func Run(ctx context.Context, log *Log, c config.Config, o Options) (err error) {
+	lock, err := lockData(c.Data)
+	if err != nil {
+		return err
 	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
 	registry, err := connector.NewRegistry(o.Kinds...)
 	if err != nil {
 		return fmt.Errorf("kinds of connectors: %w", err)
@@ -67,7 +70,7 @@ func (a *app) run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, s.stop()) }()
 	s.start(a.manager.Run)
 
-	server, err := newServer(a.log.Logger, a.config.HTTPListen, a.manager)
+	server, err := newServer(a.log, a.config.HTTPListen, a.manager)
 	if err != nil {
 		return err
 	}

@@ -123,9 +123,12 @@ func start(t *testing.T, plantText string, load func() (config.Config, error)) *
 	ctx, p.cancel = context.WithCancel(t.Context())
 	started := make(chan string, 1)
 	go func() {
-		p.done <- Run(ctx, NewLog(p.log, "text", "info"), c, Options{
+		log := NewLog(p.log, "text", "info")
+		err := Run(ctx, log, c, Options{
 			Kinds: lamps(p.events), Reload: p.reload, Load: load, Started: func(addr string) { started <- addr },
 		})
+		log.Close()
+		p.done <- err
 	}()
 	select {
 	case p.http = <-started:
@@ -291,6 +294,12 @@ func TestRunFails(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	used := filepath.Join(dir, "used")
+	lock, err := lockData(used)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = lock.Close() }()
 	tests := []struct {
 		name   string
 		config config.Config
@@ -299,35 +308,19 @@ func TestRunFails(t *testing.T) {
 		{"port in use", config.Config{Data: filepath.Join(dir, "a"), HTTPListen: busy.Addr().String()}, "http.listen: listen tcp " + busy.Addr().String()},
 		{"faulty plant", config.Config{Data: filepath.Join(dir, "b"), Plant: faulty}, faulty + ":2:1: x: "},
 		{"no plant", config.Config{Data: filepath.Join(dir, "c"), Plant: filepath.Join(dir, "none.yaml")}, "none.yaml"},
+		{"data in use", config.Config{Data: used}, "data directory " + used + ": is in use by another busbar"},
 		{"data is a file", config.Config{Data: file}, "data directory: "},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			err := Run(t.Context(), NewLog(io.Discard, "text", "info"), tt.config, Options{Kinds: lamps(nil)})
+			log := NewLog(io.Discard, "text", "info")
+			defer log.Close()
+			err := Run(t.Context(), log, tt.config, Options{Kinds: lamps(nil)})
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("Run = %v, want %q", err, tt.want)
 			}
 			if _, isProblems := errors.AsType[plant.Problems](err); isProblems != strings.Contains(tt.name, "plant") {
 				t.Errorf("Run = %T, want plant.Problems for a faulty plant and only then", err)
-			}
-		})
-	}
-}
-
-func TestLogFormats(t *testing.T) {
-	t.Parallel()
-	tests := []struct{ name, format, level, want string }{
-		{"text", "text", "trace", "level=TRACE msg=frame n=1\n"},
-		{"json", "json", "trace", `"level":"TRACE","msg":"frame","n":1}` + "\n"},
-		{"trace is below debug", "text", "debug", ""},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			var out bytes.Buffer
-			NewLog(&out, tt.format, tt.level).Log(t.Context(), connector.LevelTrace, "frame", "n", 1)
-			if got := out.String(); !strings.HasSuffix(got, tt.want) || (got == "") != (tt.want == "") {
-				t.Errorf("line %q, want %q", got, tt.want)
 			}
 		})
 	}

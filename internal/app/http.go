@@ -36,7 +36,7 @@ type server struct {
 }
 
 // newServer listens on addr; empty means that nothing is served.
-func newServer(log *slog.Logger, addr string, m *connector.Manager) (*server, error) {
+func newServer(log *Log, addr string, m *connector.Manager) (*server, error) {
 	s := &server{}
 	if addr == "" {
 		return s, nil
@@ -47,12 +47,12 @@ func newServer(log *slog.Logger, addr string, m *connector.Manager) (*server, er
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", metrics)
-	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { answer(log, w, http.StatusOK, "alive") })
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { answer(log.Logger, w, http.StatusOK, "alive") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if s.ready.Load() {
-			answer(log, w, http.StatusOK, "ready")
+			answer(log.Logger, w, http.StatusOK, "ready")
 		} else {
-			answer(log, w, http.StatusServiceUnavailable, "starting or stopping")
+			answer(log.Logger, w, http.StatusServiceUnavailable, "starting or stopping")
 		}
 	})
 	s.http = &http.Server{
@@ -81,10 +81,13 @@ func answer(log *slog.Logger, w http.ResponseWriter, status int, text string) {
 
 // metricsHandler serves the metrics of this process: Busbar's, and those of the
 // Go runtime and of the process.
-func metricsHandler(log *slog.Logger, m *connector.Manager) (http.Handler, error) {
+func metricsHandler(log *Log, m *connector.Manager) (http.Handler, error) {
 	registry := prometheus.NewRegistry()
+	dropped := prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "busbar_log_dropped_lines_total", Help: "Lines left out of the log, because nobody took them in time.",
+	}, func() float64 { return float64(log.Dropped()) })
 	for _, c := range []prometheus.Collector{
-		connector.NewMetrics(m), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		connector.NewMetrics(m), dropped, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	} {
 		if err := registry.Register(c); err != nil {
 			return nil, fmt.Errorf("metrics: %w", err)

@@ -38,13 +38,15 @@ func settings(fs *flag.FlagSet, args []string, io IO) (config.Config, error) {
 // runApp runs Busbar until ctx ends. Problems of the plant file are printed one
 // on each line, as by check.
 func runApp(ctx context.Context, io IO, name string, c config.Config, fs *flag.FlagSet, started func(httpAddr string)) int {
-	err := app.Run(ctx, app.NewLog(io.Err, c.LogFormat, c.LogLevel), c, app.Options{
+	log := app.NewLog(io.Err, c.LogFormat, c.LogLevel)
+	err := app.Run(ctx, log, c, app.Options{
 		Kinds:   connectors.All(),
 		Reload:  io.Reload,
 		Load:    func() (config.Config, error) { return config.Load(fs, io.Env) },
 		Env:     io.Env,
 		Started: started,
 	})
+	log.Close()
 	if problems, ok := errors.AsType[plant.Problems](err); ok {
 		for _, p := range problems {
 			fmt.Fprintln(io.Err, p)

@@ -86,7 +86,8 @@ func (o *stationOptions) validate() error {
 
 // run serves the simulated plant until ctx ends.
 func (o *stationOptions) run(ctx context.Context, io IO) error {
-	log := app.NewLog(io.Err, "text", o.logLevel).Logger
+	log := app.NewLog(io.Err, "text", o.logLevel)
+	defer log.Close()
 	kinds, err := connector.NewRegistry(iec104server.Kind())
 	if err != nil {
 		return err
@@ -101,7 +102,7 @@ func (o *stationOptions) run(ctx context.Context, io IO) error {
 	if err := sim.first(ctx); err != nil { // nobody shall see a point without a value
 		return err
 	}
-	manager := connector.NewManager(log, img, kinds, time.Now)
+	manager := connector.NewManager(log.Logger, img, kinds, time.Now)
 	if err := manager.Apply(ctx, p); err != nil {
 		return err
 	}
