@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -87,6 +88,9 @@ func (d *decoder) lines(r *bufio.Reader) error {
 				_, err = r.ReadSlice('\n')
 			}
 			text = nil
+		}
+		if n == 1 {
+			text = bytes.TrimPrefix(text, []byte("\ufeff")) // the mark that editors put before UTF-8
 		}
 		d.line(where, string(text))
 		if r.Buffered() == 0 || err != nil || len(d.text) > maxDecodeLine { // keep up with input that arrives slowly

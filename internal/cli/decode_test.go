@@ -184,3 +184,14 @@ func TestDecodeStopsWithItsStreams(t *testing.T) {
 		t.Errorf("input fails: exit code %d, %q", code, &errs)
 	}
 }
+
+// TestDecodeTakesAFileOfAnEditor has the octets that mark UTF-8 before the first line, and in
+// the second, where they mark nothing.
+func TestDecodeTakesAFileOfAnEditor(t *testing.T) {
+	t.Parallel()
+	var out, errs bytes.Buffer
+	code := Decode(nil, strings.NewReader("\ufeff680443000000\r\n\ufeff680443000000\n"), &out, &errs)
+	if code != exitFailure || strings.Count(out.String(), "TESTFR") != 1 || !strings.HasPrefix(errs.String(), "busbar decode: line 2: ") {
+		t.Errorf("exit code %d, output %q, errors %q, want the first line and no second", code, out.String(), errs.String())
+	}
+}

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -27,5 +29,65 @@ func TestHelpIsOutput(t *testing.T) {
 		if code != exitOK || !strings.HasPrefix(out.String(), "Usage: busbar "+c) || errs.Len() > 0 {
 			t.Errorf("%s: exit code %d, output %.40q, errors %q, want the usage", c, code, out.String(), errs.String())
 		}
+	}
+}
+
+func TestWrongFlagsAreNamed(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ line, want string }{
+		{"station --log-level loud", `busbar station: --log-level: "loud", want one of trace, debug, info, warn, error`},
+		{"station --k 0", "busbar station: --k: 0, want 1 to 32767"},
+		{"station --k 4", "busbar station: --w: 8, want at most --k, which is 4"},
+		{"station --w 32768", "busbar station: --w: 32768, want 1 to 32767"},
+		{"master 127.0.0.1 gi --k 0", "busbar master: --k: 0, want 1 to 32767"},
+		{"master 127.0.0.1 gi --w 0", "busbar master: --w: 0, want 1 to 32767"},
+		{"master 127.0.0.1 gi --k 32768", "busbar master: --k: 32768, want 1 to 32767"},
+		{"master 127.0.0.1 gi --t2 0s", "busbar master: --t1, --t2, --t3: 15s, 0s, 20s, want more than 0"},
+		{"master 127.0.0.1 monitor --count -1", "busbar master: --count: -1, want 1 or more, or 0 for no limit"},
+		{"master 127.0.0.1 gi --ioa 5", "busbar master: --ioa: gi does not use it; of its own it has --ca, --group"},
+		{"master 127.0.0.1 gi --freeze reset", "busbar master: --freeze: gi does not use it; of its own it has --ca, --group"},
+		{"master 127.0.0.1 counters --count 5", "busbar master: --count: counters does not use it; of its own it has --ca, --group, --freeze"},
+		{"master 127.0.0.1 monitor --group 1", "busbar master: --group: monitor does not use it; of its own it has --ca, --count"},
+		{"master 127.0.0.1 read --ca 1 --ioa 1 --qrp 1", "busbar master: --qrp: read does not use it; of its own it has --ca, --ioa"},
+		{"master 127.0.0.1 clock --ioa 0", "busbar master: --ioa: clock does not use it; of its own it has --ca"},
+	} {
+		var out, errs bytes.Buffer
+		code := Main(t.Context(), strings.Fields(tt.line), IO{Out: &out, Err: &errs})
+		if code == exitOK || out.Len() > 0 || errs.String() != tt.want+"\n" {
+			t.Errorf("%s: exit code %d, output %q, errors %q, want %q", tt.line, code, out.String(), errs.String(), tt.want)
+		}
+	}
+}
+
+// TestEveryRequestSaysWhatFlagsItUses also finds misspelt ones: they would be
+// refused for no request.
+func TestEveryRequestSaysWhatFlagsItUses(t *testing.T) {
+	t.Parallel()
+	var out, errs bytes.Buffer
+	Main(t.Context(), []string{"master", "--help"}, IO{Out: &out, Err: &errs})
+	for request, flags := range requestFlags() {
+		if _, err := findRequest(request); err != nil {
+			t.Error(err)
+		}
+		for _, name := range flags {
+			if !strings.Contains(out.String(), "\n  --"+name+" ") {
+				t.Errorf("%s: there is no flag --%s", request, name)
+			}
+		}
+	}
+}
+
+func TestDemoNamesItsFaultyPlant(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "plant.yaml")
+	if err := os.WriteFile(file, []byte("version: 1\nx: y\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out, errs bytes.Buffer
+	none := func(string) (string, bool) { return "", false }
+	code := Main(t.Context(), []string{"demo", "--data", dir, "--http-listen", "off"}, IO{Out: &out, Err: &errs, Env: none})
+	if want := "\nbusbar demo: 1 problem in " + file + "\n"; code != exitFailure || !strings.HasSuffix(errs.String(), want) {
+		t.Errorf("exit code %d, errors %q, want the end %q", code, errs.String(), want)
 	}
 }

@@ -126,6 +126,9 @@ func masterFlags(args []string, io IO) (*masterOptions, *masterRequest, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := checkRequestFlags(fs, r.name); err != nil {
+		return nil, nil, err
+	}
 	return o, r, o.set(r, given(fs, "ca"), *ca, *ioa, *group, *freeze, *qrp, *oa)
 }
 
@@ -171,8 +174,15 @@ func (o *masterOptions) set(r *masterRequest, caGiven bool, ca, ioa, group uint,
 		return fmt.Errorf("--qrp: %d, want 0 to 255", qrp)
 	case oa > 255:
 		return fmt.Errorf("--oa: %d, want 0 to 255", oa)
+	case o.count < 0:
+		return fmt.Errorf("--count: %d, want 1 or more, or 0 for no limit", o.count)
 	case o.timeout <= 0:
 		return fmt.Errorf("--timeout: %v, want more than 0", o.timeout)
+	case o.params.T1 <= 0 || o.params.T2 <= 0 || o.params.T3 <= 0: // how long they may be is said by the library
+		return fmt.Errorf("--t1, --t2, --t3: %v, %v, %v, want more than 0", o.params.T1, o.params.T2, o.params.T3)
+	}
+	if err := windows(o.params.K, o.params.W); err != nil {
+		return err
 	}
 	o.ca, o.ioa, o.group, o.freeze, o.qrp, o.oa = uint16(ca), uint32(ioa), uint8(group), frz, uint8(qrp), uint8(oa)
 	return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -77,6 +78,12 @@ func (o *stationOptions) validate() error {
 		return fmt.Errorf("--points: %d, want %d (one of each type) to %d", o.points, len(o.types), asdu.MaxIOA)
 	case !(o.rate >= 0 && o.rate <= 1e7):
 		return fmt.Errorf("--rate: %v, want 0 to 10000000 changes per second", o.rate)
+	}
+	if levels := []string{"trace", "debug", "info", "warn", "error"}; !slices.Contains(levels, o.logLevel) {
+		return fmt.Errorf("--log-level: %q, want one of %s", o.logLevel, strings.Join(levels, ", "))
+	}
+	if err := windows(o.k, o.w); err != nil {
+		return err
 	}
 	if _, _, err := net.SplitHostPort(o.listen); err != nil {
 		return fmt.Errorf("--listen: %q, want host:port such as 127.0.0.1:2404", o.listen)
