@@ -11,8 +11,8 @@ import (
 // the order of the standard's negative answers and has it served.
 func (c *ServerConn) receive(b []byte) error {
 	c.link.count.Requests++
-	if c.responses.octets() > maxResponses || c.requests.waiting() > maxRequests {
-		return violation(TooManyRequests, "%d octets of confirmations and %d answers wait", c.responses.octets(), c.requests.waiting())
+	if waiting := c.requests.waiting() + c.pending; c.responses.octets() > maxResponses || waiting > maxRequests {
+		return violation(TooManyRequests, "%d octets of confirmations and %d answers wait", c.responses.octets(), waiting)
 	}
 	a, err := asdu.Parse(b, c.link.p.Sizes)
 	if err != nil && !errors.Is(err, asdu.ErrCount) && !errors.Is(err, asdu.ErrSequence) {
@@ -66,7 +66,11 @@ func (c *ServerConn) unknown(a *asdu.ASDU) asdu.Cause {
 
 // implements reports whether the server knows the type in control direction.
 func (c *ServerConn) implements(t asdu.TypeID) bool {
-	return processCommand(t) || system(t) && (t != asdu.C_TS_NA_1 || c.srv.cfg.Test104) || t == asdu.C_RD_NA_1
+	if processCommand(t) {
+		s, some := c.session.(CommandTypes)
+		return !some || s.HasCommands(t)
+	}
+	return system(t) && (t != asdu.C_TS_NA_1 || c.srv.cfg.Test104) || t == asdu.C_RD_NA_1
 }
 
 // processCommand reports whether t is a command to the process.
@@ -180,7 +184,14 @@ func (c *ServerConn) command(a *asdu.ASDU, o asdu.Object) {
 		return
 	}
 	deactivate := a.Cause == asdu.Deactivation
-	switch c.session.Command(Command{Object: o, CA: a.CA, OA: a.OA, Type: a.Type, Deactivate: deactivate}) {
+	answer := c.newAnswer(b, !deactivate && !o.Select)
+	verdict := c.session.Command(Command{Object: o, CA: a.CA, OA: a.OA, Type: a.Type, Deactivate: deactivate, Answer: answer})
+	if verdict == Pending {
+		c.pending++
+		return
+	}
+	answer.spend()
+	switch verdict {
 	case Accepted:
 		c.confirm(b, true)
 		// The end is told of what was executed, not of a selection or a cancel.
@@ -189,6 +200,8 @@ func (c *ServerConn) command(a *asdu.ASDU, o asdu.Object) {
 		}
 	case Refused:
 		c.confirm(b, false)
+	case Discarded:
+		c.link.count.Ignored++
 	default:
 		c.mirror(b, asdu.UnknownIOA)
 	}

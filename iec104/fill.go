@@ -162,6 +162,9 @@ func (c *ServerConn) sendAnswers(out []byte) (_ []byte, moved bool) {
 		return out, false
 	}
 	working := c.link.ahead.working
+	if len(c.endings) > 0 && c.dry.Load() && !working {
+		return c.sendRaw(out, c.nextEnding()), true
+	}
 	if len(c.requests.reads) > 0 && c.dry.Load() && !working {
 		return c.sendReading(out), true
 	}

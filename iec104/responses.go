@@ -49,6 +49,7 @@ func (r *responses) next() []byte {
 
 // urgent implements user: it appends the confirmations that wait.
 func (c *ServerConn) urgent(out []byte) []byte {
+	c.takeLate()
 	for c.responses.octets() > 0 && c.link.room(out) {
 		out = c.sendRaw(out, c.responses.next())
 	}

@@ -22,6 +22,8 @@ type ServerConn struct {
 	// It is set before the session is asked, so that no Wake is lost.
 	dry atomic.Bool
 
+	late lateAnswers
+
 	// The rest is guarded by the lock of the link.
 	on        bool // data transfer, as told to the session
 	onSince   time.Time
@@ -30,13 +32,16 @@ type ServerConn struct {
 	work      *work
 	responses responses
 	requests  requests
-	mirrors   float64 // mirrored answers that may be sent, refilled with time
+	pending   int      // commands whose confirmation is to come
+	endings   []ending // terminations that wait for events
+	mirrors   float64  // mirrored answers that may be sent, refilled with time
 	mirrorsAt time.Duration
 }
 
 func newServerConn(s *Server, id uint64, conn net.Conn) *ServerConn {
 	c := &ServerConn{srv: s, id: id, remote: conn.RemoteAddr(), since: time.Now(), mirrors: mirrorBurst}
 	c.onSince = c.since
+	c.late.wake = c.link.signal
 	l := &c.link
 	l.conn = conn
 	l.p = s.cfg.Params
@@ -73,6 +78,7 @@ func (c *ServerConn) serve(ctx context.Context) *LinkError {
 	err = c.link.run()
 	c.link.mu.Lock()
 	c.giveBack()
+	c.late.renew(true)
 	session.Closed(err)
 	c.link.unlock()
 	var le *LinkError
@@ -142,6 +148,8 @@ func (c *ServerConn) transferred(on bool) {
 		// taken stay and are sent first when it starts again.
 		c.responses = responses{}
 		c.requests = requests{}
+		c.late.renew(false)
+		c.pending, c.endings = 0, nil
 		if c.work != nil {
 			c.work.items.clear()
 		}

@@ -77,7 +77,8 @@ type Session interface {
 	Reset(ca uint16, qrp uint8) bool
 
 	// Command takes a command of types 45 … 51 and 58 … 64. The server has
-	// checked type, cause, common address and the number of objects.
+	// checked type, cause, common address and the number of objects, and that
+	// neither T nor P/N is set. See also [CommandTypes].
 	Command(c Command) Verdict
 
 	// Closed is the last call.
@@ -102,14 +103,27 @@ type Command struct {
 	OA         uint8
 	Type       asdu.TypeID
 	Deactivate bool // cause deactivation
+
+	// Answer is for a verdict of Pending; with any other it has no effect.
+	Answer *Answer
 }
 
-// Verdict is the answer of the application to a request.
+// CommandTypes may be implemented by a [Session] whose station does not have
+// commands of every type.
+type CommandTypes interface {
+	// HasCommands reports whether the station has commands of a type. Others are
+	// an unknown type: cause 44.
+	HasCommands(t asdu.TypeID) bool
+}
+
+// Verdict is the answer of the application to a command.
 type Verdict uint8
 
 // The verdicts.
 const (
 	UnknownObject Verdict = iota // cause 47, unknown information object address
 	Refused                      // negative confirmation
-	Accepted                     // positive confirmation
+	Accepted                     // positive confirmation; an execution is terminated at once as well
+	Pending                      // the [Answer] of the command will be used
+	Discarded                    // no answer at all, as for a command that came too late
 )
