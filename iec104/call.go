@@ -112,8 +112,8 @@ func (c *call) mirrors(a *asdu.ASDU) bool {
 		return false
 	}
 	o := a.AppendObjects(objs[:0])
-	return len(o) == 1 && o[0].IOA == c.object.IOA && o[0].Qualifier == c.object.Qualifier &&
-		(c.header.Type != asdu.C_TS_TA_1 || o[0].Value == c.object.Value)
+	return len(o) == 1 && o[0].IOA == c.object.IOA && o[0].Qualifier == c.object.Qualifier && o[0].Select == c.object.Select &&
+		(c.header.Type != asdu.C_TS_TA_1 && !processCommand(c.header.Type) || o[0].Value == c.object.Value)
 }
 
 // confirmed takes a confirmation, termination or refusal.
