@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"busbar/internal/plant"
+	"busbar/internal/point"
 )
 
 // anyKind takes any settings and ends.
@@ -17,11 +18,22 @@ type anyKind struct{}
 func (anyKind) CanSource() bool { return true }
 func (anyKind) CanTarget() bool { return true }
 
+func (anyKind) CanRequest() bool { return true }
+func (anyKind) CanExecute() bool { return true }
+
 func (anyKind) Settings(*plant.Node) (any, []plant.FieldProblem)             { return struct{}{}, nil }
 func (anyKind) Source(*plant.Node, *plant.Point) (any, []plant.FieldProblem) { return struct{}{}, nil }
 
 func (anyKind) Target(*plant.Node, *plant.Point, *plant.Target) (any, []plant.FieldProblem) {
 	return struct{}{}, nil
+}
+
+func (anyKind) Requester(*plant.Node, *plant.Command, *plant.Request) (any, []plant.FieldProblem) {
+	return struct{}{}, nil
+}
+
+func (anyKind) Executor(*plant.Node, *plant.Command) (any, bool, []plant.FieldProblem) {
+	return struct{}{}, false, nil
 }
 
 func (anyKind) Check(*plant.Cross) {}
@@ -30,6 +42,8 @@ type anyKinds struct{}
 
 func (anyKinds) Kind(name string) (plant.Kind, bool) { return anyKind{}, name == "any" }
 func (anyKinds) Names() []string                     { return []string{"any"} }
+
+func (anyKinds) CheckCondition(string, bool, func(string) (point.Type, bool)) string { return "" }
 
 func TestCheck(t *testing.T) {
 	t.Parallel()
@@ -76,7 +90,7 @@ points:
 		{"several files", []string{bad, good}, 1, badOut + goodOut, ""},
 		{"a file that is not there", []string{filepath.Join(dir, "none")}, 1, filepath.Join(dir, "none") + ": cannot be read: no such file or directory\n", ""},
 		{"secrets in a directory", []string{file, "--secrets-dir", dir}, 0,
-			file + ":2:14: connectors.a: warning: is not used by any point\n" + file + ": ok: 1 connector, 0 points, 0 targets, 1 warning\n", ""},
+			file + ":2:14: connectors.a: warning: is not used by any point or command\n" + file + ": ok: 1 connector, 0 points, 0 targets, 1 warning\n", ""},
 		{"no file", nil, 2, "", "busbar check: which plant file? try: busbar check plant.yaml\n"},
 		{"an unknown flag", []string{"--strict", good}, 2, "", "busbar check: flag provided but not defined: -strict\n" + usage},
 		{"help", []string{"--help"}, 0, usage, ""},

@@ -37,6 +37,8 @@ type masterOptions struct {
 	limited bool // --timeout was given: monitor ends then
 	json    bool
 	params  iec104.Params
+
+	operation iec104.Operation // of a command
 }
 
 // masterRequest is one word after the address.
@@ -66,11 +68,18 @@ func masterRequests() []masterRequest {
 			wants: ofType(asdu.C_CS_NA_1), ask: askClock},
 		{name: "test", does: "test command C_TS_TA_1: --ca", wants: ofType(asdu.C_TS_TA_1), ask: askTest},
 		{name: "reset", does: "reset process: --ca, --qrp", wants: ofType(asdu.C_RP_NA_1), ask: askReset},
+		{name: "command", does: "command: --ca, --ioa, --type, --value, --select, --qu or --ql", needsIOA: true,
+			wants: ofOperation, ask: askCommand},
 	}
 }
 
 func ofType(t asdu.TypeID) func(*masterOptions, asdu.Header) bool {
 	return func(_ *masterOptions, h asdu.Header) bool { return h.Type == t }
+}
+
+// ofOperation wants the answers to a command, and return information.
+func ofOperation(o *masterOptions, h asdu.Header) bool {
+	return h.Type == o.operation.Type || h.Cause == asdu.ReturnRemote || h.Cause == asdu.ReturnLocal
 }
 
 func masterCommand(ctx context.Context, args []string, io IO) int {
@@ -106,6 +115,8 @@ func masterFlags(args []string, io IO) (*masterOptions, *masterRequest, error) {
 	freeze := fs.String("freeze", "read", "of counters: read, freeze, freeze-reset or reset")
 	qrp := fs.Uint("qrp", 1, "qualifier of reset: 1 process, 2 time-tagged events that wait")
 	oa := fs.Uint("oa", 0, "originator address")
+	var order commandFlags
+	order.define(fs)
 	fs.IntVar(&o.count, "count", 0, "of monitor: end after so many objects")
 	fs.DurationVar(&o.timeout, "timeout", 10*time.Second, "longest wait for the connection, an answer, or a part of it")
 	fs.BoolVar(&o.json, "json", false, "print information objects as JSON, one per line")
@@ -129,7 +140,11 @@ func masterFlags(args []string, io IO) (*masterOptions, *masterRequest, error) {
 	if err := checkRequestFlags(fs, r.name); err != nil {
 		return nil, nil, err
 	}
-	return o, r, o.set(r, given(fs, "ca"), *ca, *ioa, *group, *freeze, *qrp, *oa)
+	err = o.set(r, given(fs, "ca"), *ca, *ioa, *group, *freeze, *qrp, *oa)
+	if err == nil && r.name == "command" {
+		o.operation, err = order.operation(o.ca, o.ioa)
+	}
+	return o, r, err
 }
 
 func findRequest(name string) (*masterRequest, error) {

@@ -18,6 +18,7 @@ func requestFlags() map[string][]string {
 		"clock":    {"ca"},
 		"test":     {"ca"},
 		"reset":    {"ca", "qrp"},
+		"command":  {"ca", "ioa", "type", "value", "select", "qu", "ql", "no-termination"},
 	}
 }
 

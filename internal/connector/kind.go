@@ -31,6 +31,8 @@ type kindSpec interface {
 	checkSource(source any, p *plant.Point) []Problem
 	checkTarget(target any, p *plant.Point, t *plant.Target) []Problem
 	checkConnector(c *plant.Cross) []Problem
+	requester() *EndSpec
+	executor() *EndSpec
 	listens(settings any) []string
 	dials(settings any) []string
 }
@@ -43,13 +45,14 @@ func Define[S any, F comparable, T any](name string, spec Spec[S, F, T]) Kind {
 		hold = DefaultHold
 	}
 	e := erased[S, F, T]{Spec: spec}
-	var errs [4]error
+	var errs [6]error
 	e.settings, errs[0] = plant.NewDecoder[S]()
 	e.source, errs[1] = plant.NewDecoder[F]()
 	e.target, errs[2] = plant.NewDecoder[T]()
 	if spec.New == nil || !isNone[F]() && spec.Selector == nil {
 		errs[3] = errors.New("New or Selector is missing")
 	}
+	errs[4], errs[5] = spec.Requester.err, spec.Executor.err
 	e.err = errors.Join(errs[:]...)
 	return Kind{name: name, hold: hold, spec: &e}
 }
@@ -120,10 +123,10 @@ func (e *erased[S, F, T]) checkTarget(target any, p *plant.Point, t *plant.Targe
 	return e.CheckTarget(*target.(*T), p, t)
 }
 
+func (e *erased[S, F, T]) requester() *EndSpec { return &e.Requester }
+func (e *erased[S, F, T]) executor() *EndSpec  { return &e.Executor }
+
 func (e *erased[S, F, T]) checkConnector(c *plant.Cross) []Problem {
-	if e.CheckConnector == nil {
-		return nil
-	}
 	var sources []End[F]
 	var targets []End[T]
 	for _, end := range c.Ends {
@@ -133,7 +136,22 @@ func (e *erased[S, F, T]) checkConnector(c *plant.Cross) []Problem {
 			sources = append(sources, End[F]{end: end, cross: c, Point: end.Point.ID, End: end.Point.From.End.(*F)})
 		}
 	}
-	return e.CheckConnector(*c.Connector.Settings.(*S), sources, targets)
+	var problems []Problem
+	if e.CheckConnector != nil {
+		problems = e.CheckConnector(*c.Connector.Settings.(*S), sources, targets)
+	}
+	if e.CheckCommands != nil && len(c.Commands) > 0 {
+		problems = append(problems, e.CheckCommands(*c.Connector.Settings.(*S), targets, orderEnds(c))...)
+	}
+	return problems
+}
+
+func orderEnds(c *plant.Cross) []OrderEnd {
+	ends := make([]OrderEnd, len(c.Commands))
+	for i, end := range c.Commands {
+		ends[i] = OrderEnd{Command: end.Command, Executes: end.Request() == nil, End: end.Decoded(), end: end, cross: c}
+	}
+	return ends
 }
 
 func (e *erased[S, F, T]) listens(settings any) []string {

@@ -63,3 +63,27 @@ func (e End[E]) Faultf(path, format string, args ...any) Problem {
 func (e End[E]) Warnf(path, format string, args ...any) Problem {
 	return Problem{Path: path, Text: fmt.Sprintf(format, args...), Warning: true, end: &e.end}
 }
+
+// OrderEnd is one end of a command at a connector, for [Spec.CheckCommands].
+type OrderEnd struct {
+	Command  *plant.Command
+	Executes bool // the end of the executor; otherwise one of a requester
+	End      any  // pointer to the Requester or Executor struct of the kind
+
+	end   plant.End
+	cross *plant.Cross
+}
+
+// Line returns the line of this end in the plant file, to be named in a problem
+// of another one.
+func (e OrderEnd) Line() int { return e.cross.Line(e.end) }
+
+// Faultf returns a problem of the key at path of this end.
+func (e OrderEnd) Faultf(path, format string, args ...any) Problem {
+	return Problem{Path: path, Text: fmt.Sprintf(format, args...), end: &e.end}
+}
+
+// Warnf returns a warning about the key at path of this end.
+func (e OrderEnd) Warnf(path, format string, args ...any) Problem {
+	return Problem{Path: path, Text: fmt.Sprintf(format, args...), Warning: true, end: &e.end}
+}

@@ -48,6 +48,14 @@ func (r *Registry) Kind(name string) (plant.Kind, bool) {
 	return plantKind{Kind: k, registry: r}, true
 }
 
+// CheckCondition implements [plant.Kinds].
+func (r *Registry) CheckCondition(source string, requester bool, typeOf func(id string) (point.Type, bool)) string {
+	if _, err := mapping.CompileCondition(source, requester, typeOf); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
 // plantKind is a kind as the plant sees it.
 type plantKind struct {
 	Kind
@@ -59,6 +67,12 @@ func (k plantKind) CanSource() bool { return k.spec.canSource() }
 
 // CanTarget implements [plant.Kind].
 func (k plantKind) CanTarget() bool { return k.spec.canTarget() }
+
+// CanRequest implements [plant.Kind].
+func (k plantKind) CanRequest() bool { return k.spec.requester().exists() }
+
+// CanExecute implements [plant.Kind].
+func (k plantKind) CanExecute() bool { return k.spec.executor().exists() }
 
 // Settings implements [plant.Kind].
 func (k plantKind) Settings(n *plant.Node) (any, []plant.FieldProblem) {
@@ -87,6 +101,35 @@ func (k plantKind) Target(n *plant.Node, p *plant.Point, t *plant.Target) (any, 
 	return v, faultsOf(k.targetProblems(v, p, t))
 }
 
+// Requester implements [plant.Kind].
+func (k plantKind) Requester(n *plant.Node, c *plant.Command, _ *plant.Request) (any, []plant.FieldProblem) {
+	return decodeEnd(k.spec.requester(), n, c)
+}
+
+// Executor implements [plant.Kind].
+func (k plantKind) Executor(n *plant.Node, c *plant.Command) (end any, replies bool, faults []plant.FieldProblem) {
+	s := k.spec.executor()
+	end, faults = decodeEnd(s, n, c)
+	return end, len(faults) == 0 && s.replies != nil && s.replies(end), faults
+}
+
+func decodeEnd(s *EndSpec, n *plant.Node, c *plant.Command) (any, []plant.FieldProblem) {
+	v, faults := s.decode(n)
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	return v, faultsOf(s.problems(v, c))
+}
+
+// commandProblems returns what a kind has to say about the end of a command.
+func (k plantKind) commandProblems(e plant.End) []Problem {
+	s := k.spec.executor()
+	if e.Request() != nil {
+		s = k.spec.requester()
+	}
+	return s.problems(e.Decoded(), e.Command)
+}
+
 // Check implements [plant.Kind].
 func (k plantKind) Check(c *plant.Cross) {
 	problems := warnings(validate(c.Connector.Settings), nil)
@@ -96,6 +139,9 @@ func (k plantKind) Check(c *plant.Cross) {
 		} else {
 			problems = append(problems, warnings(k.sourceProblems(end.Point.From.End, end.Point), &end)...)
 		}
+	}
+	for _, end := range c.Commands {
+		problems = append(problems, warnings(k.commandProblems(end), &end)...)
 	}
 	problems = append(problems, k.spec.checkConnector(c)...)
 	problems = append(problems, k.registry.checkAddresses(c)...)

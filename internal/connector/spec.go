@@ -50,6 +50,14 @@ type Spec[S any, F comparable, T any] struct {
 	// everything else is in order. Optional.
 	CheckConnector func(settings S, sources []End[F], targets []End[T]) []Problem
 
+	// Requester and Executor are the ends of commands: where they are requested,
+	// and what carries them out. The zero values where the kind has none.
+	Requester, Executor EndSpec
+
+	// CheckCommands is CheckConnector for the ends of commands; targets are those
+	// of points, whose addresses they may share. Optional.
+	CheckCommands func(settings S, targets []End[T], commands []OrderEnd) []Problem
+
 	// Hold is how long the source may be away before its points become not
 	// topical, where a point does not say it. Default 2 s.
 	Hold time.Duration

@@ -7,15 +7,15 @@ import (
 
 // check has the kinds look at their connectors together with all ends.
 func (d *decoding) check(root *Node) {
-	ends := d.ends()
+	ends, commands := d.ends(), d.commandEnds()
 	find := d.finder(root)
 	for i := range d.plant.Connectors {
 		c := &d.plant.Connectors[i]
 		entry := d.connectors[c.ID]
 		if !entry.used {
-			d.warn(Key("connectors", c.ID), entry.field, "is not used by any point")
+			d.warn(Key("connectors", c.ID), entry.field, "is not used by any point or command")
 		}
-		cross := Cross{Plant: d.plant, Connector: c, Ends: ends[c.ID], find: find}
+		cross := Cross{Plant: d.plant, Connector: c, Ends: ends[c.ID], Commands: commands[c.ID], find: find}
 		entry.kind.Check(&cross)
 		d.problems = append(d.problems, d.located(cross.problems, find)...)
 		d.warnings = append(d.warnings, d.located(cross.warnings, find)...)
@@ -30,36 +30,55 @@ func (d *decoding) ends() map[string][]End {
 		i, _ := slices.BinarySearchFunc(d.plant.Points, id, func(p Point, id string) int { return cmp.Compare(p.ID, id) })
 		p := &d.plant.Points[i]
 		if p.From != nil && p.From.End != nil {
-			ends[p.From.Connector] = append(ends[p.From.Connector], End{p, -1})
+			ends[p.From.Connector] = append(ends[p.From.Connector], End{Point: p, Place: -1})
 		}
 		for k := range p.To {
 			if t := &p.To[k]; t.End != nil {
-				ends[t.Connector] = append(ends[t.Connector], End{p, k})
+				ends[t.Connector] = append(ends[t.Connector], End{Point: p, Place: k})
 			}
 		}
 	}
 	return ends
 }
 
-// finder returns a function that finds the position of a path from the root.
-// It makes an index of the points when it is first called, because a search
-// for each of many problems would take too long.
-func (d *decoding) finder(root *Node) func(path string) (line, col int32) {
-	whole := &Field{Line: root.Line, Col: root.Col, Value: root}
-	var points map[string]*Field
-	return func(path string) (line, col int32) {
-		t := parsePath(path)
-		if len(t) < 2 || t[0].key != "points" {
-			return whole.find(t)
-		}
-		if points == nil {
-			all := root.Get("points").Fields
-			points = make(map[string]*Field, len(all))
-			for i := range all {
-				points[all[i].Key] = &all[i]
+// commandEnds is ends for those of commands, which are still in order of the file.
+func (d *decoding) commandEnds() map[string][]End {
+	ends := map[string][]End{}
+	for i := range d.plant.Commands {
+		c := &d.plant.Commands[i]
+		for k := range c.From {
+			if r := &c.From[k]; r.End != nil {
+				ends[r.Connector] = append(ends[r.Connector], End{Command: c, Place: k})
 			}
 		}
-		if f := points[t[1].key]; f != nil {
+		if c.To != nil && c.To.End != nil {
+			ends[c.To.Connector] = append(ends[c.To.Connector], End{Command: c, Place: -1})
+		}
+	}
+	return ends
+}
+
+// finder returns a function that finds the position of a path from the root.
+// It makes an index of points or commands when it is first asked for one, because
+// a search for each of many problems would take too long.
+func (d *decoding) finder(root *Node) func(path string) (line, col int32) {
+	whole := &Field{Line: root.Line, Col: root.Col, Value: root}
+	indexes := map[string]map[string]*Field{}
+	return func(path string) (line, col int32) {
+		t := parsePath(path)
+		if len(t) < 2 || t[0].key != "points" && t[0].key != "commands" {
+			return whole.find(t)
+		}
+		index := indexes[t[0].key]
+		if index == nil {
+			all := root.Get(t[0].key).Fields
+			index = make(map[string]*Field, len(all))
+			for i := range all {
+				index[all[i].Key] = &all[i]
+			}
+			indexes[t[0].key] = index
+		}
+		if f := index[t[1].key]; f != nil {
 			return f.find(t[2:])
 		}
 		return root.Line, root.Col

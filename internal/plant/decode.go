@@ -17,6 +17,7 @@ type decoding struct {
 	connectors map[string]*connectorEntry
 	expected   []string // ids of connectors, in order of the file
 	points     []string // ids of points, in order of the file
+	commands   []*Field // as in the plant
 	problems   Problems
 	warnings   Problems
 }
@@ -67,7 +68,7 @@ type fileKeys struct {
 	Version    version `json:"version" required:"true" doc:"version: 1"`
 	Connectors *Node   `json:"connectors"`
 	Points     *Node   `json:"points"`
-	Commands   Later   `json:"commands"`
+	Commands   *Node   `json:"commands"`
 	Templates  Later   `json:"templates"`
 }
 
@@ -93,7 +94,12 @@ func (d *decoding) file(root *Node) {
 		d.each(f, d.point)
 	}
 	d.sort()
+	if f := root.field("commands"); f != nil {
+		d.each(f, d.command)
+	}
+	d.references()
 	d.check(root)
+	slices.SortFunc(d.plant.Commands, func(a, b Command) int { return cmp.Compare(a.ID, b.ID) })
 }
 
 // each calls decode for every entry of a map that may be left empty.

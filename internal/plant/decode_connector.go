@@ -82,9 +82,26 @@ func (d *decoding) resolve(path string, f *Field, own *Node) *Node {
 	return resolved
 }
 
-// end looks up the connector that an end names. It reports what is wrong and
-// returns nil if the keys of the kind cannot be decoded.
+// end looks up the connector that an end of a point names. It reports what is
+// wrong and returns nil if the keys of the kind cannot be decoded.
 func (d *decoding) end(path string, f *Field, id string, source bool) *connectorEntry {
+	entry := d.named(path, f, id)
+	switch {
+	case entry == nil:
+		return nil
+	case source && !entry.kind.CanSource():
+		d.report(path, f, FieldProblem{Path: "connector", Text: "points cannot come from a connector of kind " + entry.connector.Kind + ", want another one or this one in `to`"})
+		return nil
+	case !source && !entry.kind.CanTarget():
+		d.report(path, f, FieldProblem{Path: "connector", Text: "points cannot go to a connector of kind " + entry.connector.Kind + ", want another one or this one in `from`"})
+		return nil
+	}
+	return entry
+}
+
+// named looks up the connector that an end names. It reports what is wrong and
+// returns nil if the connector or its kind is not known.
+func (d *decoding) named(path string, f *Field, id string) *connectorEntry {
 	entry := d.connectors[id]
 	if entry == nil && f.Value.Get("connector") == nil {
 		return nil // reported as missing
@@ -94,15 +111,8 @@ func (d *decoding) end(path string, f *Field, id string, source bool) *connector
 		return nil
 	}
 	entry.used = true
-	switch {
-	case entry.kind == nil:
+	if entry.kind == nil {
 		return nil // reported at the connector
-	case source && !entry.kind.CanSource():
-		d.report(path, f, FieldProblem{Path: "connector", Text: "points cannot come from a connector of kind " + entry.connector.Kind + ", want another one or this one in `to`"})
-		return nil
-	case !source && !entry.kind.CanTarget():
-		d.report(path, f, FieldProblem{Path: "connector", Text: "points cannot go to a connector of kind " + entry.connector.Kind + ", want another one or this one in `from`"})
-		return nil
 	}
 	return entry
 }

@@ -11,6 +11,7 @@ import (
 type Changes struct {
 	Connectors ConnectorChanges
 	Points     PointChanges
+	Commands   CommandChanges
 }
 
 // ConnectorChanges are the differences between the connectors of two plants. A
@@ -19,11 +20,18 @@ type ConnectorChanges struct {
 	Added   []string
 	Removed []string
 	Changed []string // kind or settings differ: it must be started anew
-	Points  []string // only points that come from it or go to it differ
+	Points  []string // only points or commands that come from it or go to it differ
 }
 
 // PointChanges are the differences between the points of two plants.
 type PointChanges struct {
+	Added   []string
+	Removed []string
+	Changed []string // anything but the id differs
+}
+
+// CommandChanges are the differences between the commands of two plants.
+type CommandChanges struct {
 	Added   []string
 	Removed []string
 	Changed []string // anything but the id differs
@@ -53,6 +61,10 @@ func Diff(before, after *Plant) Changes {
 		func(p *Point) string { return p.ID },
 		func(a, b *Point) bool { return reflect.DeepEqual(a, b) },
 		func(p *Point) { p.touch(touched) })
+	c.Commands.Added, c.Commands.Removed, c.Commands.Changed = difference(before.Commands, after.Commands,
+		func(c *Command) string { return c.ID },
+		func(a, b *Command) bool { return reflect.DeepEqual(a, b) },
+		func(c *Command) { c.touch(touched) })
 	for _, list := range [][]string{c.Connectors.Added, c.Connectors.Removed, c.Connectors.Changed} {
 		for _, id := range list {
 			delete(touched, id)
@@ -70,6 +82,14 @@ func (p *Point) touch(connectors map[string]bool) {
 	for i := range p.To {
 		connectors[p.To[i].Connector] = true
 	}
+}
+
+// touch notes the connectors of the command's ends.
+func (c *Command) touch(connectors map[string]bool) {
+	for i := range c.From {
+		connectors[c.From[i].Connector] = true
+	}
+	connectors[c.To.Connector] = true
 }
 
 // difference walks two lists in order of id side by side. Every entry that

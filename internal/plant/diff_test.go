@@ -93,3 +93,42 @@ func TestDiffSeesEveryField(t *testing.T) {
 		}
 	}
 }
+
+func TestDiffSeesCommands(t *testing.T) {
+	t.Parallel()
+	const file = "version: 1\nconnectors: {a: {kind: mqtt, url: mqtt://a}, b: {kind: iec104-server, listen: x}}\npoints: {p: {type: float}}\ncommands:\n"
+	const end = "{connector: b, ca: 1, ioa: 1, as: C_SE_NC_1}"
+	const ends = "from: [" + end + "], to: {connector: a, topic: t, payload: x}"
+	before := mustDecode(t, "f.yaml", file+"  c: {type: float, "+ends+"}")
+	touched := []string{"a", "b"}
+	tests := []struct {
+		name, after string
+		want        plant.CommandChanges
+	}{
+		{"added", "  c: {type: float, " + ends + "}\n  d: {type: float, from: [{connector: b, ca: 1, ioa: 2, as: C_SE_NC_1}], to: {connector: a, topic: t, payload: x}}",
+			plant.CommandChanges{Added: []string{"d"}}},
+		{"removed", "", plant.CommandChanges{Removed: []string{"c"}}},
+		{"type", "  c: {type: int, " + ends + "}", plant.CommandChanges{Changed: []string{"c"}}},
+		{"name", "  c: {type: float, name: n, " + ends + "}", plant.CommandChanges{Changed: []string{"c"}}},
+		{"range", "  c: {type: float, range: {low: 0, high: 1}, " + ends + "}", plant.CommandChanges{Changed: []string{"c"}}},
+		{"qualifiers", "  c: {type: float, qualifiers: [1], " + ends + "}", plant.CommandChanges{Changed: []string{"c"}}},
+		{"feedback", "  c: {type: float, feedback: p, " + ends + "}", plant.CommandChanges{Changed: []string{"c"}}},
+		{"interlock", "  c: {type: float, interlock: point(\"p\"), " + ends + "}", plant.CommandChanges{Changed: []string{"c"}}},
+		{"timeout", "  c: {type: float, timeout: 1s, " + ends + "}", plant.CommandChanges{Changed: []string{"c"}}},
+		{"mode", "  c: {type: float, from: [{connector: b, mode: both, ca: 1, ioa: 1, as: C_SE_NC_1}], to: {connector: a, topic: t, payload: x}}",
+			plant.CommandChanges{Changed: []string{"c"}}},
+		{"executor", "  c: {type: float, from: [" + end + "], to: {connector: a, topic: t, payload: y}}", plant.CommandChanges{Changed: []string{"c"}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got := plant.Diff(before, mustDecode(t, "f.yaml", file+tt.after))
+			if diff := cmp.Diff(tt.want, got.Commands); diff != "" {
+				t.Errorf("commands (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(touched, got.Connectors.Points); diff != "" || got.None() {
+				t.Errorf("connectors (-want +got):\n%s, None() = %t", diff, got.None())
+			}
+		})
+	}
+}

@@ -17,12 +17,12 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	var keys []string
-	for _, keyed := range []any{fileKeys{}, connectorKeys{}, pointKeys{}, sourceKeys{}, targetKeys{}} {
+	for _, keyed := range []any{fileKeys{}, connectorKeys{}, pointKeys{}, sourceKeys{}, targetKeys{}, commandKeys{}, requestKeys{}, executionKeys{}} {
 		for f := range reflect.TypeOf(keyed).Fields() {
 			keys = append(keys, f.Tag.Get("json"))
 		}
 	}
-	for _, g := range []generic{connectorGeneric(), sourceGeneric(), targetGeneric()} {
+	for _, g := range []generic{connectorGeneric(), sourceGeneric(), targetGeneric(), requestGeneric(), executionGeneric()} {
 		keys = append(append(keys, g.keys...), g.later...)
 	}
 	for _, key := range keys {
@@ -44,6 +44,8 @@ func TestGenericKeysAreThoseThatAreDecoded(t *testing.T) {
 		{"connector", connectorGeneric().keys, connectorKeys{}},
 		{"source", sourceGeneric().keys, sourceKeys{}},
 		{"target", targetGeneric().keys, targetKeys{}},
+		{"request", requestGeneric().keys, requestKeys{}},
+		{"execution", executionGeneric().keys, executionKeys{}},
 	} {
 		var want []string
 		for f := range reflect.TypeOf(tt.keyed).Fields() {

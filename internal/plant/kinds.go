@@ -1,11 +1,18 @@
 package plant
 
+import "busbar/internal/point"
+
 // Kinds are the kinds of connectors that a plant may use.
 type Kinds interface {
 	// Kind returns the kind with the given name.
 	Kind(name string) (Kind, bool)
 	// Names returns the names of all kinds, ascending.
 	Names() []string
+	// CheckCondition returns what is wrong with an expression over points, or
+	// over points and the requester of an order, and what is wanted; empty if
+	// nothing is. typeOf returns the type of a point, zero if it is not known,
+	// and false if there is no such point.
+	CheckCondition(source string, requester bool, typeOf func(id string) (point.Type, bool)) string
 }
 
 // Kind is what the plant needs to know of a kind of connectors. Its methods
@@ -18,6 +25,11 @@ type Kind interface {
 	CanSource() bool
 	// CanTarget reports whether points may name a connector of this kind in `to`.
 	CanTarget() bool
+
+	// CanRequest reports whether commands may name a connector of this kind in `from`.
+	CanRequest() bool
+	// CanExecute reports whether commands may name a connector of this kind in `to`.
+	CanExecute() bool
 
 	// Settings decodes the keys of a connector other than `kind`. References
 	// to secrets are already resolved.
@@ -34,43 +46,77 @@ type Kind interface {
 	// Type of 0 was reported already.
 	Target(n *Node, p *Point, t *Target) (any, []FieldProblem)
 
+	// Requester decodes the keys of one entry of the `from` of a command that
+	// are not generic, and checks that the type of the command can be carried.
+	// c and r have their generic keys decoded; what was wrong there is at its zero value.
+	Requester(n *Node, c *Command, r *Request) (any, []FieldProblem)
+
+	// Executor decodes the keys of the `to` of a command that are not generic.
+	// It tells whether the end defines a reply.
+	Executor(n *Node, c *Command) (end any, replies bool, faults []FieldProblem)
+
 	// Check looks at one connector of this kind together with all its ends. It
 	// is called once the whole file was decoded, with what had no fault.
 	Check(c *Cross)
 }
 
-// End names one end of a point at a connector.
+// End names one end of a point or a command at a connector.
 type End struct {
-	Point *Point
-	Place int // index in Point.To; −1 is Point.From
+	Point   *Point   // nil: it is one of Command
+	Command *Command // nil: it is one of Point
+	// Place is the index in Point.To, −1 for Point.From; the index in
+	// Command.From, −1 for Command.To.
+	Place int
 }
 
-// Target returns the entry of `to`, nil if the end is a source.
+// Target returns the entry of `to` of a point, nil if the end is another.
 func (e End) Target() *Target {
-	if e.Place < 0 {
+	if e.Point == nil || e.Place < 0 {
 		return nil
 	}
 	return &e.Point.To[e.Place]
 }
 
+// Request returns the entry of `from` of a command, nil if the end is another.
+func (e End) Request() *Request {
+	if e.Command == nil || e.Place < 0 {
+		return nil
+	}
+	return &e.Command.From[e.Place]
+}
+
+// Decoded returns what the kind made of the end of a command.
+func (e End) Decoded() any {
+	if r := e.Request(); r != nil {
+		return r.End
+	}
+	return e.Command.To.End
+}
+
 // path returns the path of the end from the root of the file.
 func (e End) path() string {
-	p := Key("points", e.Point.ID)
-	if e.Place < 0 {
-		return p + ".from"
+	switch {
+	case e.Command != nil && e.Place < 0:
+		return Key("commands", e.Command.ID) + ".to"
+	case e.Command != nil:
+		return Item(Key("commands", e.Command.ID)+".from", e.Place)
+	case e.Place < 0:
+		return Key("points", e.Point.ID) + ".from"
+	default:
+		return Item(Key("points", e.Point.ID)+".to", e.Place)
 	}
-	return Item(p+".to", e.Place)
 }
 
 // Cross is one connector with all its ends in the decoded plant. A kind reports
 // faults and warnings through its methods.
 type Cross struct {
 	// Plant holds the connectors that were decoded without a fault, and all
-	// points; ends with a fault, and those of points without a known type, have
-	// an End of nil.
+	// points and commands; ends with a fault, and those of points and commands
+	// without a known type, have an End of nil.
 	Plant     *Plant
 	Connector *Connector
-	Ends      []End // those without a fault, in order of the file
+	Ends      []End // those of points without a fault, in order of the file
+	Commands  []End // those of commands without a fault, in order of the file
 
 	find     func(path string) (line, col int32)
 	problems []located

@@ -11,8 +11,9 @@ import (
 	"busbar/internal/point"
 )
 
-// The kinds below stand in for those of connectors: "mqtt" is a source,
-// "iec104-server" a target whose addresses occur once, "mute" neither.
+// The kinds below stand in for those of connectors: "mqtt" is a source and
+// executor, "iec104-server" a target and requester whose addresses occur once,
+// "mute" nothing.
 
 type mqttSettings struct {
 	URL      string            `json:"url" required:"true"`
@@ -31,6 +32,25 @@ type tlsSettings struct {
 
 type mqttSource struct {
 	Topic string `json:"topic" required:"true" min:"1"`
+}
+
+type mqttExecutor struct {
+	Topic   string     `json:"topic" required:"true" min:"1"`
+	Payload string     `json:"payload" required:"true"`
+	Reply   *mqttReply `json:"reply"`
+}
+
+type mqttReply struct {
+	Topic   string        `json:"topic" required:"true"`
+	ID      string        `json:"id"`
+	OK      string        `json:"ok"`
+	Timeout time.Duration `json:"timeout"`
+}
+
+type serverRequester struct {
+	CA  uint16 `json:"ca" required:"true" min:"1" max:"65534"`
+	IOA ioa    `json:"ioa" required:"true"`
+	As  string `json:"as" required:"true" enum:"C_SC_NA_1,C_DC_NA_1,C_SE_NC_1,C_BO_NA_1"`
 }
 
 type serverSettings struct {
@@ -75,6 +95,8 @@ func (a *ioa) UnmarshalNode(n *plant.Node) error {
 
 type fakeKind struct {
 	source, target bool
+	requests       func(*plant.Node) (any, []plant.FieldProblem) // nil: the kind has no such ends
+	executes       func(*plant.Node) (any, []plant.FieldProblem)
 	settings       func(*plant.Node) (any, []plant.FieldProblem)
 	from           func(*plant.Node) (any, []plant.FieldProblem)
 	to             func(*plant.Node) (any, []plant.FieldProblem)
@@ -98,6 +120,23 @@ func (k fakeKind) Target(n *plant.Node, p *plant.Point, _ *plant.Target) (any, [
 	return end, faults
 }
 
+func (k fakeKind) CanRequest() bool { return k.requests != nil }
+func (k fakeKind) CanExecute() bool { return k.executes != nil }
+
+func (k fakeKind) Requester(n *plant.Node, c *plant.Command, r *plant.Request) (any, []plant.FieldProblem) {
+	end, faults := k.requests(n)
+	if c.Type == point.Bits && r.Select {
+		faults = append(faults, plant.FieldProblem{Text: "bits cannot be selected, want mode: direct"})
+	}
+	return end, faults
+}
+
+func (k fakeKind) Executor(n *plant.Node, _ *plant.Command) (any, bool, []plant.FieldProblem) {
+	end, faults := k.executes(n)
+	e, ok := end.(*mqttExecutor)
+	return end, ok && e.Reply != nil, faults
+}
+
 func (k fakeKind) Check(c *plant.Cross) {
 	if k.check != nil {
 		k.check(c)
@@ -109,6 +148,19 @@ type fakeKinds map[string]fakeKind
 func (k fakeKinds) Kind(name string) (plant.Kind, bool) {
 	kind, ok := k[name]
 	return kind, ok
+}
+
+// CheckCondition takes what begins with point("id") for a condition.
+func (k fakeKinds) CheckCondition(source string, _ bool, typeOf func(string) (point.Type, bool)) string {
+	rest, ok := strings.CutPrefix(source, `point("`)
+	id, _, closed := strings.Cut(rest, `")`)
+	if !ok || !closed {
+		return "is no condition"
+	}
+	if _, ok := typeOf(id); !ok {
+		return "there is no point " + id
+	}
+	return ""
 }
 
 func (k fakeKinds) Names() []string { return []string{"iec104-server", "mqtt", "mute"} }
@@ -135,6 +187,7 @@ func kinds(tb testing.TB) plant.Kinds {
 	return fakeKinds{
 		"mqtt": {
 			source: true, settings: decodeOver(tb, mqttSettings{QoS: 1}), from: decodeOver(tb, mqttSource{}), to: none,
+			executes: decodeOver(tb, mqttExecutor{}),
 			check: func(c *plant.Cross) {
 				s := c.Connector.Settings.(*mqttSettings)
 				if !strings.Contains(s.URL, "://") {
@@ -145,8 +198,9 @@ func kinds(tb testing.TB) plant.Kinds {
 				}
 			},
 		},
-		"iec104-server": {target: true, settings: decodeOver(tb, server), from: none, to: decodeOver(tb, serverTarget{}), check: checkAddresses},
-		"mute":          {settings: none, from: none, to: none},
+		"iec104-server": {target: true, settings: decodeOver(tb, server), from: none, to: decodeOver(tb, serverTarget{}), check: checkAddresses,
+			requests: decodeOver(tb, serverRequester{})},
+		"mute": {settings: none, from: none, to: none},
 	}
 }
 
@@ -156,16 +210,26 @@ func checkAddresses(c *plant.Cross) {
 		ioa ioa
 	}
 	seen := map[address]plant.End{}
+	once := func(end plant.End, a address) {
+		if first, ok := seen[a]; ok {
+			c.EndProblem(end, "ioa", fmt.Sprintf("occurs twice, first in line %d", c.Line(first)))
+			return
+		}
+		seen[a] = end
+	}
 	for _, end := range c.Ends {
 		t := end.Target().End.(*serverTarget)
 		if t.IOA == 666 {
 			c.EndWarn(end, "ioa", "is unusual")
 		}
-		a := address{t.CA, t.IOA}
-		if first, ok := seen[a]; ok {
-			c.EndProblem(end, "ioa", fmt.Sprintf("occurs twice, first in line %d", c.Line(first)))
-			continue
+		once(end, address{t.CA, t.IOA})
+	}
+	clear(seen)
+	for _, end := range c.Commands {
+		r := end.Request().End.(*serverRequester)
+		if r.IOA == 666 {
+			c.EndWarn(end, "ioa", "is unusual")
 		}
-		seen[a] = end
+		once(end, address{r.CA, r.IOA})
 	}
 }

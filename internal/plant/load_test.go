@@ -156,7 +156,7 @@ points:
 `)
 	want := []string{
 		"f.yaml:3:24: connectors.a.url: is not encrypted",
-		"f.yaml:5:3: connectors.unused: is not used by any point",
+		"f.yaml:5:3: connectors.unused: is not used by any point or command",
 		"f.yaml:7:3: points.p/alone: has no source and no target",
 		"f.yaml:8:3: points.p/no-source: has no source, so it will never have a value",
 		"f.yaml:10:37: points.p/no-source.to[0].ioa: is unusual",

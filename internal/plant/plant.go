@@ -1,5 +1,5 @@
-// Package plant is the plant configuration: connectors and points, strictly
-// decoded from YAML or JSON with the position of every fault.
+// Package plant is the plant configuration: connectors, points and
+// commands, strictly decoded from YAML or JSON with the position of every fault.
 package plant
 
 import (
@@ -12,6 +12,7 @@ import (
 type Plant struct {
 	Connectors []Connector // in order of id
 	Points     []Point     // in order of id
+	Commands   []Command   // in order of id
 	Warnings   []Problem   // what is right but may not be meant, in order of position
 }
 

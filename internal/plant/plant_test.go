@@ -100,6 +100,66 @@ func TestEveryGenericKeyIsDecoded(t *testing.T) {
 	}
 }
 
+func TestCommandsAreDecoded(t *testing.T) {
+	t.Parallel()
+	got := mustDecode(t, "commands.good.yaml", readFile(t, "commands.good.yaml")).Commands
+	want := []plant.Command{
+		{
+			ID: "ons4711/p/set", Type: point.Float, Name: "Set point", Description: "of the active power", Unit: "kW",
+			Range: &plant.Range{Low: 0, High: 100}, Qualifiers: []uint8{0, 3}, Confirm: plant.ConfirmAccepted, Terminate: plant.TerminateNone,
+			Interlock: `point("ons4711/q0/position")`, Authority: `point("ons4711/authority")`, Local: "ons4711/local",
+			Timeout: 3 * time.Second, SelectTimeout: 20 * time.Second, FeedbackTimeout: 30 * time.Second,
+			From: []plant.Request{
+				{Connector: "scada", Direct: true, Select: true, End: &serverRequester{CA: 225, IOA: 5001, As: "C_SE_NC_1"}},
+				{Connector: "centre", Direct: true, End: &serverRequester{CA: 1, IOA: 1, As: "C_SE_NC_1"}},
+			},
+			To: &plant.Execution{Connector: "sensors", End: &mqttExecutor{Topic: "p/set", Payload: "{{.Value}}"}},
+		},
+		{
+			ID: "ons4711/q0/switch", Type: point.Double, Qualifiers: []uint8{0}, Confirm: plant.ConfirmReplied, Terminate: plant.TerminateFeedback,
+			Feedback: "ons4711/q0/position", Timeout: 10 * time.Second, SelectTimeout: 10 * time.Second, FeedbackTimeout: 30 * time.Second,
+			From: []plant.Request{{Connector: "scada", Select: true, End: &serverRequester{CA: 225, IOA: 5000, As: "C_DC_NA_1"}}},
+			To: &plant.Execution{Connector: "sensors", Replies: true, End: &mqttExecutor{
+				Topic: "ons/4711/q0/set", Payload: `{"to":"{{.Value}}","id":"{{.ID}}"}`,
+				Reply: &mqttReply{Topic: "ons/4711/q0/set/reply", ID: "id", OK: `result == "ok"`, Timeout: 5 * time.Second},
+			}},
+		},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("commands (-want +got):\n%s", diff)
+	}
+}
+
+// TestPoliciesOfACommand checks the defaults of confirm and terminate.
+func TestPoliciesOfACommand(t *testing.T) {
+	t.Parallel()
+	const (
+		file  = "version: 1\nconnectors: {a: {kind: mqtt, url: mqtt://a}, b: {kind: iec104-server, listen: x}}\npoints: {p: {type: single}}\n"
+		begin = "commands: {c: {type: single, from: [{connector: b, ca: 1, ioa: 1, as: C_SC_NA_1}], to: {connector: a, topic: t, payload: x"
+		reply = ", reply: {topic: r}"
+	)
+	tests := []struct {
+		name, rest string
+		confirm    plant.Confirm
+		terminate  plant.Terminate
+	}{
+		{"nothing", "}", plant.ConfirmAccepted, plant.TerminateNone},
+		{"reply", reply + "}", plant.ConfirmReplied, plant.TerminateNone},
+		{"reply that only terminates", reply + "}, confirm: accepted, terminate: replied", plant.ConfirmAccepted, plant.TerminateReplied},
+		{"feedback", "}, feedback: p", plant.ConfirmAccepted, plant.TerminateFeedback},
+		{"feedback that only is shown", "}, feedback: p, terminate: none", plant.ConfirmAccepted, plant.TerminateNone},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c := mustDecode(t, "f.yaml", file+begin+tt.rest+"}}").Commands[0]
+			if c.Confirm != tt.confirm || c.Terminate != tt.terminate {
+				t.Errorf("confirm %d, terminate %d, want %d, %d", c.Confirm, c.Terminate, tt.confirm, tt.terminate)
+			}
+		})
+	}
+}
+
 func TestJSONAndYAMLGiveTheSamePlant(t *testing.T) {
 	t.Parallel()
 	text := readFile(t, "example.json")

@@ -97,7 +97,7 @@ func TestJSONSyntax(t *testing.T) {
 		{`{"version":1e+5x}`, `f.json:1:12: version: not JSON: found '1', want a value`},
 		{`{"version":NaN}`, `f.json:1:12: version: not JSON: found 'N', want a value`},
 		{`{"version":1.5e-3}`, `f.json:1:12: version: is 1.5e-3, want 1`},
-		{"\ufeff{\n\t\"ä\": 1, \"version\": true}", `f.json:2:2: "ä": unknown key, want one of connectors, points, version`},
+		{"\ufeff{\n\t\"ä\": 1, \"version\": true}", `f.json:2:2: "ä": unknown key, want one of commands, connectors, points, version`},
 	}
 	for _, tt := range tests {
 		_, problems := plant.Decode("f.json", []byte(tt.text), kinds(t), plant.Options{})
