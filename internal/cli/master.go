@@ -88,12 +88,12 @@ func masterCommand(ctx context.Context, args []string, io IO) int {
 		return fail(io, "master", err, exitLocal)
 	}
 	err = runMaster(ctx, o, r, io)
-	negative, refused := errors.AsType[*iec104.NegativeError](err)
+	_, refused := errors.AsType[*iec104.NegativeError](err)
 	switch {
 	case err == nil:
 		return exitOK
 	case refused:
-		return fail(io, "master", fmt.Errorf("negative answer: %w", negative), exitNegative)
+		return fail(io, "master", fmt.Errorf("negative answer: %w", err), exitNegative)
 	case errors.Is(err, iec104.ErrTimeout), errors.Is(err, context.DeadlineExceeded):
 		return fail(io, "master", err, exitTimeout)
 	default:

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"math"
 	"strconv"
@@ -19,20 +20,13 @@ type commandFlags struct {
 	unterminated bool
 }
 
-func (f *commandFlags) define(fs flagSet) {
+func (f *commandFlags) define(fs *flag.FlagSet) {
 	fs.StringVar(&f.typ, "type", "", "of command: type identification, C_SC_NA_1 … C_BO_NA_1, C_SC_TA_1 … C_BO_TA_1, or 45 … 64")
 	fs.StringVar(&f.value, "value", "", "of command: on, off, lower, higher, or a number; of C_SE_NA_1 −1 … 1")
 	fs.BoolVar(&f.sel, "select", false, "of command: select before operate")
 	fs.UintVar(&f.qu, "qu", 0, "of command: qualifier of a command, 0 … 31")
 	fs.UintVar(&f.ql, "ql", 0, "of command: qualifier of a set point, 0 … 127")
 	fs.BoolVar(&f.unterminated, "no-termination", false, "of command: the station sends no ACTTERM, its confirmation is the end")
-}
-
-// flagSet is what commandFlags need of one.
-type flagSet interface {
-	StringVar(p *string, name, value, usage string)
-	BoolVar(p *bool, name string, value bool, usage string)
-	UintVar(p *uint, name string, value uint, usage string)
 }
 
 // operation makes the command to be sent of the flags.
