@@ -13,4 +13,8 @@ type (
 	PointKeys = plant.Point
 	// TargetKeys are the generic keys of an entry of `to`.
 	TargetKeys = plant.Target
+	// CommandKeys are the generic keys of a command.
+	CommandKeys = plant.Command
+	// RequestKeys are the generic keys of an entry of the `from` of a command.
+	RequestKeys = plant.Request
 )
