@@ -22,6 +22,8 @@ type change struct {
 	targets   map[string][]Target
 	targetIDs map[targetKey]TargetID
 	lastID    TargetID
+	commands  map[string]*command
+	ends      map[string][]CommandEnd // by connector
 }
 
 // Apply makes p the plant: it defines the points in the image, stops the
@@ -54,7 +56,7 @@ func (m *Manager) prepare(c *change) error {
 		return err
 	}
 	c.indexes = m.img.Define(m.bothDefinitions(c.plant))[:len(c.plant.Points)]
-	if err := errors.Join(m.compile(c), m.aim(c)); err != nil {
+	if err := errors.Join(m.compile(c), m.aim(c), m.route(c)); err != nil {
 		m.img.Define(m.oldDefinitions())
 		return err
 	}
@@ -102,7 +104,8 @@ func (m *Manager) commit(c *change) {
 	m.view.Lock()
 	m.instances, m.points = c.instances, points
 	m.view.Unlock()
-	m.log.Info("plant applied", "points", len(c.plant.Points), "connectors", len(c.plant.Connectors),
+	m.router.set(c.commands, c.ends)
+	m.log.Info("plant applied", "points", len(c.plant.Points), "commands", len(c.plant.Commands), "connectors", len(c.plant.Connectors),
 		"connectors_started", len(c.fresh), "connectors_stopped", len(c.gone))
 
 	for id, i := range c.instances {

@@ -17,6 +17,8 @@ type instance struct {
 	sink    *sink
 	feed    *feed
 	super   *supervisor
+	orders  *requester
+	life    life
 	sourced bool     // points come from it
 	targets []Target // that the feed was given
 
@@ -34,22 +36,26 @@ func (m *Manager) newInstance(config plant.Connector, kind Kind) (i *instance, e
 	i.track = newTracker(config.ID, config.Kind, m.clock.now)
 	i.super = &supervisor{
 		log: log, track: i.track,
-		before: func() { i.feed.restart(); sink.unattended() },
-		after:  func() { i.feed.close(); sink.unattended() },
+		before: func() { i.feed.restart(); sink.unattended(); i.life.begin() },
+		after:  func() { i.life.end(); i.feed.close(); sink.unattended() },
 		up:     sink.attended,
 	}
+	i.orders = &requester{router: m.router, connector: config.ID}
 	i.conn, err = kind.New(config.Settings, Env{
-		ID: config.ID, Log: log, Sink: sink, Feed: i.feed, Report: i.super.report, Now: m.clock.now,
+		ID: config.ID, Log: log, Sink: sink, Feed: i.feed, Commands: i.orders,
+		Report: i.super.report, Now: m.clock.now,
 	})
 	return i, err
 }
 
 func (i *instance) start(ctx context.Context) {
 	ctx, i.cancel = context.WithCancel(ctx)
+	i.life.parent = ctx
 	i.done = make(chan struct{})
 	go func() {
 		defer close(i.done)
 		i.super.run(ctx, i.conn)
+		i.life.end()
 		i.feed.close()
 	}()
 }
@@ -72,6 +78,7 @@ func stop(log *slog.Logger, instances []*instance, timeout time.Duration) (late 
 			}
 		}
 		i.sink.close()
+		i.orders.left.Store(true)
 		select {
 		case <-i.done:
 		default:

@@ -29,6 +29,8 @@ type Manager struct {
 	kinds *Registry
 	clock clock
 
+	router *router
+
 	ctx    context.Context // of all connectors
 	cancel context.CancelFunc
 
@@ -54,6 +56,7 @@ func NewManager(log *slog.Logger, img image.Image, kinds *Registry, now func() t
 		sources:   make(map[string]point.Source),
 		targetIDs: make(map[targetKey]TargetID),
 		instances: make(map[string]*instance),
+		router:    newRouter(log, img, now),
 	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	return m
@@ -82,7 +85,11 @@ func (m *Manager) stop() error {
 	defer m.apply.Unlock()
 	m.stopped = true
 	defer m.cancel()
-	if late := stopAll(m.log, m.list()); late > 0 {
+	late := stopAll(m.log, m.list())
+	if m.router.close(stopTimeout) {
+		m.log.Error("commands do not end, left behind", "timeout", stopTimeout)
+	}
+	if late > 0 {
 		return fmt.Errorf("%d connectors did not stop within %v", late, stopTimeout)
 	}
 	return nil

@@ -27,6 +27,7 @@ func (*Metrics) Describe(chan<- *prometheus.Desc) {}
 // Collect implements [prometheus.Collector].
 func (c *Metrics) Collect(out chan<- prometheus.Metric) {
 	c.manager.collectImage(exporter{out: out})
+	c.manager.router.counts.collect(exporter{out: out})
 	for _, i := range c.manager.list() {
 		e := exporter{out: out, labels: []Label{{"connector", i.config.ID}, {"kind", i.config.Kind}}}
 		i.collectStatus(e)
@@ -49,6 +50,21 @@ func (m *Manager) collectImage(e exporter) {
 		e.gauge("points_quality", "Points of the plant by quality.", float64(byQuality[class]), Label{"quality", class})
 	}
 	e.counter("image_changes_total", "Changes in the change log since the start.", float64(m.img.Seq()))
+}
+
+func (c *commandCounts) collect(e exporter) {
+	for _, of := range []struct {
+		result string
+		count  uint64
+	}{
+		{"selected", c.selected.Load()}, {"refused", c.refused.Load()}, {"confirmed", c.confirmed.Load()}, {"failed", c.failed.Load()},
+		{"terminated", c.terminated.Load()}, {"terminated_negatively", c.broken.Load()},
+	} {
+		e.counter("commands_total", "Stages that orders have come to, by result.", float64(of.count), Label{"result", of.result})
+	}
+	e.counter("commands_late_total", "Orders that were carried out after the requester was told that they had failed.", float64(c.late.Load()))
+	e.counter("commands_unrecorded_total", "Records of orders that were not kept.", float64(c.unrecorded.Load()))
+	e.gauge("commands_running", "Orders under way.", float64(c.running.Load()))
 }
 
 // qualityClass is the worst that is said of a value.

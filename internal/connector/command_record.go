@@ -1,0 +1,121 @@
+package connector
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"busbar/internal/point"
+)
+
+// recordLength is how many orders are kept in memory.
+const recordLength = 1000
+
+// CommandRecord is what is known of an order so far.
+type CommandRecord struct {
+	Order    point.Order
+	Executor string // id of the connector; empty: the command is not known
+	Select   bool   // it was a selection: nothing was executed
+
+	// Times; zero has not happened.
+	Received   point.Instant
+	Accepted   point.Instant // handed to the device or its broker
+	Replied    point.Instant // last reply of the device
+	Confirmed  point.Instant // answered, positively or not
+	Terminated point.Instant
+	Late       point.Instant // operated, though the requester was told that it failed
+
+	Confirmation point.Result // Stage is zero as long as there is none
+	Termination  point.Result
+	Failure      string // after a positive confirmation, of a command without termination
+	Unknown      bool   // failed, but the device may have operated
+}
+
+// Recorder keeps the records of commands beyond the life of the process.
+type Recorder interface {
+	// Record is called with the first record of an order before it is
+	// executed, and again with each of its stages; the records of one order have
+	// the same Order.ID. An order whose first record is not kept is refused.
+	// Record may be called from any goroutine, and may take a moment.
+	Record(CommandRecord) error
+}
+
+// commandCounts count orders by what became of them.
+type commandCounts struct {
+	selected, refused  atomic.Uint64
+	confirmed, failed  atomic.Uint64 // by the confirmation, of those handed to an executor
+	terminated, broken atomic.Uint64 // by the termination
+	late, unrecorded   atomic.Uint64
+	running            atomic.Int64
+}
+
+// book holds the records of the newest orders.
+type book struct {
+	mu       sync.Mutex
+	recorder Recorder        // nil: there is none
+	ring     []CommandRecord // up to recordLength
+	total    int             // records since the beginning
+	ids      map[string]bool // of the records
+}
+
+func newBook() *book { return &book{ids: make(map[string]bool)} }
+
+// add takes a new record into the ring. It returns its place.
+func (b *book) add(r CommandRecord) (place int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.ring) < recordLength {
+		b.ring = append(b.ring, r)
+	} else {
+		oldest := &b.ring[b.total%recordLength]
+		delete(b.ids, oldest.Order.ID)
+		*oldest = r
+	}
+	b.ids[r.Order.ID] = true
+	b.total++
+	return b.total - 1
+}
+
+// update replaces the record at a place, if it is still there, and hands it to
+// the recorder.
+func (b *book) update(place int, r CommandRecord) error {
+	b.mu.Lock()
+	if b.total-place <= recordLength {
+		b.ring[place%recordLength] = r
+	}
+	recorder := b.recorder
+	b.mu.Unlock()
+	if recorder == nil {
+		return nil
+	}
+	return recorder.Record(r)
+}
+
+// knows reports whether there is a record of an order with this id.
+func (b *book) knows(id string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.ids[id]
+}
+
+// list returns the records, oldest first.
+func (b *book) list() []CommandRecord {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	oldest := 0
+	if len(b.ring) == recordLength {
+		oldest = b.total % recordLength
+	}
+	list := make([]CommandRecord, 0, len(b.ring))
+	return append(append(list, b.ring[oldest:]...), b.ring[:oldest]...)
+}
+
+// CommandRecords returns the records of the newest 1000 orders, oldest first.
+func (m *Manager) CommandRecords() []CommandRecord { return m.router.book.list() }
+
+// RecordCommands hands the records of all further orders to r as well.
+func (m *Manager) RecordCommands(r Recorder) {
+	b := m.router.book
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.recorder = r
+}

@@ -1,0 +1,129 @@
+package connector
+
+import (
+	"time"
+
+	"busbar/internal/plant"
+	"busbar/internal/point"
+)
+
+// refuse ends an order that was never handed to an executor.
+func (x *execution) refuse(reason string) {
+	x.record.Confirmed, x.record.Confirmation = point.InstantOf(x.now()), confirmation(reason)
+	x.counts.refused.Add(1)
+	x.log.Warn("command refused", append(x.attrs(), "reason", reason)...)
+	_ = x.note() // logged and counted there
+	x.tell(x.record.Confirmation)
+}
+
+// confirm gives the one confirmation; it is positive without a reason.
+func (x *execution) confirm(reason string) {
+	if x.record.Confirmation.Stage != 0 {
+		return
+	}
+	x.record.Confirmed, x.record.Confirmation = point.InstantOf(x.now()), confirmation(reason)
+	x.record.Unknown = reason != "" && x.handedOver
+	_ = x.note() // logged and counted there
+	if reason != "" {
+		x.counts.failed.Add(1)
+		x.log.Warn("command not confirmed", append(x.attrs(), "outcome_unknown", x.record.Unknown, "reason", reason)...)
+	} else {
+		x.counts.confirmed.Add(1)
+		x.log.Info("command confirmed", x.attrs()...)
+	}
+	x.tell(x.record.Confirmation)
+	if reason == "" && x.feedback != nil {
+		x.overdue = time.After(x.command.FeedbackTimeout)
+		x.reached = x.reached || x.feedback.shown()
+		x.settleFeedback()
+	}
+}
+
+// settleFeedback terminates a confirmed order whose feedback has come.
+func (x *execution) settleFeedback() {
+	if x.reached && x.record.Confirmation.Positive {
+		x.terminate("")
+	}
+}
+
+// terminate gives the one termination after a positive confirmation; it is
+// positive without a reason.
+func (x *execution) terminate(reason string) {
+	if !x.record.Confirmation.Positive || x.command.Terminate == plant.TerminateNone || x.record.Termination.Stage != 0 {
+		return
+	}
+	x.overdue = nil
+	x.record.Terminated = point.InstantOf(x.now())
+	x.record.Termination = point.Result{Stage: point.Terminated, Positive: reason == "", Reason: reason}
+	x.record.Unknown = reason != "" && x.handedOver
+	_ = x.note() // logged and counted there
+	if reason != "" {
+		x.counts.broken.Add(1)
+		x.log.Warn("command terminated negatively", append(x.attrs(), "outcome_unknown", x.record.Unknown, "reason", reason)...)
+	} else {
+		x.counts.terminated.Add(1)
+		x.log.Info("command terminated", x.attrs()...)
+	}
+	x.tell(x.record.Termination)
+}
+
+// late takes what the executor reports after the requester was told that the
+// order had failed, or after run has ended.
+func (x *execution) late(p Progress) {
+	now := point.InstantOf(x.now())
+	switch {
+	case !p.Replied && x.failed():
+		x.record.Accepted = now
+		x.log.Warn("command handed over late", x.attrs()...)
+	case p.Replied && p.OK && x.failed():
+		x.record.Late, x.record.Replied, x.record.Unknown = now, now, false
+		x.counts.late.Add(1)
+		x.log.Warn("command operated late", append(x.attrs(), "after", now.Time().Sub(x.record.Received.Time()))...)
+	case p.Replied && !p.OK:
+		x.record.Replied, x.record.Unknown = now, false
+		x.log.Info("command refused late", append(x.attrs(), "reason", p.Reason)...)
+	}
+	_ = x.note() // logged and counted there
+}
+
+// tell reports to the requester; a panic there does not end the order.
+func (x *execution) tell(r point.Result) {
+	var err error
+	defer func() {
+		if err != nil {
+			x.log.Error("connector panicked on the result of a command", append(x.attrs(), "error", err)...)
+		}
+	}()
+	defer contain(&err)
+	x.report(r)
+}
+
+// attrs are what every line of the log says of the order.
+func (x *execution) attrs() []any { return orderAttrs(&x.order) }
+
+func orderAttrs(o *point.Order) []any {
+	return []any{
+		"command", o.Command, "value", o.Value.String(), "qualifier", o.Qualifier, "connector", o.Requester.Connector,
+		"peer", o.Requester.Peer, "originator", o.Requester.Originator, "order", o.ID,
+	}
+}
+
+// selected notes a selection, or that it was refused.
+func (q *requester) selected(o point.Order, c *command, result point.Result) {
+	now := point.InstantOf(q.now())
+	record := CommandRecord{Order: o, Select: true, Received: now, Confirmed: now, Confirmation: result}
+	if c != nil {
+		record.Executor = c.To.Connector
+	}
+	if err := q.book.update(q.book.add(record), record); err != nil {
+		q.counts.unrecorded.Add(1)
+		q.log.Error("record of a command is not kept", append(orderAttrs(&o), "error", err)...)
+	}
+	if result.Positive {
+		q.counts.selected.Add(1)
+		q.log.Info("command selected", orderAttrs(&o)...)
+		return
+	}
+	q.counts.refused.Add(1)
+	q.log.Warn("command refused", append(orderAttrs(&o), "select", true, "reason", result.Reason)...)
+}

@@ -1,0 +1,216 @@
+package connector
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"busbar/internal/image"
+	"busbar/internal/point"
+)
+
+// stopping is the reason for which orders fail when the process ends.
+const stopping = "busbar is stopping"
+
+// router takes orders from the connectors that request them to those that carry
+// them out: one at a time for each command, each at most once.
+type router struct {
+	log    *slog.Logger
+	img    image.Image
+	now    func() time.Time
+	book   *book
+	counts commandCounts
+
+	ctx     context.Context // of all orders
+	cancel  context.CancelFunc
+	running sync.WaitGroup // orders, and reports of refusals
+
+	mu       sync.Mutex
+	closed   bool
+	commands map[string]*command     // of the plant in force
+	ends     map[string]*commandEnds // by connector
+	busy     map[string]bool         // commands of which an order is under way, also if the plant has them no more
+	held     map[string]*selection   // commands that are selected
+}
+
+// commandEnds are the ends at one connector.
+type commandEnds struct {
+	list    []CommandEnd
+	changed chan struct{}
+}
+
+// selection holds a command for one requester.
+type selection struct {
+	by    point.Requester
+	until time.Time
+}
+
+func newRouter(log *slog.Logger, img image.Image, now func() time.Time) *router {
+	r := &router{
+		log: log, img: img, now: now, book: newBook(),
+		commands: make(map[string]*command), ends: make(map[string]*commandEnds),
+		busy: make(map[string]bool), held: make(map[string]*selection),
+	}
+	r.ctx, r.cancel = context.WithCancel(context.Background())
+	return r
+}
+
+// set makes the commands of a new plant those in force. Orders under way go on
+// as they began.
+func (r *router) set(commands map[string]*command, ends map[string][]CommandEnd) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.commands = commands
+	for id := range r.held {
+		if commands[id] == nil {
+			delete(r.held, id)
+		}
+	}
+	for id := range ends {
+		r.endsOf(id)
+	}
+	for id, e := range r.ends {
+		if list := ends[id]; !reflect.DeepEqual(e.list, list) {
+			close(e.changed)
+			e.list, e.changed = list, make(chan struct{})
+		}
+	}
+}
+
+// endsOf returns the ends at a connector. The caller holds mu.
+func (r *router) endsOf(connector string) *commandEnds {
+	e := r.ends[connector]
+	if e == nil {
+		e = &commandEnds{changed: make(chan struct{})}
+		r.ends[connector] = e
+	}
+	return e
+}
+
+// close ends the orders under way and waits until they are, at most for timeout.
+func (r *router) close(timeout time.Duration) (late bool) {
+	r.mu.Lock()
+	r.closed = true
+	r.mu.Unlock()
+	r.cancel()
+	done := make(chan struct{})
+	go func() {
+		r.running.Wait()
+		close(done)
+	}()
+	timer := time.NewTimer(timeout)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// requester is the Commands of one connector.
+type requester struct {
+	*router
+	connector string
+	left      atomic.Bool // the connector has stopped
+}
+
+// Ends implements [Commands].
+func (q *requester) Ends() (ends []CommandEnd, changed <-chan struct{}) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	e := q.endsOf(q.connector)
+	return e.list, e.changed
+}
+
+// Check implements [Commands].
+func (q *requester) Check(o point.Order) point.Result {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	o.Requester.Connector = q.connector
+	_, reason := q.admit(&o)
+	return confirmation(reason)
+}
+
+// Select implements [Commands].
+func (q *requester) Select(o point.Order) (point.Result, func()) {
+	q.complete(&o)
+	q.mu.Lock()
+	c, reason := q.admit(&o)
+	var h *selection
+	if reason == "" {
+		h = &selection{by: o.Requester, until: q.now().Add(c.SelectTimeout)}
+		q.held[c.ID] = h
+	}
+	q.mu.Unlock()
+	result := confirmation(reason)
+	q.selected(o, c, result)
+	return result, func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		if h != nil && q.held[o.Command] == h {
+			delete(q.held, o.Command)
+		}
+	}
+}
+
+// Issue implements [Commands].
+func (q *requester) Issue(o point.Order, report func(point.Result)) {
+	q.complete(&o)
+	x := &execution{router: q.router, order: o, report: report, progress: make(chan Progress, 16)}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var reason string
+	if x.command, reason = q.admit(&o); reason == "" {
+		reason = q.unselected(x.command, o.Requester)
+	}
+	if h := q.held[o.Command]; h != nil && h.by == o.Requester {
+		delete(q.held, o.Command)
+	}
+	x.open(q.now())
+	if q.closed { // nobody waits for the goroutine any more
+		go x.refuse(stopping)
+		return
+	}
+	q.running.Add(1)
+	if reason != "" {
+		go func() {
+			defer q.running.Done()
+			x.refuse(reason)
+		}()
+		return
+	}
+	q.busy[o.Command] = true
+	go func() {
+		defer q.running.Done()
+		defer q.free(o.Command)
+		x.run()
+	}()
+}
+
+// free ends the order of a command.
+func (r *router) free(command string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.busy, command)
+}
+
+// complete fills in what the requester left open.
+func (q *requester) complete(o *point.Order) {
+	o.Requester.Connector = q.connector
+	if o.ID == "" {
+		o.ID = rand.Text()
+	}
+	if o.Issued == 0 {
+		o.Issued = point.InstantOf(q.now())
+	}
+}
+
+// confirmation is the confirmation of what was refused for a reason, or not.
+func confirmation(reason string) point.Result {
+	return point.Result{Stage: point.Confirmed, Positive: reason == "", Reason: reason}
+}
