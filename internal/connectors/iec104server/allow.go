@@ -50,3 +50,6 @@ func parsePrefix(text string) (netip.Prefix, error) {
 	}
 	return netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen()), nil
 }
+
+// any reports whether everybody is allowed on purpose.
+func (a *Allow) any() bool { return a.given && a.prefixes == nil }

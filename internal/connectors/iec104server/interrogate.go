@@ -31,7 +31,7 @@ func (s *session) Interrogate(ca uint16, qoi uint8) iec104.Interrogation {
 	st.mu.RLock()
 	defer st.mu.RUnlock()
 	sector, ok := st.table.sector(ca)
-	if !ok {
+	if !ok && !st.desk.commands(ca) {
 		return nil
 	}
 	i := &interrogation{answer: answer{s: s, after: st.events.next}, ca: ca}
@@ -39,7 +39,7 @@ func (s *session) Interrogate(ca uint16, qoi uint8) iec104.Interrogation {
 	case qoi == uint8(asdu.InterrogatedGeneral):
 	case qoi > uint8(asdu.InterrogatedGeneral) && qoi <= uint8(asdu.InterrogatedGroup16):
 		i.group = 1 << (qoi - uint8(asdu.InterrogatedGroup1))
-		if sector.groups&i.group == 0 {
+		if !ok || sector.groups&i.group == 0 {
 			return nil
 		}
 	default:

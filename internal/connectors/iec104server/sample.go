@@ -12,6 +12,7 @@ type kind uint8
 
 const (
 	typeMask  kind = 0x0f
+	returned  kind = 0x20 // of an event: caused by a command
 	restored  kind = 0x40 // nothing was heard of the source since the process started
 	transient kind = 0x80
 )

@@ -28,6 +28,8 @@ func Kind() connector.Kind {
 		New:            build,
 		CheckTarget:    checkTarget,
 		CheckConnector: checkConnector,
+		Requester:      connector.RequesterOf(requesterDefaults(), checkRequester),
+		CheckCommands:  checkCommands,
 		Listens:        func(s Settings) []string { return []string{s.Listen} },
 	})
 }
@@ -46,6 +48,7 @@ var (
 	_ connector.Collector = (*server)(nil)
 	_ iec104.Station      = (*station)(nil)
 	_ iec104.Session      = (*session)(nil)
+	_ iec104.CommandTypes = (*session)(nil)
 )
 
 func build(settings Settings, env connector.Env) (connector.Connector, error) {
@@ -111,6 +114,7 @@ func (s *server) serve(parent context.Context, l net.Listener) error {
 	var parts sync.WaitGroup
 	parts.Go(func() { cancel(s.station.follow(ctx, s.env.Feed)) })
 	parts.Go(func() { s.station.keepTime(ctx) })
+	parts.Go(func() { s.station.desk.follow(ctx.Done()) })
 	parts.Go(func() { cancel(s.link.Serve(ctx, l)) })
 	parts.Wait()
 	return ended(parent, context.Cause(ctx))

@@ -44,6 +44,9 @@ const (
 
 // Started implements [iec104.Session].
 func (s *session) Started(on bool) {
+	if !on {
+		s.station.desk.forget(s.conn.ID())
+	}
 	if !on || s.reading {
 		return // a stopped transfer goes on where it was
 	}
@@ -54,7 +57,7 @@ func (s *session) Started(on bool) {
 	s.cursor = st.events.next
 	st.rouse()
 	if st.greet(s.peer) {
-		s.greeting = st.table.addresses
+		s.greeting = st.addresses()
 		s.initialised = localPowerOn
 	}
 }
@@ -120,6 +123,9 @@ func (s *session) event(dst *iec104.Event, e *sample, t *table) bool {
 	r := &t.rows[at]
 	rule := &t.rules[r.rule]
 	dst.CA, dst.Type, dst.Cause = r.ca(), rule.as, asdu.Spontaneous
+	if e.kind&returned != 0 && rule.as.Permits(asdu.ReturnRemote, asdu.Monitor) {
+		dst.Cause = asdu.ReturnRemote
+	}
 	if !s.enc.encode(&dst.Object, rule.as, r.ioa(), e, rule) {
 		s.figures.unsendable++
 		return false
@@ -157,12 +163,8 @@ func (s *session) Confirm(n int) {
 func (s *session) Addresses() []uint16 {
 	s.station.mu.RLock()
 	defer s.station.mu.RUnlock()
-	return s.station.table.addresses
+	return s.station.addresses()
 }
-
-// Command implements [iec104.Session]. This version has no commands: no
-// address is known.
-func (s *session) Command(iec104.Command) iec104.Verdict { return iec104.UnknownObject }
 
 // The qualifier of a reset process command.
 const (
@@ -194,4 +196,7 @@ func (s *session) Reset(ca uint16, qrp uint8) bool {
 }
 
 // Closed implements [iec104.Session].
-func (s *session) Closed(error) { s.station.leave(s) }
+func (s *session) Closed(error) {
+	s.station.desk.forget(s.conn.ID())
+	s.station.leave(s)
+}

@@ -29,7 +29,8 @@ type Settings struct {
 	Buffer        Buffer `json:"buffer" doc:"queue of each connection"`
 	MaxObjects    int    `json:"maxObjects" min:"1" max:"127" doc:"most information objects in an ASDU"`
 	Reset         string `json:"reset" enum:"refuse,confirm" doc:"answer to the reset process command"`
-	Test104       bool   `json:"test104" doc:"answer C_TS_NA_1, which belongs to IEC 60870-5-101, too"`
+	CommandSettings
+	Test104 bool `json:"test104" doc:"answer C_TS_NA_1, which belongs to IEC 60870-5-101, too"`
 
 	Groups   connector.Later `json:"groups" doc:"redundancy groups"`
 	Replay   connector.Later `json:"replay" doc:"what is sent again after a link was lost"`
@@ -46,6 +47,7 @@ func defaults() Settings {
 		K: 12, W: 8, T1: 15 * time.Second, T2: 10 * time.Second, T3: 20 * time.Second,
 		Connections: 100, Time: Zone{time.UTC}, Interrogation: "untagged",
 		Buffer: Buffer{Events: 1_000_000}, MaxObjects: 127, Reset: "refuse",
+		CommandSettings: commandDefaults(),
 	}
 }
 

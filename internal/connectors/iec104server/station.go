@@ -37,6 +37,7 @@ type station struct {
 	figures  figures
 
 	clock masterClock
+	desk  *desk
 
 	shown atomic.Bool // values were sent that were not events
 }
@@ -62,11 +63,14 @@ func (f *figures) add(g figures) {
 }
 
 func newStation(settings Settings, env connector.Env) *station {
-	return &station{
+	st := &station{
 		settings: settings, log: env.Log, now: env.Now,
 		report: func(detail string) { env.Report(connector.Up, detail) },
 		kick:   make(chan struct{}, 1), table: &table{}, greeted: map[netip.Addr]bool{},
+		desk: newDesk(&settings, env),
 	}
+	st.desk.serves = st.serves
+	return st
 }
 
 // begin takes the first batch of a run: the targets, and the values that were

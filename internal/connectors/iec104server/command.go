@@ -1,0 +1,169 @@
+package iec104server
+
+import (
+	"errors"
+	"time"
+
+	"busbar/iec104"
+	"busbar/iec104/asdu"
+	"busbar/internal/point"
+)
+
+// order is a command on its way through the desk.
+type order struct {
+	iec104.Command
+	owner owner
+	peer  string
+	step  string // select, execute or deactivate
+}
+
+// Command implements [iec104.Session].
+func (s *session) Command(c iec104.Command) iec104.Verdict {
+	o := order{Command: c, owner: owner{s.conn.ID(), c.OA}, peer: s.peer.String(), step: "execute"}
+	switch {
+	case c.Deactivate:
+		o.step = "deactivate"
+	case c.Select:
+		o.step = "select"
+	}
+	return s.station.desk.take(&o)
+}
+
+// HasCommands implements [iec104.CommandTypes].
+func (s *session) HasCommands(t asdu.TypeID) bool { return s.station.desk.has(t) }
+
+// take decides on a command.
+func (d *desk) take(c *order) iec104.Verdict {
+	now := time.Now() // selections live by the monotonic clock
+	d.mu.Lock()
+	o, known := d.objects[objectKey{CommonAddress(c.CA), ObjectAddress(c.IOA)}]
+	if !known || o.keys.As.TypeID != c.Type {
+		var releases []func()
+		if c.step == "execute" {
+			// It is not what its owner selected.
+			releases = d.dropAll(func(by owner) bool { return by == c.owner })
+		}
+		d.mu.Unlock()
+		call(releases)
+		d.count.unknown.Add(1)
+		d.refused(c, errUnknown)
+		return iec104.UnknownObject
+	}
+	if c.step == "deactivate" {
+		dropped, err := o.cancels(c.owner, now)
+		d.mu.Unlock()
+		dropped.releaseIt()
+		return d.verdict(c, err)
+	}
+	if c.Type.Time() != asdu.NoTime {
+		if err := d.settings.timely(c.Time, d.zone, d.now()); err != nil {
+			d.mu.Unlock()
+			return d.late(c, err)
+		}
+	}
+	value, fault := o.order(&c.Object)
+	if c.Select {
+		dropped, err := o.selects(c.owner, fault, now)
+		d.mu.Unlock()
+		return d.selects(c, o, value, dropped, err)
+	}
+	dropped, err := o.executes(c.owner, &c.Object, fault, now)
+	var releases []func()
+	if errors.Is(err, errNotSelected) {
+		// What its owner has selected is something else.
+		releases = d.dropAll(func(by owner) bool { return by == c.owner })
+	}
+	d.mu.Unlock()
+	call(releases)
+	return d.executes(c, o, value, dropped, err)
+}
+
+var errUnknown = errors.New("no such object of this type")
+
+// releaseIt tells the host that a selection is over. It may be nil.
+func (s *selection) releaseIt() {
+	if s != nil {
+		s.release()
+	}
+}
+
+// pointOrder returns the order as the host takes it.
+func (c *order) pointOrder(d *desk, o *object, value point.Value) point.Order {
+	p := point.Order{
+		Command: o.end.Command, Value: value, Qualifier: c.Qualifier,
+		Requester: point.Requester{Peer: c.peer, Originator: c.OA},
+	}
+	if issued, ok := c.Time.Date(d.zone); ok && c.Type.Time() != asdu.NoTime {
+		p.Issued = point.InstantOf(issued)
+	}
+	return p
+}
+
+// selects asks the host whether an object may be selected.
+func (d *desk) selects(c *order, o *object, value point.Value, dropped *selection, err error) iec104.Verdict {
+	if err != nil {
+		dropped.releaseIt()
+		return d.verdict(c, err)
+	}
+	result, release := d.host.Select(c.pointOrder(d, o, value))
+	s := &selection{
+		owner: c.owner, value: c.Value, qualifier: c.Qualifier,
+		until: time.Now().Add(o.end.SelectTimeout), release: release,
+	}
+	d.mu.Lock()
+	o.busy = false
+	if d.objects[keyOfEnd(o.keys)] != o {
+		result = point.Result{Reason: "the command was removed"}
+	} else if result.Positive {
+		o.selection = s
+	}
+	d.mu.Unlock()
+	if !result.Positive {
+		release()
+		dropped.releaseIt()
+		return d.verdict(c, errors.New(result.Reason))
+	}
+	if dropped != nil && dropped.owner != c.owner {
+		dropped.release() // its own time had run out
+	}
+	d.count.selected.Add(1)
+	return d.verdict(c, nil)
+}
+
+// executes hands an order to the host.
+func (d *desk) executes(c *order, o *object, value point.Value, dropped *selection, err error) iec104.Verdict {
+	if err != nil {
+		dropped.releaseIt()
+		return d.verdict(c, err)
+	}
+	d.count.issued.Add(1)
+	d.record(c, "issued", nil)
+	r := d.await(o.end.Feedback, c.Answer)
+	d.host.Issue(c.pointOrder(d, o, value), func(result point.Result) { d.report(*c, o, r, result) })
+	dropped.releaseIt()
+	return iec104.Pending
+}
+
+// report takes what the host tells of an order.
+func (d *desk) report(c order, o *object, r *run, result point.Result) {
+	var err error
+	if !result.Positive {
+		err = errors.New(result.Reason)
+	}
+	if result.Stage == point.Terminated {
+		d.record(&c, "terminated", err)
+		d.end(r, result.Positive)
+		return
+	}
+	d.mu.Lock()
+	o.busy = false
+	d.mu.Unlock()
+	if err != nil {
+		d.forgetRun(r)
+		d.count.negative.Add(1)
+	} else {
+		d.count.positive.Add(1)
+	}
+	d.record(&c, "confirmed", err)
+	c.Answer.Confirm(result.Positive)
+}

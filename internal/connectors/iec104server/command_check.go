@@ -1,0 +1,58 @@
+package iec104server
+
+import (
+	"net"
+	"slices"
+	"strings"
+
+	"busbar/iec104/asdu"
+	"busbar/internal/connector"
+)
+
+// checkRequester reports a command that cannot be requested as the type of its
+// end.
+func checkRequester(r Requester, c *connector.CommandKeys) []connector.Problem {
+	types := carriers[r.As.Untagged()]
+	if slices.Contains(types, c.Type) {
+		return nil
+	}
+	var names []string
+	for _, t := range types {
+		names = append(names, t.String())
+	}
+	return []connector.Problem{connector.Faultf("as", "%s cannot carry a command of type %s, want a command of type %s",
+		r.As, c.Type, strings.Join(names, " or "))}
+}
+
+// checkCommands reports what shows only when the commands of a server are seen
+// together.
+func checkCommands(s Settings, _ []connector.End[Target], ends []connector.OrderEnd) []connector.Problem {
+	var problems []connector.Problem
+	host, _, _ := net.SplitHostPort(s.Listen) // was checked with the settings
+	first := make(map[objectKey]int, len(ends))
+	for i, e := range ends {
+		r, ok := e.End.(*Requester)
+		if !ok {
+			continue
+		}
+		if s.Allow.any() && !loopback(host) {
+			problems = append(problems, e.Faultf("", "commands are accepted from listed addresses only, but allow of the connector is any"))
+		}
+		if r.As.Untagged() == asdu.C_BO_NA_1 && selectable(e) {
+			problems = append(problems, e.Faultf("mode", "%s cannot be selected, want direct", r.As))
+		}
+		a := keyOfEnd(r)
+		if other, ok := first[a]; ok {
+			problems = append(problems, e.Faultf("ioa", "ca %d ioa %d is the address of %s already, in line %d",
+				r.CA, r.IOA, ends[other].Command.ID, ends[other].Line()))
+			continue
+		}
+		first[a] = i
+	}
+	return problems
+}
+
+// selectable reports whether the mode of an end permits to select.
+func selectable(e connector.OrderEnd) bool {
+	return slices.ContainsFunc(e.Command.From, func(r connector.RequestKeys) bool { return r.End == e.End && r.Select })
+}

@@ -1,0 +1,37 @@
+package iec104server
+
+import (
+	"fmt"
+	"time"
+
+	"busbar/iec104/asdu"
+)
+
+// CommandSettings are the keys of a server about commands.
+type CommandSettings struct {
+	CommandAge   time.Duration `json:"commandAge" min:"100ms" max:"24h" doc:"how old a command with time tag may be"`
+	CommandAhead time.Duration `json:"commandAhead" min:"0s" max:"24h" doc:"how far a time tag of a command may lie in the future"`
+	LateCommands string        `json:"lateCommands" enum:"discard,refuse" doc:"answer to a command with a time tag beyond that: none, or a negative confirmation"`
+}
+
+func commandDefaults() CommandSettings {
+	return CommandSettings{CommandAge: 10 * time.Second, CommandAhead: 2 * time.Second, LateCommands: "discard"}
+}
+
+// timely returns why a command with this time tag must not be executed now.
+func (s *CommandSettings) timely(t asdu.Time, zone *time.Location, now time.Time) error {
+	issued, possible := t.Date(zone)
+	age := now.Sub(issued)
+	switch {
+	case t.Invalid():
+		return fmt.Errorf("time tag is marked invalid")
+	case !possible:
+		return fmt.Errorf("time tag is no possible date")
+	case age > s.CommandAge:
+		return fmt.Errorf("is %v old", age.Round(time.Millisecond))
+	case -age > s.CommandAhead:
+		return fmt.Errorf("time tag is %v ahead", -age.Round(time.Millisecond))
+	default:
+		return nil
+	}
+}
