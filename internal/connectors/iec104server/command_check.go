@@ -14,6 +14,9 @@ import (
 func checkRequester(r Requester, c *connector.CommandKeys) []connector.Problem {
 	types := carriers[r.As.Untagged()]
 	if slices.Contains(types, c.Type) {
+		if r.As.Untagged() == asdu.C_BO_NA_1 && !slices.Contains(c.Qualifiers, 0) {
+			return []connector.Problem{connector.Faultf("as", "%s has no qualifier, want 0 among the qualifiers of the command", r.As)}
+		}
 		return nil
 	}
 	var names []string
