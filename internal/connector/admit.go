@@ -31,7 +31,7 @@ func (q *requester) admit(o *point.Order) (c *command, reason string) {
 // unfit reports a value or qualifier that the command does not take.
 func unfit(c *command, o *point.Order) string {
 	if o.Value.Type() != c.Type {
-		return fmt.Sprintf("the value is of type %v, the command of type %v", o.Value.Type(), c.Type)
+		return "the value is not of type " + c.Type.String()
 	}
 	if !slices.Contains(c.Qualifiers, o.Qualifier) {
 		return fmt.Sprintf("qualifier %d is not accepted", o.Qualifier)

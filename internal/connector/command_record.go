@@ -22,7 +22,7 @@ type CommandRecord struct {
 	Replied    point.Instant // last reply of the device
 	Confirmed  point.Instant // answered, positively or not
 	Terminated point.Instant
-	Late       point.Instant // operated, though the requester was told that it failed
+	Late       point.Instant // operated or handed over, though the requester was told that it failed
 
 	Confirmation point.Result // Stage is zero as long as there is none
 	Termination  point.Result

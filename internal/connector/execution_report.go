@@ -73,17 +73,26 @@ func (x *execution) late(p Progress) {
 	now := point.InstantOf(x.now())
 	switch {
 	case !p.Replied && x.failed():
-		x.record.Accepted = now
-		x.log.Warn("command handed over late", x.attrs()...)
+		x.record.Accepted, x.record.Unknown = now, true
+		x.alarm(now, "command handed over late")
 	case p.Replied && p.OK && x.failed():
-		x.record.Late, x.record.Replied, x.record.Unknown = now, now, false
-		x.counts.late.Add(1)
-		x.log.Warn("command operated late", append(x.attrs(), "after", now.Time().Sub(x.record.Received.Time()))...)
+		x.record.Replied, x.record.Unknown = now, false
+		x.alarm(now, "command operated late")
 	case p.Replied && !p.OK:
 		x.record.Replied, x.record.Unknown = now, false
 		x.log.Info("command refused late", append(x.attrs(), "reason", p.Reason)...)
 	}
 	_ = x.note() // logged and counted there
+}
+
+// alarm tells the operator that the device has operated, or will, though the
+// requester was told that it does not.
+func (x *execution) alarm(now point.Instant, message string) {
+	if x.record.Late == 0 {
+		x.counts.late.Add(1)
+	}
+	x.record.Late = now
+	x.log.Warn(message, append(x.attrs(), "after", now.Time().Sub(x.record.Received.Time()))...)
 }
 
 // tell reports to the requester; a panic there does not end the order.

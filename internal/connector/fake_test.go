@@ -46,6 +46,7 @@ type fake struct {
 	settings fakeSettings
 	env      Env
 	started  chan struct{} // a token per run
+	die      chan struct{} // a token ends the run of a device
 	run      func(ctx context.Context, f *fake) error
 }
 
@@ -65,6 +66,8 @@ type fakes struct {
 	mu   sync.Mutex
 	made map[string][]*fake
 	run  func(ctx context.Context, f *fake) error
+
+	execute func(ctx context.Context, o point.Order, report func(Progress)) error // of every device
 }
 
 func (fs *fakes) last(id string) *fake {
@@ -132,13 +135,18 @@ type host struct {
 // end of the test.
 func newHost(t *testing.T, run func(ctx context.Context, f *fake) error) *host {
 	t.Helper()
+	return newLoggingHost(t, slog.New(slog.DiscardHandler), run)
+}
+
+func newLoggingHost(t *testing.T, log *slog.Logger, run func(ctx context.Context, f *fake) error) *host {
+	t.Helper()
 	fs := &fakes{made: make(map[string][]*fake), run: run}
-	registry, err := NewRegistry(fs.kind("fake"), fs.kind("other"))
+	registry, err := NewRegistry(fs.kind("fake"), fs.kind("other"), fs.desk(), fs.device())
 	if err != nil {
 		t.Fatal(err)
 	}
 	img := image.New(image.Options{Log: 1024})
-	m := NewManager(slog.New(slog.DiscardHandler), img, registry, time.Now)
+	m := NewManager(log, img, registry, time.Now)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- m.Run(ctx) }()

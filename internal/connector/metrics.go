@@ -62,7 +62,7 @@ func (c *commandCounts) collect(e exporter) {
 	} {
 		e.counter("commands_total", "Stages that orders have come to, by result.", float64(of.count), Label{"result", of.result})
 	}
-	e.counter("commands_late_total", "Orders that were carried out after the requester was told that they had failed.", float64(c.late.Load()))
+	e.counter("commands_late_total", "Orders that were carried out or handed over after the requester was told that they had failed.", float64(c.late.Load()))
 	e.counter("commands_unrecorded_total", "Records of orders that were not kept.", float64(c.unrecorded.Load()))
 	e.gauge("commands_running", "Orders under way.", float64(c.running.Load()))
 }

@@ -14,7 +14,8 @@ import (
 // warnings as text.
 func decodePlant(t *testing.T, text string) (p *plant.Plant, problems, warnings []string) {
 	t.Helper()
-	registry, err := NewRegistry((&fakes{}).kind("fake"))
+	fs := &fakes{}
+	registry, err := NewRegistry(fs.kind("fake"), fs.desk(), fs.device())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,6 +81,36 @@ points:
   a: {type: float, to: [{connector: c, address: 1}]}
   b: {type: float, to: [{connector: c, address: 1}]}
 `, []string{`plant.yaml:6:49: points.b.to[0].address: is that of a in line 5`}},
+		{"ends of commands", `version: 1
+connectors:
+  c: {kind: desk}
+  d: {kind: device}
+points:
+  p: {type: single}
+commands:
+  a: {type: bits, from: [{connector: c, address: 1}], to: {connector: d, output: 1}}
+  b: {type: single, from: [{connector: c, address: 0}], to: {connector: d, outptu: 1}}
+  c: {type: single, from: [{connector: d}], to: {connector: c}}
+  e: {type: single, from: [{connector: c, address: 2}], to: {connector: d, output: 1}, confirm: replied}
+  f: {type: single, from: [{connector: c, address: 3}], to: {connector: d, output: 1}, interlock: point("p") == "closed"}
+`, []string{
+			`plant.yaml:8:26: commands.a.from[0]: bits cannot be requested here`,
+			`plant.yaml:9:52: commands.b.from[0].address: is 0`,
+			`plant.yaml:9:61: commands.b.to.output: is missing`,
+			`plant.yaml:9:76: commands.b.to.outptu: unknown key; did you mean output?`,
+			`plant.yaml:10:40: commands.c.from[0].connector: commands cannot come from a connector of kind device`,
+			`plant.yaml:10:61: commands.c.to.connector: commands cannot go to a connector of kind desk`,
+			`plant.yaml:11:97: commands.e.confirm: is replied, but `,
+			`plant.yaml:12:99: commands.f.interlock: compares point p with "closed", want off or on`,
+		}},
+		{"ends of commands together", `version: 1
+connectors:
+  c: {kind: desk}
+  d: {kind: device}
+commands:
+  a: {type: single, from: [{connector: c, address: 1}], to: {connector: d, output: 1, reply: true}, confirm: replied}
+  b: {type: single, from: [{connector: c, address: 1}], to: {connector: d, output: 2}}
+`, []string{`plant.yaml:7:52: commands.b.from[0].address: is that of a in line 6`}},
 		{"listening twice", `version: 1
 connectors:
   c: {kind: fake, listen: "127.0.0.1:2404"}
@@ -99,6 +130,34 @@ connectors:
 				}
 			}
 		})
+	}
+}
+
+func TestCommandsMayShareTheAddressOfTheirFeedback(t *testing.T) {
+	t.Parallel()
+	p, problems, warnings := decodePlant(t, `version: 1
+connectors:
+  c: {kind: desk}
+  d: {kind: device}
+points:
+  p: {type: single, to: [{connector: c, address: 1}]}
+  q: {type: single, to: [{connector: c, address: 2}]}
+commands:
+  a: {type: single, from: [{connector: c, address: 1}], to: {connector: d, output: 1, reply: true}, feedback: p}
+  b: {type: single, from: [{connector: c, address: 2}], to: {connector: d, output: 2}, feedback: p}
+`)
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	if want := "plant.yaml:10:52: commands.b.from[0].address: is that of point q in line 7"; len(warnings) != 3 || warnings[2] != want {
+		t.Errorf("warnings %q, want the last to be %q", warnings, want)
+	}
+	a := &p.Commands[0]
+	if a.Confirm != plant.ConfirmReplied || !a.To.Replies || p.Commands[1].Confirm != plant.ConfirmAccepted {
+		t.Errorf("commands %+v, want that only the first waits for a reply", p.Commands)
+	}
+	if diff := cmp.Diff([]any{&deskEnd{Address: 1}, &deviceEnd{Output: 1, Reply: true}}, []any{a.From[0].End, a.To.End}); diff != "" {
+		t.Errorf("ends (-want +got):\n%s", diff)
 	}
 }
 
@@ -167,12 +226,13 @@ func TestRegistryRefusesWrongDeclarations(t *testing.T) {
 	_, err := NewRegistry(twice, twice,
 		Define("empty", Spec[fakeSettings, None, None]{}),
 		Define("deaf", Spec[fakeSettings, fakeSource, None]{New: build}),
+		Define("ends", Spec[fakeSettings, None, None]{New: build, Requester: RequesterOf(hasChannel{}, nil), Executor: ExecutorOf(hasChannel{}, nil, nil)}),
 		Define("channel", Spec[hasChannel, None, None]{New: func(hasChannel, Env) (Connector, error) { return nil, errors.ErrUnsupported }}),
 	)
 	if err == nil {
 		t.Fatal("NewRegistry = nil, want an error")
 	}
-	for _, want := range []string{"kind twice: declared twice", "kind empty: New or Selector is missing", "kind deaf: New or Selector is missing", "kind channel: "} {
+	for _, want := range []string{"kind twice: declared twice", "kind empty: New or Selector is missing", "kind deaf: New or Selector is missing", "kind channel: ", "kind ends: "} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("NewRegistry = %v, want %q", err, want)
 		}
@@ -188,8 +248,8 @@ func TestKindWithoutEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	k, _ := registry.Kind("island")
-	if k.CanSource() || k.CanTarget() {
-		t.Errorf("CanSource %t, CanTarget %t, want neither", k.CanSource(), k.CanTarget())
+	if k.CanSource() || k.CanTarget() || k.CanRequest() || k.CanExecute() {
+		t.Errorf("CanSource %t, CanTarget %t, CanRequest %t, CanExecute %t, want none", k.CanSource(), k.CanTarget(), k.CanRequest(), k.CanExecute())
 	}
 	if _, ok := registry.Kind("other"); ok {
 		t.Error("an unknown kind is found")

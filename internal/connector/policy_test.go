@@ -1,0 +1,175 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"busbar/internal/plant"
+	"busbar/internal/point"
+)
+
+func policy(confirm plant.Confirm, terminate plant.Terminate) func(*plant.Command) {
+	return func(c *plant.Command) {
+		c.Confirm, c.Terminate = confirm, terminate
+		if terminate == plant.TerminateFeedback {
+			c.Feedback = "double"
+		}
+	}
+}
+
+// TestPolicies gives one order to a device that does as scripted, and compares
+// everything that the requester hears in two minutes.
+func TestPolicies(t *testing.T) {
+	t.Parallel()
+	errLost := errors.New("not connected")
+	accept, reply := plant.ConfirmAccepted, plant.ConfirmReplied
+	none, replied := plant.TerminateNone, plant.TerminateReplied
+	tests := []struct {
+		name      string
+		confirm   plant.Confirm
+		terminate plant.Terminate
+		do        behaviour
+		want      []string
+		unknown   bool
+		late      uint64
+	}{
+		{"accepted", accept, none, steps(time.Second, accepted), []string{"1s +con"}, false, 0},
+		{"accepted is confirmed once", accept, none, steps(accepted, accepted, done), []string{"0s +con"}, false, 0},
+		{"reply that comes before it was accepted", accept, none, steps(time.Second, done), []string{"1s +con"}, false, 0},
+		{"not handed over", accept, none, steps(time.Second, errLost), []string{"1s -con: connector device: not connected"}, false, 0},
+		{"executor that says nothing", accept, none, steps(time.Second), []string{"1s -con: connector device got no answer"}, false, 0},
+		{"executor that waits for ever", accept, none, waiting(), []string{"10s -con: no answer within 10s"}, false, 0},
+		{"accepted too late", accept, none, deaf(11*time.Second, accepted), []string{"10s -con: no answer within 10s"}, true, 1},
+		{"denied instead of accepted", accept, none, steps(denied), []string{"0s -con: refused by the device: blocked"}, false, 0},
+		{"denied after it was confirmed", accept, none, steps(accepted, time.Second, denied), []string{"0s +con"}, false, 0},
+		{"panic", accept, none, func(context.Context, point.Order, func(Progress)) error { panic("oops") },
+			[]string{"0s -con: connector device: panic: oops"}, true, 0},
+
+		{"replied", reply, none, waiting(accepted, 2*time.Second, done), []string{"2s +con"}, false, 0},
+		{"replied no", reply, none, waiting(accepted, 2*time.Second, denied), []string{"2s -con: refused by the device: blocked"}, false, 0},
+		{"replied twice", reply, none, steps(done, denied), []string{"0s +con"}, false, 0},
+		{"not handed over, reply wanted", reply, none, steps(errLost), []string{"0s -con: connector device: not connected"}, false, 0},
+		{"no reply", reply, none, waiting(accepted), []string{"10s -con: no answer within 10s"}, true, 0},
+		{"executor that gives up before the reply", reply, none, steps(accepted, time.Second), []string{"1s -con: connector device got no answer"}, true, 0},
+		{"reply too late, executor still there", reply, none, deaf(12*time.Second, done), []string{"10s -con: no answer within 10s"}, false, 1},
+		{"denial too late", reply, none, deaf(12*time.Second, denied), []string{"10s -con: no answer within 10s"}, false, 0},
+
+		{"terminated by the reply", accept, replied, waiting(accepted, 2*time.Second, done), []string{"0s +con", "2s +term"}, false, 0},
+		{"confirmed and terminated by the reply", reply, replied, waiting(accepted, 2*time.Second, done), []string{"2s +con", "2s +term"}, false, 0},
+		{"terminated by a reply that says no", accept, replied, waiting(accepted, 2*time.Second, denied),
+			[]string{"0s +con", "2s -term: refused by the device: blocked"}, false, 0},
+		{"no reply to terminate", accept, replied, waiting(accepted), []string{"0s +con", "10s -term: no answer within 10s"}, true, 0},
+		{"error before the reply to terminate", accept, replied, steps(accepted, time.Second, errLost),
+			[]string{"0s +con", "1s -term: connector device: not connected"}, true, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := newControl(t, tt.do, policy(tt.confirm, tt.terminate))
+				c.issue(order())
+				c.after(2 * time.Minute)
+				c.wantResults(tt.want...)
+				c.wantExecuted(1)
+				if got := c.record().Unknown; got != tt.unknown {
+					t.Errorf("outcome unknown %t, want %t", got, tt.unknown)
+				}
+				if got := c.router.counts.late.Load(); got != tt.late || (c.record().Late != 0) != (tt.late > 0) {
+					t.Errorf("%d operated late, at %v, want %d", got, c.record().Late, tt.late)
+				}
+				if got := c.router.counts.running.Load(); got != 0 {
+					t.Errorf("%d orders under way, want none", got)
+				}
+			})
+		})
+	}
+}
+
+func TestReplyAfterTheExecutorReturnedIsLate(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name      string
+		confirm   plant.Confirm
+		terminate plant.Terminate
+		want      []string
+		late      uint64
+	}{
+		{"after a negative confirmation", plant.ConfirmReplied, plant.TerminateNone, []string{"10s -con: no answer within 10s"}, 1},
+		{"after a negative termination", plant.ConfirmAccepted, plant.TerminateReplied, []string{"0s +con", "10s -term: no answer within 10s"}, 1},
+		{"after a positive confirmation", plant.ConfirmAccepted, plant.TerminateNone, []string{"0s +con"}, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var hear func(Progress)
+				c := newControl(t, func(ctx context.Context, _ point.Order, report func(Progress)) error {
+					hear = report
+					report(accepted)
+					<-ctx.Done()
+					return nil
+				}, policy(tt.confirm, tt.terminate))
+				c.issue(order())
+				c.after(time.Hour)
+				hear(done)
+				c.wantResults(tt.want...)
+				if got := c.router.counts.late.Load(); got != tt.late {
+					t.Errorf("%d operated late, want %d", got, tt.late)
+				}
+				if r := c.record(); tt.late > 0 && (r.Late.Time().Sub(c.begin) != time.Hour || r.Unknown) {
+					t.Errorf("late after %v, outcome unknown %t, want 1h and known", r.Late.Time().Sub(c.begin), r.Unknown)
+				}
+			})
+		})
+	}
+}
+
+func TestHungExecutorKeepsItsCommand(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newControl(t, deaf(time.Minute, accepted))
+		c.issue(order())
+		c.after(20 * time.Second)
+		c.issue(order())
+		c.after(50 * time.Second)
+		c.issue(order())
+		c.after(time.Second)
+		c.wantResults("10s -con: no answer within 10s", "20s -con: another order of this command is under way")
+		c.wantExecuted(2)
+		c.after(time.Minute)
+	})
+}
+
+func TestOneOrderAtATime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newControl(t, waiting(accepted))
+		for range 100 {
+			go c.issue(order())
+		}
+		c.after(time.Second)
+		c.wantExecuted(1)
+		if got := c.router.counts.refused.Load(); got != 99 {
+			t.Errorf("%d orders refused, want 99", got)
+		}
+		c.after(10 * time.Second)
+		c.issue(order())
+		c.wantExecuted(2)
+	})
+}
+
+func TestOrdersStayOutOfTheImage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newControl(t, steps(accepted, done), policy(plant.ConfirmReplied, plant.TerminateReplied))
+		before := c.image.Seq()
+		c.issue(order())
+		c.wantResults("0s +con", "0s +term")
+		if after := c.image.Seq(); after != before {
+			t.Errorf("the change log grew from %d to %d, want no change", before, after)
+		}
+	})
+}
