@@ -158,12 +158,13 @@ func (d *desk) report(c order, o *object, r *run, result point.Result) {
 	d.mu.Lock()
 	o.busy = false
 	d.mu.Unlock()
+	d.record(&c, "confirmed", err)
+	c.Answer.Confirm(result.Positive)
 	if err != nil {
 		d.forgetRun(r)
 		d.count.negative.Add(1)
-	} else {
-		d.count.positive.Add(1)
+		return
 	}
-	d.record(&c, "confirmed", err)
-	c.Answer.Confirm(result.Positive)
+	d.begin(r)
+	d.count.positive.Add(1)
 }

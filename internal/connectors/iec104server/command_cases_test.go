@@ -65,7 +65,7 @@ func hostCases() []commandCase {
 		{name: "ACTCON, return information with cause 11, ACTTERM", steps: []string{"host hold", on, "confirm +", con, "feedback 2", back, "terminate +", end, told}},
 		{name: "return information that is a little late still comes first", steps: []string{"host hold", on, "confirm +", con, "terminate +", "wait 100ms", "a<", "feedback 2", back, end}},
 		{name: "return information that does not come in time", steps: []string{"host hold", on, "confirm +", con, "terminate +", "wait 249ms", "a<", "wait 1ms", end, "feedback 2", spont}},
-		{name: "return information before the confirmation", steps: []string{"host hold", on, "feedback 2", back, "confirm +", con, "terminate +", end}},
+		{name: "nothing is return information before the confirmation", steps: []string{"host hold", on, "feedback 2", spont, "confirm +", con, "terminate +", end}},
 		{name: "all stations see return information", steps: []string{"open b", "host hold", on, "confirm +", con, "feedback 2", back, "b< 03 01 0b 00 01 00 c8 00 00 02",
 			"terminate +", end, "b<"}},
 		{name: "what happens without a command is spontaneous", steps: []string{"feedback 2", spont}},

@@ -164,9 +164,12 @@ func TestCommandReachesTheDevice(t *testing.T) {
 	if err := m.Apply(ctx, p); err != nil {
 		t.Fatal(err)
 	}
-	got := make(chan string, 100)
+	got, confirmed := make(chan string, 100), make(chan struct{}, 10)
 	c, err := iec104.NewClient(address, iec104.Params{}, iec104.WithOriginator(7), iec104.WithHandler(func(a asdu.ASDU) {
 		for _, o := range a.AppendObjects(nil) {
+			if a.Cause == asdu.ActivationCon && !a.Negative && !o.Select {
+				confirmed <- struct{}{}
+			}
 			got <- a.Type.String() + " " + a.Cause.String() + " " + shown(a.Type, &o)
 		}
 	}))
@@ -185,6 +188,7 @@ func TestCommandReachesTheDevice(t *testing.T) {
 	moved := make(chan error, 1)
 	go func() {
 		o := <-orders
+		<-confirmed // otherwise what it does is spontaneous
 		if o.Command != "switch" || o.Value != point.DoubleValue(point.DoubleOn) || o.Requester.Originator != 7 || o.Requester.Peer != "127.0.0.1" {
 			t.Errorf("device was given %+v", o)
 		}

@@ -25,11 +25,13 @@ type run struct {
 	feedback point.Index // None: there is none at this server
 	answer   terminator
 	until    time.Time
-	seen     bool // return information has been put into the log
+	begun    bool // confirmed: from then on changes are return information
+	seen     bool // the feedback point has changed
 	over     bool // terminated, positively; the answer waits for return information
 }
 
-// await has the changes of a feedback point count as return information.
+// await has the changes of a feedback point count as return information, once
+// the command is confirmed.
 func (d *desk) await(feedback point.Index, answer terminator) *run {
 	r := &run{feedback: feedback, answer: answer, until: time.Now().Add(returnTime)}
 	if feedback == point.None || !d.serves(feedback) {
@@ -41,6 +43,13 @@ func (d *desk) await(feedback point.Index, answer terminator) *run {
 	d.runs[feedback] = append(d.runs[feedback], r)
 	d.awaited.Add(1)
 	return r
+}
+
+// begin tells that the confirmation of a command is on its way.
+func (d *desk) begin(r *run) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	r.begun = true
 }
 
 // forgetRun ends the time of return information. It reports whether it was
@@ -93,15 +102,18 @@ func (d *desk) returns(p point.Index) kind {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := time.Now()
+	var cause kind
 	for _, r := range slices.Clone(d.runs[p]) {
-		if now.After(r.until) {
+		switch {
+		case now.After(r.until):
 			d.remove(r)
+		case r.begun:
+			cause = returned
+		default:
+			r.seen = true // spontaneously: nothing may precede the confirmation
 		}
 	}
-	if len(d.runs[p]) == 0 {
-		return 0
-	}
-	return returned
+	return cause
 }
 
 // returned tells that return information is in the log. It is called with the lock
