@@ -53,11 +53,13 @@ type Commands interface {
 
 // Executor is implemented by connectors that carry out commands.
 type Executor interface {
-	// Execute carries out an order, whose end is as decoded by the kind, at most once. It reports accepted
-	// when the order has been handed to the device (or its broker), and
-	// replied with the answer of the device where the end defines one. It
-	// returns when nothing more will be reported in time, at the latest when ctx ends
-	// (the order has expired, or the connector stops). An error means that the order was certainly not handed over.
+	// Execute carries out an order, whose end is a pointer to the Executor struct
+	// of the kind, at most once. It reports accepted when the order has been
+	// handed to the device (or its broker), and replied with the answer of the
+	// device where the end defines one. It returns when nothing more will be
+	// reported in time, at the latest when ctx ends (the order has expired, or
+	// the connector stops). An error means that the order was certainly not
+	// handed over, unless it is that of ctx.
 	//
 	// report may be called from any goroutine, and also after Execute has
 	// returned: with a reply that came too late, so that the host can raise the
@@ -86,8 +88,8 @@ type EndSpec struct {
 // RequesterOf declares the end at which a command is requested. E is a struct
 // like those of [Spec], defaults its defaults. Ends are handed on as *E. check
 // reports what is wrong with one end, such as a type of command that it cannot
-// carry. It is called with ends that Validate
-// found in order, of commands whose type is known, and may be nil.
+// carry. It is called with ends that Validate found in order, of commands whose
+// type is known, and may be nil.
 func RequesterOf[E any](defaults E, check func(end E, c *plant.Command) []Problem) EndSpec {
 	return endSpec(defaults, check)
 }

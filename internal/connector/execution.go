@@ -27,15 +27,15 @@ type execution struct {
 	mu   sync.Mutex
 	over bool // run has ended; the record is guarded by mu from then on
 
-	record     CommandRecord
-	noted      CommandRecord   // as it was handed to the book last
-	place      int             // of the record in the book
-	feedback   *feedback       // nil: the order is not terminated by it
-	seen       <-chan struct{} // nil: no feedback is awaited
-	reached    bool
-	overdue    <-chan time.Time // when the feedback is; nil: it is not awaited
-	handedOver bool
-	returned   bool
+	record   CommandRecord
+	noted    CommandRecord   // as it was handed to the book last
+	place    int             // of the record in the book
+	feedback *feedback       // nil: the order is not terminated by it
+	seen     <-chan struct{} // nil: no feedback is awaited
+	reached  bool
+	overdue  <-chan time.Time // when the feedback is; nil: it is not awaited
+	certain  bool             // it is certain that the device has not operated
+	returned bool
 }
 
 // run carries the order to its end.
@@ -206,20 +206,18 @@ func (x *execution) advance(p Progress) {
 	case x.failed():
 		x.late(p)
 	case !p.Replied:
-		x.handedOver = true
 		x.record.Accepted = now
 		if x.command.Confirm == plant.ConfirmAccepted {
 			x.confirm("")
 		}
 	case p.OK:
-		x.handedOver = true
 		x.record.Replied = now
 		x.confirm("")
 		if x.command.Terminate == plant.TerminateReplied {
 			x.terminate("")
 		}
 	default:
-		x.handedOver = false // the device says that it has not operated
+		x.certain = true
 		x.record.Replied = now
 		x.refuseRest("refused by the device" + because(p.Reason))
 	}
@@ -227,17 +225,24 @@ func (x *execution) advance(p Progress) {
 
 // executed takes the end of Execute.
 func (x *execution) executed(ctx context.Context, err error) {
+	if notHandedOver(err) && x.record.Accepted == 0 && x.record.Replied == 0 {
+		x.certain, x.record.Unknown = true, false
+	}
 	switch {
 	case ctx.Err() != nil:
 		x.unanswered(ctx)
 	case err != nil:
-		if _, panicked := errors.AsType[*panicError](err); panicked {
-			x.handedOver = true // nobody knows
-		}
 		x.refuseAnswer("connector " + x.command.To.Connector + ": " + err.Error())
 	default:
 		x.refuseAnswer("connector " + x.command.To.Connector + " got no answer")
 	}
+}
+
+// notHandedOver reports whether the error of an executor tells that the order
+// was certainly not handed over. Where it panicked or ran out of time, nobody knows.
+func notHandedOver(err error) bool {
+	_, panicked := errors.AsType[*panicError](err)
+	return err != nil && !panicked && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }
 
 // unanswered takes the end of the time in which the executor can answer.
@@ -246,7 +251,6 @@ func (x *execution) unanswered(ctx context.Context) {
 		x.refuseAnswer(fmt.Sprintf("no answer within %v", x.order.Expires.Time().Sub(x.record.Received.Time())))
 		return
 	}
-	x.handedOver = true // it may have been, a moment ago
 	x.refuseAnswer("connector " + x.command.To.Connector + " has stopped")
 }
 

@@ -22,7 +22,7 @@ func (x *execution) confirm(reason string) {
 		return
 	}
 	x.record.Confirmed, x.record.Confirmation = point.InstantOf(x.now()), confirmation(reason)
-	x.record.Unknown = reason != "" && x.handedOver
+	x.record.Unknown = reason != "" && !x.certain
 	_ = x.note() // logged and counted there
 	if reason != "" {
 		x.counts.failed.Add(1)
@@ -55,7 +55,7 @@ func (x *execution) terminate(reason string) {
 	x.overdue = nil
 	x.record.Terminated = point.InstantOf(x.now())
 	x.record.Termination = point.Result{Stage: point.Terminated, Positive: reason == "", Reason: reason}
-	x.record.Unknown = reason != "" && x.handedOver
+	x.record.Unknown = reason != "" && !x.certain
 	_ = x.note() // logged and counted there
 	if reason != "" {
 		x.counts.broken.Add(1)

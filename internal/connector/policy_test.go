@@ -40,8 +40,16 @@ func TestPolicies(t *testing.T) {
 		{"accepted is confirmed once", accept, none, steps(accepted, accepted, done), []string{"0s +con"}, false, 0},
 		{"reply that comes before it was accepted", accept, none, steps(time.Second, done), []string{"1s +con"}, false, 0},
 		{"not handed over", accept, none, steps(time.Second, errLost), []string{"1s -con: connector device: not connected"}, false, 0},
-		{"executor that says nothing", accept, none, steps(time.Second), []string{"1s -con: connector device got no answer"}, false, 0},
-		{"executor that waits for ever", accept, none, waiting(), []string{"10s -con: no answer within 10s"}, false, 0},
+		{"executor that says nothing", accept, none, steps(time.Second), []string{"1s -con: connector device got no answer"}, true, 0},
+		{"executor that waits for ever", accept, none, waiting(), []string{"10s -con: no answer within 10s"}, true, 0},
+		{"not handed over when the time had passed", accept, none, func(ctx context.Context, _ point.Order, _ func(Progress)) error {
+			<-ctx.Done()
+			return errLost
+		}, []string{"10s -con: no answer within 10s"}, false, 0},
+		{"gave up when the time had passed", accept, none, func(ctx context.Context, _ point.Order, _ func(Progress)) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}, []string{"10s -con: no answer within 10s"}, true, 0},
 		{"accepted too late", accept, none, deaf(11*time.Second, accepted), []string{"10s -con: no answer within 10s"}, true, 1},
 		{"denied instead of accepted", accept, none, steps(denied), []string{"0s -con: refused by the device: blocked"}, false, 0},
 		{"denied after it was confirmed", accept, none, steps(accepted, time.Second, denied), []string{"0s +con"}, false, 0},

@@ -76,7 +76,7 @@ func TestCheckNamesEveryProblemWithItsPosition(t *testing.T) {
 		name, plant string
 		problems    []string // parts of one line each
 	}{
-		{"commands are not there yet", designPlant + designCommands, []string{":32:1: commands: not supported by this version"}},
+		{"executor that is not there yet", designPlant + designCommands, []string{":37:21: commands.ons4711/q0/switch.to.connector: commands cannot go to a connector of kind mqtt"}},
 		{
 			"several at once",
 			strings.NewReplacer("ca: 225, ioa: 100", "ca: 0, ioa: 100", "k: 12", "k: 0", "unit:", "unti:", "type: double", "type: duoble").Replace(designPlant),
