@@ -6,6 +6,7 @@ import (
 
 	"busbar/iec104"
 	"busbar/iec104/asdu"
+	"busbar/internal/connector"
 	"busbar/internal/point"
 )
 
@@ -15,7 +16,14 @@ type order struct {
 	owner owner
 	peer  string
 	step  string // select, execute or deactivate
+
+	// Of the object as it was when the desk looked at it.
+	object *object
+	end    connector.CommandEnd
+	value  point.Value
 }
+
+func (c *order) key() objectKey { return objectKey{CommonAddress(c.CA), ObjectAddress(c.IOA)} }
 
 // Command implements [iec104.Session].
 func (s *session) Command(c iec104.Command) iec104.Verdict {
@@ -36,7 +44,7 @@ func (s *session) HasCommands(t asdu.TypeID) bool { return s.station.desk.has(t)
 func (d *desk) take(c *order) iec104.Verdict {
 	now := time.Now() // selections live by the monotonic clock
 	d.mu.Lock()
-	o, known := d.objects[objectKey{CommonAddress(c.CA), ObjectAddress(c.IOA)}]
+	o, known := d.objects[c.key()]
 	if !known || o.keys.As.TypeID != c.Type {
 		var releases []func()
 		if c.step == "execute" {
@@ -49,6 +57,7 @@ func (d *desk) take(c *order) iec104.Verdict {
 		d.refused(c, errUnknown)
 		return iec104.UnknownObject
 	}
+	c.object, c.end = o, o.end
 	if c.step == "deactivate" {
 		dropped, err := o.cancels(c.owner, now)
 		d.mu.Unlock()
@@ -61,11 +70,12 @@ func (d *desk) take(c *order) iec104.Verdict {
 			return d.late(c, err)
 		}
 	}
-	value, fault := o.order(&c.Object)
+	var fault error
+	c.value, fault = o.order(&c.Object)
 	if c.Select {
 		dropped, err := o.selects(c.owner, fault, now)
 		d.mu.Unlock()
-		return d.selects(c, o, value, dropped, err)
+		return d.selects(c, dropped, err)
 	}
 	dropped, err := o.executes(c.owner, &c.Object, fault, now)
 	var releases []func()
@@ -75,7 +85,7 @@ func (d *desk) take(c *order) iec104.Verdict {
 	}
 	d.mu.Unlock()
 	call(releases)
-	return d.executes(c, o, value, dropped, err)
+	return d.executes(c, dropped, err)
 }
 
 var errUnknown = errors.New("no such object of this type")
@@ -88,34 +98,34 @@ func (s *selection) releaseIt() {
 }
 
 // pointOrder returns the order as the host takes it.
-func (c *order) pointOrder(d *desk, o *object, value point.Value) point.Order {
+func (c *order) pointOrder(zone *time.Location) point.Order {
 	p := point.Order{
-		Command: o.end.Command, Value: value, Qualifier: c.Qualifier,
+		Command: c.end.Command, Value: c.value, Qualifier: c.Qualifier,
 		Requester: point.Requester{Peer: c.peer, Originator: c.OA},
 	}
-	if issued, ok := c.Time.Date(d.zone); ok && c.Type.Time() != asdu.NoTime {
+	if issued, ok := c.Time.Date(zone); ok && c.Type.Time() != asdu.NoTime {
 		p.Issued = point.InstantOf(issued)
 	}
 	return p
 }
 
 // selects asks the host whether an object may be selected.
-func (d *desk) selects(c *order, o *object, value point.Value, dropped *selection, err error) iec104.Verdict {
+func (d *desk) selects(c *order, dropped *selection, err error) iec104.Verdict {
 	if err != nil {
 		dropped.releaseIt()
 		return d.verdict(c, err)
 	}
-	result, release := d.host.Select(c.pointOrder(d, o, value))
+	result, release := d.host.Select(c.pointOrder(d.zone))
 	s := &selection{
 		owner: c.owner, value: c.Value, qualifier: c.Qualifier,
-		until: time.Now().Add(o.end.SelectTimeout), release: release,
+		until: time.Now().Add(c.end.SelectTimeout), release: release,
 	}
 	d.mu.Lock()
-	o.busy = false
-	if d.objects[keyOfEnd(o.keys)] != o {
+	c.object.busy = false
+	if d.objects[c.key()] != c.object {
 		result = point.Result{Reason: "the command was removed"}
 	} else if result.Positive {
-		o.selection = s
+		c.object.selection = s
 	}
 	d.mu.Unlock()
 	if !result.Positive {
@@ -131,21 +141,21 @@ func (d *desk) selects(c *order, o *object, value point.Value, dropped *selectio
 }
 
 // executes hands an order to the host.
-func (d *desk) executes(c *order, o *object, value point.Value, dropped *selection, err error) iec104.Verdict {
+func (d *desk) executes(c *order, dropped *selection, err error) iec104.Verdict {
 	if err != nil {
 		dropped.releaseIt()
 		return d.verdict(c, err)
 	}
 	d.count.issued.Add(1)
 	d.record(c, "issued", nil)
-	r := d.await(o.end.Feedback, c.Answer)
-	d.host.Issue(c.pointOrder(d, o, value), func(result point.Result) { d.report(*c, o, r, result) })
+	r := d.await(c.end.Feedback, c.Answer)
+	d.host.Issue(c.pointOrder(d.zone), func(result point.Result) { d.report(*c, r, result) })
 	dropped.releaseIt()
 	return iec104.Pending
 }
 
 // report takes what the host tells of an order.
-func (d *desk) report(c order, o *object, r *run, result point.Result) {
+func (d *desk) report(c order, r *run, result point.Result) {
 	var err error
 	if !result.Positive {
 		err = errors.New(result.Reason)
@@ -156,7 +166,7 @@ func (d *desk) report(c order, o *object, r *run, result point.Result) {
 		return
 	}
 	d.mu.Lock()
-	o.busy = false
+	c.object.busy = false
 	d.mu.Unlock()
 	d.record(&c, "confirmed", err)
 	c.Answer.Confirm(result.Positive)

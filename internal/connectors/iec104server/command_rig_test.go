@@ -166,6 +166,12 @@ type commandRig struct {
 
 func newCommandRig(t *testing.T, h *fakeHost, change ...func(*Settings)) *commandRig {
 	t.Helper()
+	return newCommandRigWith(t, h, h, change...)
+}
+
+// newCommandRigWith has a host of its own kind around the fake one.
+func newCommandRigWith(t *testing.T, host connector.Commands, h *fakeHost, change ...func(*Settings)) *commandRig {
+	t.Helper()
 	s := defaults()
 	s.Listen, s.T3 = "127.0.0.1:0", 48*time.Hour // scripts do not answer TESTFR
 	for _, f := range change {
@@ -174,7 +180,7 @@ func newCommandRig(t *testing.T, h *fakeHost, change ...func(*Settings)) *comman
 	r := &commandRig{t: t, host: h, lines: map[string]*line{}}
 	r.running = &running{feed: newTestFeed(), done: make(chan error, 1), up: make(chan struct{}, 10), pipe: newPipeListener()}
 	srv, err := newServer(s, connector.Env{
-		ID: "scada", Log: slog.New(slog.DiscardHandler), Feed: r.feed, Commands: h, Report: r.report, Now: time.Now,
+		ID: "scada", Log: slog.New(slog.DiscardHandler), Feed: r.feed, Commands: host, Report: r.report, Now: time.Now,
 	})
 	if err != nil {
 		t.Fatal(err)
