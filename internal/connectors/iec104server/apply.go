@@ -109,8 +109,8 @@ func (r *row) set(c *connector.Change) sample {
 // change applies one change to all targets of its point.
 func (st *station) change(c *connector.Change) {
 	t := st.table
-	cause := st.desk.returns(c.Point)
-	if cause != 0 {
+	caused := st.desk.returns(c.Point)
+	if caused {
 		defer st.desk.returned(c.Point)
 	}
 	for at := t.byPoint.get(uint32(c.Point)); at != absent; at = t.rows[at].next {
@@ -127,20 +127,22 @@ func (st *station) change(c *connector.Change) {
 			r.set(c)
 			r.current.kind |= restored
 		default:
-			st.update(at, r, rule, c, cause)
+			st.update(at, r, rule, c, caused)
 		}
 	}
 }
 
 // update makes a change the current value of a row, and an event if it is one,
 // which a command may have caused.
-func (st *station) update(at uint32, r *row, rule *rule, c *connector.Change, cause kind) {
+func (st *station) update(at uint32, r *row, rule *rule, c *connector.Change, caused bool) {
 	if r.current.kind&restored != 0 && st.shown.Load() {
 		// A controlling station may have seen that it is not topical.
 		r.gate.Set(r.current.value(), r.current.quality)
 	}
 	event := r.set(c)
-	event.kind |= cause
+	if caused {
+		event.timeQ |= returned
+	}
 	if rule.gate.Event(&r.gate, c.Value, c.Quality) && st.sendsChanges(at, rule) {
 		st.append(r, st.reading(at, event))
 	} else {

@@ -95,25 +95,24 @@ func (d *desk) end(r *run, positive bool) {
 
 // returns reports whether changes of a point are return information now. It is
 // called for every change.
-func (d *desk) returns(p point.Index) kind {
+func (d *desk) returns(p point.Index) (caused bool) {
 	if d.awaited.Load() == 0 {
-		return 0
+		return false
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := time.Now()
-	var cause kind
 	for _, r := range slices.Clone(d.runs[p]) {
 		switch {
 		case now.After(r.until):
 			d.remove(r)
 		case r.begun:
-			cause = returned
+			caused = true
 		default:
 			r.seen = true // spontaneously: nothing may precede the confirmation
 		}
 	}
-	return cause
+	return caused
 }
 
 // returned tells that return information is in the log. It is called with the lock

@@ -11,9 +11,9 @@ import (
 // Collect implements [connector.Collector].
 func (s *server) Collect(emit func(connector.Metric)) {
 	stats := s.link.Stats()
+	s.station.desk.collect(emit)
 	s.collectServer(emit, &stats)
 	s.station.collect(emit)
-	s.station.desk.collect(emit)
 	queues := s.station.queues()
 	for _, c := range s.link.Conns() {
 		labels := []connector.Label{{Name: "conn", Value: strconv.FormatUint(c.ID, 10)}, {Name: "peer", Value: c.Peer}}

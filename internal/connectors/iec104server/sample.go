@@ -12,7 +12,6 @@ type kind uint8
 
 const (
 	typeMask  kind = 0x0f
-	returned  kind = 0x20 // of an event: caused by a command
 	restored  kind = 0x40 // nothing was heard of the source since the process started
 	transient kind = 0x80
 )
@@ -49,3 +48,7 @@ func (s *sample) value() point.Value {
 
 // sampleSize is the memory of a sample in octets.
 const sampleSize = int(unsafe.Sizeof(sample{}))
+
+// returned is a bit of the timeQ of an event, beside those of the time: it is
+// return information, caused by a command.
+const returned point.TimeQuality = 0x80

@@ -123,7 +123,7 @@ func (s *session) event(dst *iec104.Event, e *sample, t *table) bool {
 	r := &t.rows[at]
 	rule := &t.rules[r.rule]
 	dst.CA, dst.Type, dst.Cause = r.ca(), rule.as, asdu.Spontaneous
-	if e.kind&returned != 0 && rule.as.Permits(asdu.ReturnRemote, asdu.Monitor) {
+	if e.timeQ&returned != 0 && rule.as.Permits(asdu.ReturnRemote, asdu.Monitor) {
 		dst.Cause = asdu.ReturnRemote
 	}
 	if !s.enc.encode(&dst.Object, rule.as, r.ioa(), e, rule) {

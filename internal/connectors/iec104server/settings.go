@@ -44,10 +44,11 @@ type Buffer struct {
 
 func defaults() Settings {
 	return Settings{
+		CommandSettings: commandDefaults(),
+
 		K: 12, W: 8, T1: 15 * time.Second, T2: 10 * time.Second, T3: 20 * time.Second,
 		Connections: 100, Time: Zone{time.UTC}, Interrogation: "untagged",
 		Buffer: Buffer{Events: 1_000_000}, MaxObjects: 127, Reset: "refuse",
-		CommandSettings: commandDefaults(),
 	}
 }
 

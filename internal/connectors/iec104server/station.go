@@ -64,10 +64,9 @@ func (f *figures) add(g figures) {
 
 func newStation(settings Settings, env connector.Env) *station {
 	st := &station{
-		settings: settings, log: env.Log, now: env.Now,
+		settings: settings, log: env.Log, now: env.Now, desk: newDesk(&settings, env),
 		report: func(detail string) { env.Report(connector.Up, detail) },
 		kick:   make(chan struct{}, 1), table: &table{}, greeted: map[netip.Addr]bool{},
-		desk: newDesk(&settings, env),
 	}
 	st.desk.serves = st.serves
 	return st
