@@ -92,6 +92,7 @@ func TestFeedbackOfThePast(t *testing.T) {
 		c := newControl(t, steps(accepted), policy(plant.ConfirmAccepted, plant.TerminateFeedback))
 		c.set("double", double(point.DoubleOff), 0)
 		c.issue(order())
+		synctest.Wait()
 		p, _ := c.image.Lookup("double")
 		old := point.InstantOf(time.Now().Add(-time.Minute))
 		late := point.Update{Value: double(point.DoubleOn), Time: old, Arrival: old, Point: p}

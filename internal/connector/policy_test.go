@@ -123,6 +123,7 @@ func TestReplyAfterTheExecutorReturnedIsLate(t *testing.T) {
 				c.issue(order())
 				c.after(time.Hour)
 				hear(done)
+				hear(done) // one alarm is enough
 				c.wantResults(tt.want...)
 				if got := c.router.counts.late.Load(); got != tt.late {
 					t.Errorf("%d operated late, want %d", got, tt.late)

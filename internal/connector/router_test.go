@@ -198,6 +198,26 @@ func TestStopEndsOrders(t *testing.T) {
 	}
 }
 
+// TestRequesterOfThePast issues orders with what a connector was given that
+// has been replaced since.
+func TestRequesterOfThePast(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newControl(t, steps(accepted))
+		old := c.commands("desk")
+		p := controlPlant(commandOf("c"))
+		p.Connectors[0].Settings = &fakeSettings{Name: "changed"}
+		c.mustApply(p)
+		old.Issue(order(), c.note)
+		c.wantResults("0s -con: its connector has stopped")
+		if r, _ := old.Select(order()); r.Positive {
+			t.Error("selected, want a refusal")
+		}
+		c.issue(order())
+		c.wantResults("0s -con: its connector has stopped", "0s +con")
+	})
+}
+
 func TestConnectorWithoutExecutorIsRefused(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
