@@ -84,16 +84,22 @@ func (d *desk) setEnds(ends []connector.CommandEnd) {
 	call(releases)
 }
 
-// follow keeps to the commands of the host until ctx ends.
-func (d *desk) follow(done <-chan struct{}) {
+// load takes the commands of the host and returns a channel that is closed when
+// they change; nil if there is no host.
+func (d *desk) load() (changed <-chan struct{}) {
 	if d.host == nil {
-		return
+		return nil
 	}
+	ends, changed := d.host.Ends()
+	d.setEnds(ends)
+	return changed
+}
+
+// follow keeps to the commands of the host until done is closed.
+func (d *desk) follow(done <-chan struct{}) {
 	for {
-		ends, changed := d.host.Ends()
-		d.setEnds(ends)
 		select {
-		case <-changed:
+		case <-d.load():
 		case <-done:
 			return
 		}

@@ -102,6 +102,7 @@ func (s *server) Run(ctx context.Context) error {
 	if err := s.station.begin(ctx, s.env.Feed); err != nil {
 		return errors.Join(ended(ctx, err), l.Close())
 	}
+	s.station.desk.load() // nobody is served before that
 	s.env.Log.InfoContext(ctx, "listening", "address", addr.String())
 	s.env.Report(connector.Up, "")
 	return s.serve(ctx, l)
