@@ -116,6 +116,9 @@ func (c *clientConn) transferred(bool) {
 // confirmed implements user; requests are confirmed by their answers.
 func (c *clientConn) confirmed(int) {}
 
+// tested implements user.
+func (c *clientConn) tested() {}
+
 // send queues an ASDU, and with it a call that waits for the answer, so that
 // none is missed.
 func (c *clientConn) send(o outgoing, waiting *call) error {
