@@ -3,6 +3,7 @@ package iec104
 import (
 	"context"
 	"errors"
+	"net"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -102,6 +103,33 @@ func TestProbe(t *testing.T) {
 				t.Errorf("closed by %v, want that the test was not answered", err)
 			}
 		})
+	})
+}
+
+func TestCloseOfAClientAcknowledgesWhatItHasTaken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		st := newTestStation()
+		s := newTestServer(t, st, ServerConfig{})
+		near, far := net.Pipe()
+		done := make(chan error, 1)
+		go func() { done <- s.ServeConn(context.Background(), far) }()
+		c, err := Dial(t.Context(), "station", Params{}, WithDialer(func(context.Context, string, string) (net.Conn, error) { return near, nil }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.StartDT(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		st.put(event(1, 1), event(2, 1))
+		synctest.Wait()
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+		<-done
+		if events, taken := st.queue.Len(); events != 0 {
+			t.Errorf("%d events are left, %d of them taken", events, taken)
+		}
 	})
 }
 

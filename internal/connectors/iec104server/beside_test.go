@@ -4,6 +4,8 @@ import (
 	"io"
 	"log/slog"
 	"testing"
+
+	"busbar/iec104"
 )
 
 func textLog(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
@@ -20,11 +22,11 @@ func TestFurtherConnectionOfALivingStation(t *testing.T) {
 	if n := a.conn.(*fakeConn).probes; n != 1 {
 		t.Errorf("the first connection was tested %d times, want once", n)
 	}
-	r.ints(2)
-	b.wants(t) // it waits to know
-	if n, done := b.Interrogate(1, 20).Next(nil); n != 0 || done {
+	if n, done := b.Interrogate(1, 20).Next(make([]iec104.Item, 9)); n != 0 || done {
 		t.Error("an interrogation is answered before it is known which events go first")
 	}
+	r.ints(2)
+	b.wants(t) // it waits to know
 	a.Alive()
 	b.wants(t, 2)
 	a.wants(t, 1, 2)
@@ -103,4 +105,24 @@ func TestStopOfTheFirstLetsTheFurtherOneTakeOver(t *testing.T) {
 	b.Closed(nil)
 	a.Started(true)
 	a.wants(t, 1)
+}
+
+func TestStoppedConnectionYieldsToOneOfItsAddress(t *testing.T) {
+	r := newRig(t)
+	r.targets(oneInt())
+	a := r.join().settle()
+	a.Started(false)
+	r.ints(1)
+	b := r.joinFrom(a.peer)
+	b.wants(t, 1)
+	b.Confirm(1)
+	r.ints(2)
+	a.Started(true) // now this one is further
+	if n := b.conn.(*fakeConn).probes; n != 1 {
+		t.Errorf("the connection that has the group was tested %d times, want once", n)
+	}
+	b.Alive()
+	r.ints(3)
+	a.wants(t, 3)
+	b.wants(t, 2, 3)
 }

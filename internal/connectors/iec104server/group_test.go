@@ -166,6 +166,10 @@ func TestE098UnconfirmedEventsAreSentAgainInTheOldOrder(t *testing.T) {
 	take(s, 2)
 	s.Closed(nil)
 	s = r.joinFrom(s.peer)
+	i := s.Interrogate(1, 20)
+	if n, done := i.Next(make([]iec104.Item, 9)); n != 0 || done {
+		t.Error("an interrogation overtakes the events that are sent again")
+	}
 	again := take(s, 10)
 	if fmt.Sprint(again) != fmt.Sprint(all[2:]) {
 		t.Errorf("sent again %v, want %v", again, all[2:])

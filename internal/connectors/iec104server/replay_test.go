@@ -3,6 +3,7 @@ package iec104server
 import (
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -100,6 +101,42 @@ func TestKeepLatest(t *testing.T) {
 	}
 	if n := len(r.events.newest.slots); n != 2 {
 		t.Errorf("%d slots, want one per target", n)
+	}
+}
+
+func TestKeepLatestWhileBuffersAreAtDifferentPlaces(t *testing.T) {
+	for seed := range uint64(200) {
+		rnd := rand.New(rand.NewPCG(seed, 4))
+		r := newRig(t)
+		var targets []connector.Target
+		for p := uint32(1); p <= 5; p++ {
+			targets = append(targets, at(p, 1, p, asdu.M_ME_NB_1, point.Int, latest))
+		}
+		r.targets(targets)
+		var sessions []*session
+		var waiting [3][]uint32 // the points of each session, in order
+		for range waiting {
+			sessions = append(sessions, r.join().settle())
+		}
+		for i := range int64(200) {
+			p := 1 + rnd.Uint32N(5)
+			r.publish(news(p, point.IntValue(i)))
+			for j := range waiting {
+				waiting[j] = append(slices.DeleteFunc(waiting[j], func(o uint32) bool { return o == p }), p)
+			}
+			j := rnd.IntN(len(waiting))
+			for _, e := range take(sessions[j], rnd.IntN(4)) {
+				if e.IOA != waiting[j][0] {
+					t.Fatalf("seed %d: event of point %d, want the first of %v", seed, e.IOA, waiting[j])
+				}
+				waiting[j] = waiting[j][1:]
+			}
+		}
+		for j, s := range sessions {
+			if n := len(take(s, 10)); n != len(waiting[j]) {
+				t.Fatalf("seed %d: %d events are left, want %d", seed, n, len(waiting[j]))
+			}
+		}
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 )
 
 // session is one connection. Its fields are guarded by the lock of the connection;
-// those that the feed and the figures read are changed under the read lock of the station
-// as well.
+// those that others read are changed under the read lock of the station as well, and by
+// others under mu.
 type session struct {
 	station *station
 	conn    conn

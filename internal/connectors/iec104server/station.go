@@ -16,13 +16,15 @@ import (
 )
 
 // station is the application behind the server: targets with their current
-// values, the event log, and the sessions of the connections.
+// values, the event log, the event buffers of the redundancy groups, and the sessions
+// of the connections.
 //
 // Its state changes under mu only: by the goroutine of the feed, by a freeze of
-// counters, and by sessions that come and go. Sessions read under the read lock.
-// A session's own state is guarded by the lock of its connection; what of it the feed
-// needs, its cursor, it changes under the read lock of mu. A goroutine that holds
-// mu calls nothing of a connection; so the order is connection before mu.
+// counters, and by sessions that come and go, start and stop. Sessions read under
+// the read lock. A session's own state is guarded by the lock of its connection;
+// what of it others need, its buffer above all, it changes under the read lock of
+// mu, and others under mu. The order is connection before mu: a goroutine that
+// holds mu calls of a connection only what takes no lock (Wake, Probe, Close).
 type station struct {
 	settings Settings
 	log      *slog.Logger
