@@ -119,8 +119,8 @@ func (c *ServerConn) NetConn() net.Conn { return c.link.conn }
 // second. Close does not wait for that, never blocks, and may be called with any
 // lock held.
 func (c *ServerConn) Close(reason error) {
-	le, ok := reason.(*LinkError)
-	if !ok {
+	var le *LinkError
+	if !errors.As(reason, &le) {
 		le = &LinkError{Reason: ClosedLocally, Err: reason}
 	}
 	// In a goroutine of its own, because the lock of the link may be held by one
