@@ -311,7 +311,7 @@ func TestClientInNoGroupIsRefused(t *testing.T) {
 		c := r.centre(t, addressA, 0)
 		<-c.Done()
 		r.stop(t)
-		if n := metric(t, r.server, "iec104_connections_closed_total", "refused by station"); n != 1 {
+		if n := metric(t, r.server, "iec104_connections_closed_total", "refused_by_station"); n != 1 {
 			t.Errorf("%v connections counted as refused, want 1", n)
 		}
 	})
