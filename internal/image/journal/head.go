@@ -56,12 +56,12 @@ func (h *head) advance() bool {
 }
 
 // load reads on, in this segment or the next. more is false if there is no
-// more up to the horizon. The buffer is overwritten.
-func (h *head) load(horizon uint64) (gap Gap, more bool, err error) {
+// more. The buffer is overwritten.
+func (h *head) load() (gap Gap, more bool, err error) {
 	if h.seg == nil {
-		return h.enter(horizon)
+		return h.enter()
 	}
-	end, proven, before, err := h.j.extent(h.seg)
+	end, proven, before, newest, err := h.j.extent(h.seg)
 	if err != nil {
 		return gap, false, err
 	}
@@ -69,7 +69,7 @@ func (h *head) load(horizon uint64) (gap Gap, more bool, err error) {
 	have := int64(len(h.buf) - h.lo)
 	switch {
 	case h.broken:
-		return h.skip(end, proven, horizon)
+		return h.skip(end, proven, newest)
 	case h.off+have < end:
 		return gap, true, h.read(end, have)
 	case have > 0:
@@ -79,17 +79,18 @@ func (h *head) load(horizon uint64) (gap Gap, more bool, err error) {
 	case before == none:
 		return gap, false, nil
 	default:
-		return h.enter(horizon)
+		return h.enter()
 	}
 }
 
-// extent returns how far a segment goes, how far it was durable, and the first
-// sequence number of the segment after it, none if it is the newest.
-func (j *Journal) extent(s *segment) (end, proven int64, before uint64, err error) {
+// extent returns how far a segment goes, how far it was durable, the first
+// sequence number of the segment after it, none if it is the newest, and the
+// newest one of the chain.
+func (j *Journal) extent(s *segment) (end, proven int64, before, newest uint64, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.state == Closed {
-		return 0, 0, 0, ErrClosed
+		return 0, 0, 0, 0, ErrClosed
 	}
 	before = none
 	for _, t := range j.chains[s.chain].segs {
@@ -98,12 +99,12 @@ func (j *Journal) extent(s *segment) (end, proven int64, before uint64, err erro
 			break
 		}
 	}
-	return s.end, s.proven, before, nil
+	return s.end, s.proven, before, j.chains[s.chain].last, nil
 }
 
 // enter goes to the segment that holds the record after pos, or the first one
 // after that.
-func (h *head) enter(horizon uint64) (gap Gap, more bool, err error) {
+func (h *head) enter() (gap Gap, more bool, err error) {
 	for {
 		s := h.j.segmentAt(h)
 		if s == nil {
@@ -121,8 +122,8 @@ func (h *head) enter(horizon uint64) (gap Gap, more bool, err error) {
 		}
 		h.seg, h.file, h.off, h.buf, h.lo, h.broken, h.before = s, f, headerSize, h.buf[:0], 0, false, none
 		if s.before > h.pos {
-			gap = Gap{After: h.pos, Before: min(s.before, horizon) + 1}
-			h.pos = gap.Before - 1
+			gap = Gap{After: h.pos, Before: s.before + 1}
+			h.pos = s.before
 		}
 		return gap, true, nil
 	}
@@ -182,7 +183,7 @@ func (h *head) read(end, have int64) error {
 
 // skip goes to the next frame after something that is none, or to the end of
 // the segment.
-func (h *head) skip(end, proven int64, horizon uint64) (gap Gap, more bool, err error) {
+func (h *head) skip(end, proven int64, newest uint64) (gap Gap, more bool, err error) {
 	b := make([]byte, max(0, end-h.off))
 	n, err := h.file.ReadAt(b, h.off)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -193,7 +194,7 @@ func (h *head) skip(end, proven int64, horizon uint64) (gap Gap, more bool, err 
 	if n > 0 {
 		next += resync(b[1:n], h.chain, h.pos, h.before)
 	}
-	d.Before = min(h.before, horizon+1)
+	d.Before = min(h.before, newest+1)
 	d.Octets = int64(next)
 	if next < n {
 		f, _ := parse(b[next:], h.chain, h.pos, h.before)

@@ -27,8 +27,19 @@ func Open(fs FS, opts Options) (*Journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("journal: lock: %w", err)
 	}
-	j := &Journal{
-		fs: fs, opts: opts, log: opts.Log, lock: lock,
+	j := newJournal(fs, opts)
+	j.lock = lock
+	if err := j.recover(); err != nil {
+		return nil, errors.Join(fmt.Errorf("journal: open: %w", err), lock.Close())
+	}
+	go j.commitLoop()
+	go j.keepLoop()
+	return j, nil
+}
+
+func newJournal(fs FS, opts Options) *Journal {
+	return &Journal{
+		fs: fs, opts: opts, log: opts.Log,
 		group:   new(group),
 		spare:   new(group),
 		cursors: make(map[string]Position),
@@ -36,12 +47,6 @@ func Open(fs FS, opts Options) (*Journal, error) {
 		stopWork: make(chan struct{}), stopKeep: make(chan struct{}),
 		workers: [2]chan struct{}{make(chan struct{}), make(chan struct{})},
 	}
-	if err := j.recover(); err != nil {
-		return nil, errors.Join(fmt.Errorf("journal: open: %w", err), lock.Close())
-	}
-	go j.commitLoop()
-	go j.keepLoop()
-	return j, nil
 }
 
 // recover reads what there is and makes durable what may not be.

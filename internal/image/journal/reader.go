@@ -48,7 +48,7 @@ func (r *Reader) Next(dst []Record) (n int, gaps []Gap, err error) {
 	for i := range r.heads {
 		h := &r.heads[i]
 		if h.seq == none || h.seq == 0 {
-			if err := r.fill(h, horizon); err != nil {
+			if err := r.fill(h); err != nil {
 				return 0, r.gaps, err
 			}
 		}
@@ -74,9 +74,9 @@ func (r *Reader) Next(dst []Record) (n int, gaps []Gap, err error) {
 }
 
 // fill makes the next record of a head ready, or none.
-func (r *Reader) fill(h *head, horizon uint64) error {
+func (r *Reader) fill(h *head) error {
 	for !h.advance() {
-		gap, more, err := h.load(horizon)
+		gap, more, err := h.load()
 		if gap.Before > gap.After+1 {
 			gap.Class = point.Class(h.chain)
 			r.gaps = append(r.gaps, gap)
@@ -117,7 +117,7 @@ func (j *Journal) Definitions(yield func(id uint32, payload []byte) error) (err 
 	defer func() { err = errors.Join(err, h.close()) }()
 	for {
 		for !h.advance() {
-			if _, more, err := h.load(none - 1); err != nil || !more {
+			if _, more, err := h.load(); err != nil || !more {
 				return err
 			}
 		}
