@@ -103,8 +103,11 @@ func (j *Journal) take(batch []Record, committed func(error)) error {
 // fits says whether so many octets more are within the bounds.
 func (j *Journal) fits(size int64) error {
 	if j.used+j.pending+size > j.opts.Limit {
-		j.setState(Full, fmt.Errorf("%w: %d of %d octets used", ErrFull, j.used+j.pending, j.opts.Limit))
-		return j.cause
+		err := fmt.Errorf("%w: %d of %d octets used", ErrFull, j.used+j.pending, j.opts.Limit)
+		if j.used+j.pending > j.resume() { // else a smaller batch fits
+			j.setState(Full, err)
+		}
+		return err
 	}
 	if j.pending > 0 && j.pending+size > j.opts.Pending {
 		return ErrBusy

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -58,7 +57,7 @@ func (l *floorLog) commit(batch []Record) error {
 		return err
 	}
 	l.size += len(l.buf)
-	return syscall.Fdatasync(int(l.file.Fd()))
+	return diskFile{l.file}.Sync()
 }
 
 // BenchmarkGroupCommit commits 1,000 records at a time, each group when the one

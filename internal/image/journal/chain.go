@@ -30,6 +30,14 @@ func (c *chain) newest() *segment {
 	return c.segs[len(c.segs)-1]
 }
 
+// writing returns the segment that the group being written goes to.
+func (c *chain) writing() *writer {
+	if c.next != nil {
+		return c.next
+	}
+	return c.cur
+}
+
 // write writes the frames of a group into chain i and, where they do not fit
 // any more, begins a segment for them.
 func (j *Journal) write(i int, g *group) error {

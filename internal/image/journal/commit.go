@@ -3,6 +3,7 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -71,26 +72,46 @@ func (j *Journal) store(g *group, from, to int) error {
 			return j.refuse(from, i+1, err)
 		}
 	}
-	created := false
+	if err := j.sync(g, from, to); err != nil {
+		return j.fail(err)
+	}
+	return j.settleAll(g, from, to)
+}
+
+// sync syncs the chains that a group was written into, at the same time: most
+// file systems do that together. The directory comes last, if there is a new file in it.
+func (j *Journal) sync(g *group, from, to int) error {
+	var (
+		wg   sync.WaitGroup
+		errs [chains]error
+		last = -1
+		dir  = false
+	)
 	for i := from; i < to; i++ {
 		if len(g.frames[i]) == 0 {
 			continue
 		}
-		c := &j.chains[i]
-		w := c.cur
-		if c.next != nil {
-			w, created = c.next, true
+		if last >= 0 {
+			other := last
+			wg.Go(func() { errs[other] = j.chains[other].writing().file.Sync() })
 		}
-		if err := w.file.Sync(); err != nil {
-			return j.fail(err)
+		last = i
+		dir = dir || j.chains[i].next != nil
+	}
+	if last < 0 {
+		return nil
+	}
+	errs[last] = j.chains[last].writing().file.Sync()
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
 		}
 	}
-	if created {
-		if err := j.fs.SyncDir(); err != nil {
-			return j.fail(err)
-		}
+	if dir {
+		return j.fs.SyncDir()
 	}
-	return j.settleAll(g, from, to)
+	return nil
 }
 
 func (j *Journal) settleAll(g *group, from, to int) error {

@@ -73,6 +73,16 @@ func TestFullJournalRecoversWhenTrimmed(t *testing.T) {
 	}
 }
 
+func TestBatchThatNeverFitsDoesNotStopOthers(t *testing.T) {
+	t.Parallel()
+	j := mustOpen(t, newMemFS(), Options{Segment: minSegment, Limit: 8 * minSegment})
+	defer mustClose(t, j)
+	if err := commit(j, []Record{{Seq: 1, Payload: make([]byte, 9*minSegment)}}); !errors.Is(err, ErrFull) {
+		t.Fatalf("append: %v", err)
+	}
+	mustCommit(t, j, 1, 10)
+}
+
 func TestFullDiskRecoversWhenThereIsRoom(t *testing.T) {
 	t.Parallel()
 	for _, preallocate := range []bool{false, true} {
