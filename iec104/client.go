@@ -144,7 +144,7 @@ func (c *Client) transfer(ctx context.Context, want transfer) error {
 }
 
 // Close closes the connection, or aborts Connect, and waits until the
-// connection is gone. It is not an error if there is none. A handler must not
+// connection is gone. What the handler has taken is acknowledged before. It is not an error if there is none. A handler must not
 // call it.
 func (c *Client) Close() error {
 	c.mu.Lock()

@@ -82,11 +82,15 @@ func (c *clientConn) over() bool {
 	}
 }
 
+// leave closes the connection. What the handler has taken is acknowledged first,
+// so that the station need not send it again.
 func (c *clientConn) leave() {
-	c.link.mu.Lock()
-	c.link.leave(&LinkError{Reason: ClosedLocally})
-	c.link.unlock()
-	c.link.signal()
+	l := &c.link
+	l.mu.Lock()
+	l.ackNow = l.state == started || l.state == stopping
+	l.leave(&LinkError{Reason: ClosedLocally})
+	l.unlock()
+	l.signal()
 }
 
 // approach takes the next step to the wanted state of data transfer. It
@@ -115,6 +119,9 @@ func (c *clientConn) transferred(bool) {
 
 // confirmed implements user; requests are confirmed by their answers.
 func (c *clientConn) confirmed(int) {}
+
+// tested implements user.
+func (c *clientConn) tested() {}
 
 // send queues an ASDU, and with it a call that waits for the answer, so that
 // none is missed.

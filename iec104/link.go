@@ -36,6 +36,8 @@ type user interface {
 	confirmed(n int)
 	// transferred tells that data transfer has started or stopped.
 	transferred(on bool)
+	// tested tells that the peer has confirmed a test of the link.
+	tested()
 }
 
 // link is the state machine of one connection in both roles: it numbers,

@@ -86,6 +86,19 @@ func (l *link) sendAhead(out []byte) []byte {
 	return out
 }
 
+// discard drops all frames made ahead and returns how many events were in them
+// or left out behind them.
+func (l *link) discard() int {
+	a := &l.ahead
+	n := l.skipped
+	l.skipped = 0
+	for at := a.from; at < len(a.buf); at += int(a.buf[at+1]) + 2 {
+		n += int(binary.LittleEndian.Uint16(a.buf[at+2:]))
+	}
+	a.release(l.buffers)
+	return n
+}
+
 // withdraw drops the frames made ahead that are of an answer. The events that
 // were left out in front of them are confirmed with those to come.
 func (l *link) withdraw() {

@@ -14,8 +14,10 @@ func (l *link) receiveU(f apci.Function) error {
 	case apci.TestFRCon:
 		if l.timers.test == 0 {
 			l.count.Ignored++
+			return nil
 		}
 		l.timers.test = 0
+		l.user.tested()
 	case apci.StartDTAct, apci.StopDTAct:
 		// Only the controlling station starts and stops data transfer.
 		if !l.controlled {

@@ -172,7 +172,7 @@ func (s *Server) logEnd(ctx context.Context, c *ServerConn, err *LinkError) {
 		return
 	}
 	level := slog.LevelWarn
-	if err.Reason == ClosedLocally || err.Reason == ClosedByPeer {
+	if err.Reason == ClosedLocally || err.Reason == ClosedByPeer || err.Reason == Superseded {
 		level = slog.LevelInfo
 	}
 	s.opt.log.Log(ctx, level, "connection closed",

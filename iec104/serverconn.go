@@ -119,16 +119,21 @@ func (c *ServerConn) RemoteAddr() net.Addr { return c.remote }
 // a TLS peer. It must not be read, written or closed.
 func (c *ServerConn) NetConn() net.Conn { return c.link.conn }
 
-// Close closes the connection with a reason, which may be nil. Confirmations
+// Close closes the connection with a reason, which may be nil; a *[LinkError] is
+// taken as it is, another one is the detail of [ClosedLocally]. Confirmations
 // that are due are still sent, as far as the window allows and for at most a
 // second. Close does not wait for that, never blocks, and may be called with any
 // lock held.
 func (c *ServerConn) Close(reason error) {
+	var le *LinkError
+	if !errors.As(reason, &le) {
+		le = &LinkError{Reason: ClosedLocally, Err: reason}
+	}
 	// In a goroutine of its own, because the lock of the link may be held by one
 	// that is in a method of the session and waits for a lock of the caller.
 	time.AfterFunc(0, func() {
 		c.link.mu.Lock()
-		c.link.leave(&LinkError{Reason: ClosedLocally, Err: reason})
+		c.link.leave(le)
 		c.link.unlock()
 		c.link.signal()
 	})
@@ -160,6 +165,48 @@ func (c *ServerConn) transferred(on bool) {
 
 // confirmed implements user.
 func (c *ServerConn) confirmed(n int) { c.session.Confirm(n) }
+
+// tested implements user.
+func (c *ServerConn) tested() {
+	if s, ok := c.session.(interface{ Alive() }); ok {
+		s.Alive()
+	}
+}
+
+// Probe tests the link now, unless a test is running: it sends TESTFR act. If
+// the controlling station confirms it, the method Alive() of the session is
+// called if it has one, with the lock of the connection held as always;
+// otherwise the connection is closed after T1. Probe does not wait for that,
+// never blocks, and may be called with any lock held.
+func (c *ServerConn) Probe() {
+	time.AfterFunc(0, func() {
+		l := &c.link
+		l.mu.Lock()
+		defer l.unlock()
+		if l.ended || l.leaving || l.timers.test != 0 {
+			return
+		}
+		l.testAct(l.now())
+		l.arm()
+		l.signal()
+	})
+}
+
+// Discard drops the events that were taken from the session and are in no frame
+// sent so far, and returns how many: they are the newest of those taken and
+// not confirmed, and will not be confirmed. It may be called by the method
+// Started of the session only, when data transfer is stopped.
+func (c *ServerConn) Discard() int {
+	n := c.link.discard()
+	if w := c.work; w != nil {
+		if !w.background {
+			n += w.to - w.from
+		}
+		w.background = false
+		c.giveBack()
+	}
+	return n
+}
 
 // counters returns the figures of the connection.
 func (c *ServerConn) counters() Counters {

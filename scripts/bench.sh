@@ -21,6 +21,7 @@ run iec104/asdu . "$time"
 run iec104 . "$time"
 run internal/mapping . "$time"
 run internal/image . "$time"
+run internal/image/journal . "$time"
 run internal/connector . "$time"
 run internal/connectors/iec104server . "$time"
 run internal/plant . 1x

@@ -70,7 +70,7 @@ func TestEveryRequestSaysWhatFlagsItUses(t *testing.T) {
 			t.Error(err)
 		}
 		for _, name := range flags {
-			if !strings.Contains(out.String(), "\n  --"+name+" ") {
+			if !strings.Contains(out.String(), "\n  --"+name+" ") && !strings.Contains(out.String(), "\n  --"+name+"\n") {
 				t.Errorf("%s: there is no flag --%s", request, name)
 			}
 		}

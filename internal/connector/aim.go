@@ -52,6 +52,7 @@ func newTarget(id TargetID, index point.Index, p *plant.Point, t *plant.Target) 
 	target := Target{
 		ID: id, Point: index, PointID: p.ID, Name: p.Name, Unit: p.Unit, Type: p.Type, End: t.End,
 		Gate:    Gate{OnUpdate: t.OnUpdate},
+		Latest:  t.Latest,
 		Convert: Linear{Scale: t.Scale, Offset: t.Offset},
 	}
 	span := p.Range

@@ -137,6 +137,7 @@ type Target struct {
 	End     any // pointer to the Target struct of the kind
 	Gate    Gate
 	Convert Linear
+	Latest  bool // of the events that wait to be sent only the newest is kept
 }
 
 // TargetID is the dense number of a target in the process.

@@ -170,7 +170,7 @@ func TestTargetCarriesTheRulesOfItsPoint(t *testing.T) {
 		Deadband: plant.Deadband{Value: 5, Percent: true},
 		To: []plant.Target{
 			{Scale: 1},
-			{Scale: 2, Offset: 3, OnUpdate: true, Range: &plant.Range{Low: 0, High: 10}},
+			{Scale: 2, Offset: 3, OnUpdate: true, Latest: true, Range: &plant.Range{Low: 0, High: 10}},
 			{Scale: 1, Deadband: &plant.Deadband{Value: 0.5}},
 		},
 	}
@@ -178,6 +178,7 @@ func TestTargetCarriesTheRulesOfItsPoint(t *testing.T) {
 	want := []Target{common, common, common}
 	want[0].Gate, want[0].Convert = Gate{Deadband: 10}, Linear{Scale: 1, Low: -50, High: 150}
 	want[1].Gate, want[1].Convert = Gate{Deadband: 0.5, OnUpdate: true}, Linear{Scale: 2, Offset: 3, Low: 0, High: 10}
+	want[1].Latest = true
 	want[2].Gate, want[2].Convert = Gate{Deadband: 0.5}, Linear{Scale: 1, Low: -50, High: 150}
 	for i := range p.To {
 		if diff := cmp.Diff(newTarget(9, 7, &p, &p.To[i]), want[i]); diff != "" {

@@ -6,7 +6,7 @@ import (
 )
 
 func connectorGeneric() generic {
-	return generic{keys: []string{"kind"}, later: []string{"groups", "replay", "priority"}}
+	return generic{keys: []string{"kind"}}
 }
 
 // connectorKeys are the generic keys of a connector.

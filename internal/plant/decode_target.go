@@ -11,6 +11,7 @@ type targetKeys struct {
 	Connector string    `json:"connector" required:"true" doc:"the id of a connector"`
 	Deadband  *Deadband `json:"deadband"`
 	Report    string    `json:"report" enum:"change,update"`
+	Keep      string    `json:"keep" enum:"every,latest"`
 	Range     *Range    `json:"range"`
 	Scale     float64   `json:"scale"`
 	Offset    float64   `json:"offset"`
@@ -18,8 +19,7 @@ type targetKeys struct {
 
 func targetGeneric() generic {
 	return generic{
-		keys:  []string{"connector", "deadband", "report", "range", "scale", "offset"},
-		later: []string{"keep"},
+		keys: []string{"connector", "deadband", "report", "keep", "range", "scale", "offset"},
 	}
 }
 
@@ -46,7 +46,7 @@ func (d *decoding) target(path string, f *Field, p *Point, t *Target) {
 	keys := targetKeys{Scale: 1}
 	d.report(path, f, d.structs.target.Decode(common, &keys)...)
 	*t = Target{
-		Connector: keys.Connector, Deadband: keys.Deadband, OnUpdate: keys.Report == "update",
+		Connector: keys.Connector, Deadband: keys.Deadband, OnUpdate: keys.Report == "update", Latest: keys.Keep == "latest",
 		Range: rangeOf(keys.Range, common), Scale: keys.Scale, Offset: keys.Offset,
 	}
 	d.report(path, f, t.faults(common, p)...)

@@ -95,6 +95,7 @@ type Target struct {
 	Connector string
 	Deadband  *Deadband // nil: the point's
 	OnUpdate  bool      // report: update: an event also for a new time alone
+	Latest    bool      // keep: latest: of the events that wait only the newest
 	Range     *Range    // nil: the point's
 	Scale     float64   // default 1
 	Offset    float64

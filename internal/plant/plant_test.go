@@ -84,7 +84,7 @@ func TestEveryGenericKeyIsDecoded(t *testing.T) {
 			},
 			To: []plant.Target{
 				{Connector: "b", Scale: 1, End: &serverTarget{CA: 1, IOA: 0x000102, As: "M_ME_NC_1", Groups: []int{1, 2}}},
-				{Connector: "b", Scale: 2, Offset: 1, OnUpdate: true, Deadband: &plant.Deadband{Value: 0.25}, Range: &plant.Range{Low: 0, High: 1},
+				{Connector: "b", Scale: 2, Offset: 1, OnUpdate: true, Latest: true, Deadband: &plant.Deadband{Value: 0.25}, Range: &plant.Range{Low: 0, High: 1},
 					End: &serverTarget{CA: 1, IOA: 4, As: "M_ME_NC_1", Groups: []int{1, 2}}},
 			},
 		},

@@ -39,9 +39,10 @@ func (st *station) apply(b *connector.Batch, first bool) {
 		for i := range changes[:n] {
 			st.change(&changes[i])
 		}
-		st.trim()
+		full := st.settle()
 		sessions := st.sessions
 		st.mu.Unlock()
+		st.warn(full)
 		wake(sessions)
 		changes = changes[n:]
 	}
@@ -62,6 +63,7 @@ func (st *station) setTargets(targets []connector.Target, changes []connector.Ch
 	st.mu.Lock()
 	t.takeOverCounters(st.table)
 	st.table = t
+	st.figures.removed += st.events.newest.purge(t, st.queues)
 	st.mu.Unlock()
 	st.rouse()
 	return changes
@@ -118,7 +120,7 @@ func (st *station) change(c *connector.Change) {
 		rule := &t.rules[r.rule]
 		switch {
 		case c.Flags&point.Late != 0:
-			if rule.tagged() && st.sendsChanges(at, rule) {
+			if rule.tagged() && !rule.latest && st.sendsChanges(at, rule) {
 				late := sampleOf(r.current.target, &c.Update)
 				st.figures.late++
 				st.append(r, st.reading(at, late))
@@ -152,7 +154,14 @@ func (st *station) update(at uint32, r *row, rule *rule, c *connector.Change, ca
 
 // append makes an event of a sample of a row.
 func (st *station) append(r *row, s sample) {
-	st.events.append(s)
+	rule := &st.table.rules[r.rule]
+	if rule.latest {
+		s.kind |= kind(rule.class) << classShift
+		st.events.newest.put(event{s, st.events.next}, st.queues)
+		st.events.next++
+	} else {
+		st.events.append(s, rule.class)
+	}
 	r.sent = st.events.next
 	st.figures.events++
 }

@@ -76,6 +76,7 @@ func TestHotPathsAllocateNothing(t *testing.T) {
 		if n := s.Next(dst); n != len(changes) {
 			t.Fatalf("%d events, want %d", n, len(changes))
 		}
+		s.Confirm(len(changes))
 	}
 	for range chunkSize { // until the log has its spare chunk
 		step()
@@ -114,7 +115,9 @@ func BenchmarkEvents(b *testing.B) {
 				}
 				r.apply(&connector.Batch{Changes: changes}, false)
 				for _, s := range sessions {
-					for s.Next(dst) == len(dst) {
+					for n := len(dst); n == len(dst); {
+						n = s.Next(dst)
+						s.Confirm(n)
 					}
 				}
 			}

@@ -130,8 +130,8 @@ func TestResetProcess(t *testing.T) {
 		if !s.Reset(4, resetBuffer) {
 			t.Error("clearing the buffer is refused")
 		}
-		if events := take(s, 10); len(events) != 0 || s.figures.dropped != 2 {
-			t.Errorf("%d events after the buffer was cleared, %d counted as dropped, want 0 and 2", len(events), s.figures.dropped)
+		if events := take(s, 10); len(events) != 0 || s.figures.cleared != 2 {
+			t.Errorf("%d events after the buffer was cleared, %d counted as cleared, want 0 and 2", len(events), s.figures.cleared)
 		}
 	})
 }
@@ -144,12 +144,12 @@ func TestCommandsAreUnknown(t *testing.T) {
 	}
 }
 
-func TestEventsLostWithTheirConnectionAreCounted(t *testing.T) {
+func TestEventsLostWithAFurtherConnectionAreCounted(t *testing.T) {
 	r := newRig(t)
 	r.targets([]connector.Target{at(1, 1, 1, asdu.M_ME_NB_1, point.Int)})
-	s := r.join()
-	take(s, 1)
-	s.Confirm(1)
+	first := r.join()
+	s := r.joinFrom(first.peer)
+	first.Alive()
 	for i := range 10 {
 		r.publish(news(1, point.IntValue(int64(i))))
 	}

@@ -122,7 +122,7 @@ func (s *session) Counters(ca uint16, rqt, frz uint8) iec104.Interrogation {
 		return nil
 	}
 	if frz == readOnly {
-		return &counterAnswer{answer: answer{s: s, after: st.events.next}, ca: ca, rqt: rqt}
+		return &counterAnswer{answer: newAnswer(s), ca: ca, rqt: rqt}
 	}
 	now := point.InstantOf(st.now())
 	for i := sector.lowTotal; i < sector.endTotal; i++ {
@@ -162,7 +162,7 @@ func (a *counterAnswer) Next(dst []iec104.Item) (n int, done bool) {
 	if !ok {
 		return 0, true
 	}
-	if !a.ready() {
+	if !a.look() {
 		return 0, false
 	}
 	for i := t.seekCounter(sector, a.key); i < sector.endTotal; i++ {
@@ -172,7 +172,7 @@ func (a *counterAnswer) Next(dst []iec104.Item) (n int, done bool) {
 		switch {
 		case !t.inGroup(c, a.rqt):
 			continue
-		case n == len(dst) || a.waits(r):
+		case n == len(dst) || a.waits(r, &t.rules[r.rule]):
 			return n, false
 		}
 		reading := c.answer(r.current)

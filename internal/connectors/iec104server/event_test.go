@@ -244,8 +244,8 @@ func TestFullBufferDropsTheOldestNotTaken(t *testing.T) {
 		take(fast, 10)
 	}
 	expect(t, brief(take(slow, 10)), "M_ME_NB_1 1/1 4 0", "M_ME_NB_1 1/1 5 0", "M_ME_NB_1 1/1 6 0")
-	if slow.figures.dropped != 2 || fast.figures.dropped != 0 {
-		t.Errorf("dropped %d and %d, want 2 of the slow one", slow.figures.dropped, fast.figures.dropped)
+	if slow.queue.lost() != 2 || fast.queue.lost() != 0 {
+		t.Errorf("dropped %d and %d, want 2 of the slow one", slow.queue.lost(), fast.queue.lost())
 	}
 }
 
@@ -258,24 +258,30 @@ func TestEventsThatEverybodyHasReadAreForgotten(t *testing.T) {
 		}
 	}
 	publish(3 * chunkSize)
-	if n := len(r.events.chunks); n > 1 {
+	if n := len(r.events.chains[measuredClass].chunks); n > 1 {
 		t.Errorf("%d chunks are kept for nobody", n)
 	}
 	s := r.join().settle()
 	publish(3 * chunkSize)
-	if n := len(r.events.chunks); n < 3 {
+	if n := len(r.events.chains[measuredClass].chunks); n < 3 {
 		t.Errorf("%d chunks are kept for a station that has not read, want 3 or more", n)
 	}
 	for len(take(s, 1000)) > 0 {
 	}
 	publish(1)
-	if n := len(r.events.chunks); n > 1 {
+	if n := len(r.events.chains[measuredClass].chunks); n > 1 {
 		t.Errorf("%d chunks are kept after all were read", n)
 	}
 	s.Closed(nil)
 	publish(2 * chunkSize)
-	if n := len(r.events.chunks); n > 1 {
-		t.Errorf("%d chunks are kept after the station has left", n)
+	if n := len(r.events.chains[measuredClass].chunks); n < 2 {
+		t.Errorf("%d chunks are kept for a station that has left, want 2 or more", n)
+	}
+	r.pass(unusedFor)
+	r.expire(r.now())
+	publish(1)
+	if n := len(r.events.chains[measuredClass].chunks); n > 1 {
+		t.Errorf("%d chunks are kept for a group that was dropped", n)
 	}
 }
 

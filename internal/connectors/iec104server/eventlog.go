@@ -1,15 +1,52 @@
 package iec104server
 
-// chunkSize is the number of events in a chunk of the log.
+import "math"
+
+// eventLog holds the events of a server that some buffer still needs: one
+// numbering in the order of occurrence, and for each class a chain of all events
+// and, of targets with `keep: latest`, the newest. It has no lock: see station.
+type eventLog struct {
+	next   uint64 // number of the next event
+	chains [classes]chain
+	newest newest
+}
+
+// none is the number of an event that there is not.
+const none = math.MaxUint64
+
+// append adds an event to the chain of its class.
+func (l *eventLog) append(s sample, c class) {
+	s.kind |= kind(c) << classShift
+	l.chains[c].append(event{s, l.next})
+	l.next++
+}
+
+// events returns how many events are kept.
+func (l *eventLog) events() uint64 {
+	n := uint64(l.newest.linked)
+	for c := range l.chains {
+		n += l.chains[c].next - l.chains[c].first
+	}
+	return n
+}
+
+// size returns the memory of the log in octets.
+func (l *eventLog) size() int {
+	n := len(l.newest.slots) * (eventSize + 8)
+	for c := range l.chains {
+		n += len(l.chains[c].chunks) * chunkSize * eventSize
+	}
+	return n
+}
+
+// chunkSize is the number of events in a chunk.
 const chunkSize = 2048
 
-type chunk [chunkSize]sample
+type chunk [chunkSize]event
 
-// eventLog is the queue of events that all connections of a server share. An
-// event has a position, counted from 0 and never given twice; each connection
-// reads with a cursor of its own. What every connection has read is forgotten
-// chunk by chunk. It has no lock: see station.
-type eventLog struct {
+// chain is the events of one class. An event has a position, counted from 0 and
+// never given twice. What every buffer has let go is forgotten chunk by chunk.
+type chain struct {
 	chunks []*chunk // from the one that holds first
 	first  uint64   // position of the first event of chunks[0], a multiple of chunkSize
 	next   uint64   // position of the next event
@@ -17,16 +54,16 @@ type eventLog struct {
 }
 
 // append adds an event at position next.
-func (l *eventLog) append(s sample) {
+func (l *chain) append(e event) {
 	at := l.next - l.first
 	if at/chunkSize == uint64(len(l.chunks)) {
 		l.grow()
 	}
-	l.chunks[at/chunkSize][at%chunkSize] = s
+	l.chunks[at/chunkSize][at%chunkSize] = e
 	l.next++
 }
 
-func (l *eventLog) grow() {
+func (l *chain) grow() {
 	c := l.spare
 	if c == nil {
 		c = new(chunk)
@@ -36,15 +73,18 @@ func (l *eventLog) grow() {
 }
 
 // at returns the event at a position from first to next−1.
-func (l *eventLog) at(position uint64) *sample {
+func (l *chain) at(position uint64) *event {
 	at := position - l.first
 	return &l.chunks[at/chunkSize][at%chunkSize]
 }
 
 // trim forgets the chunks that lie wholly before a position, which is at most next.
-func (l *eventLog) trim(position uint64) {
+func (l *chain) trim(position uint64) {
+	if position <= l.first {
+		return
+	}
 	n := min((position-l.first)/chunkSize, uint64(len(l.chunks)))
-	if position <= l.first || n == 0 {
+	if n == 0 {
 		return
 	}
 	l.spare = l.chunks[0]
@@ -53,6 +93,3 @@ func (l *eventLog) trim(position uint64) {
 	l.chunks = l.chunks[:kept]
 	l.first += n * chunkSize
 }
-
-// size returns the memory of the log in octets.
-func (l *eventLog) size() int { return len(l.chunks) * chunkSize * sampleSize }

@@ -10,14 +10,32 @@ import (
 // event of the same point.
 type answer struct {
 	s     *session
-	after uint64 // position in the log when the request was confirmed
+	after uint64          // number of the next event when the request was confirmed
+	heads [classes]uint64 // of each class the number of the next event to take
 }
 
-// ready reports whether the events that were waiting have been taken.
-func (a *answer) ready() bool { return !a.s.reading || a.s.cursor >= a.after }
+func newAnswer(s *session) answer {
+	return answer{s: s, after: s.station.events.next, heads: [classes]uint64{none, none, none}}
+}
+
+// look sees which events have not been taken, and reports whether those that were
+// waiting have. It is called before a scan, under the lock of the station.
+func (a *answer) look() bool {
+	q, st := a.s.queue, a.s.station
+	if q == nil || a.s.held {
+		return q == nil
+	}
+	a.heads = q.heads(&st.events)
+	first := min(a.heads[statusClass], a.heads[counterClass], a.heads[measuredClass])
+	if !st.settings.byClass() {
+		// Nothing goes before an older event of another class.
+		a.heads = [classes]uint64{first, first, first}
+	}
+	return q.again.len() == 0 && first >= a.after
+}
 
 // waits reports whether an event of the row was not taken yet.
-func (a *answer) waits(r *row) bool { return a.s.reading && r.sent > a.s.cursor }
+func (a *answer) waits(r *row, rule *rule) bool { return r.sent > a.heads[rule.class] }
 
 // encode fills an item with a sample of a row.
 func (a *answer) encode(dst *iec104.Item, s *sample, r *row, rule *rule) bool {
@@ -34,7 +52,7 @@ func (s *session) Interrogate(ca uint16, qoi uint8) iec104.Interrogation {
 	if !ok && !st.desk.commands(ca) {
 		return nil
 	}
-	i := &interrogation{answer: answer{s: s, after: st.events.next}, ca: ca}
+	i := &interrogation{answer: newAnswer(s), ca: ca}
 	switch {
 	case qoi == uint8(asdu.InterrogatedGeneral):
 	case qoi > uint8(asdu.InterrogatedGeneral) && qoi <= uint8(asdu.InterrogatedGroup16):
@@ -98,7 +116,7 @@ func (i *interrogation) scan(dst []iec104.Item) (n int, why progress) {
 	st.mu.RLock()
 	defer st.mu.RUnlock()
 	i.seek(st.table)
-	if !i.ready() {
+	if !i.look() {
 		return 0, blocked
 	}
 	t := i.table
@@ -112,7 +130,7 @@ func (i *interrogation) scan(dst []iec104.Item) (n int, why progress) {
 		if n == len(dst) {
 			return n, full
 		}
-		if i.waits(r) {
+		if i.waits(r, rule) {
 			return n, blocked
 		}
 		if i.encode(&dst[n], &r.current, r, rule) {

@@ -14,10 +14,10 @@ func (s *server) Collect(emit func(connector.Metric)) {
 	s.station.desk.collect(emit)
 	s.collectServer(emit, &stats)
 	s.station.collect(emit)
-	queues := s.station.queues()
+	buffers := s.station.buffers(emit)
 	for _, c := range s.link.Conns() {
 		labels := []connector.Label{{Name: "conn", Value: strconv.FormatUint(c.ID, 10)}, {Name: "peer", Value: c.Peer}}
-		collectConn(emit, &c, queues[c.ID], labels)
+		collectConn(emit, &c, buffers[c.ID], labels)
 	}
 }
 
@@ -33,7 +33,7 @@ func (s *server) collectServer(emit func(connector.Metric), stats *iec104.Server
 }
 
 // collectConn emits the figures of one connection.
-func collectConn(emit func(connector.Metric), c *iec104.ConnInfo, q queue, labels []connector.Label) {
+func collectConn(emit func(connector.Metric), c *iec104.ConnInfo, q buffer, labels []connector.Label) {
 	collectFrames(emit, "iec104_conn_", &c.Counters, labels)
 	gauge(emit, "iec104_conn_outstanding_apdus", "I frames sent and not acknowledged.", float64(c.Outstanding), labels)
 	gauge(emit, "iec104_conn_owed_apdus", "I frames received and not acknowledged.", float64(c.Owed), labels)
@@ -76,16 +76,29 @@ func collectFrames(emit func(connector.Metric), prefix string, c *iec104.Counter
 	}
 }
 
+// total returns the figures of the station and of its sessions. The caller holds mu.
+func (st *station) total() figures {
+	f := st.figures
+	for _, s := range st.sessions {
+		f.add(s.figures)
+	}
+	for _, q := range st.queues {
+		f.dropped += q.lost()
+	}
+	return f
+}
+
 // collect emits the figures of the station.
 func (st *station) collect(emit func(connector.Metric)) {
 	st.mu.Lock()
-	f, targets, events, octets := st.figures, len(st.table.rows), st.events.next-st.events.first, st.events.size()
-	for _, s := range st.sessions {
-		f.add(s.pending())
-	}
+	full := st.settle()
+	f := st.total()
+	targets, groups, events, octets := len(st.table.rows), len(st.groups), st.events.events(), st.events.size()
 	st.mu.Unlock()
+	st.warn(full)
+	gauge(emit, "iec104_groups", "Redundancy groups that have a buffer.", float64(groups), nil)
 	gauge(emit, "iec104_targets", "Information objects served.", float64(targets), nil)
-	gauge(emit, "iec104_log_events", "Events kept for connections.", float64(events), nil)
+	gauge(emit, "iec104_log_events", "Events kept for groups and connections.", float64(events), nil)
 	gauge(emit, "iec104_log_octets", "Memory of the event log.", float64(octets), nil)
 	for _, c := range []struct {
 		name, help string
@@ -94,8 +107,12 @@ func (st *station) collect(emit func(connector.Metric)) {
 		{"events_total", "Changes that became events.", f.events},
 		{"late_events_total", "Events with a time older than the current value.", f.late},
 		{"suppressed_total", "Changes within the dead band, or otherwise no event.", f.suppressed},
-		{"dropped_events_total", "Events that did not fit into the buffer of a connection.", f.dropped},
-		{"abandoned_events_total", "Events not acknowledged when their connection ended.", f.abandoned},
+		{"dropped_events_total", "Events that did not fit into the buffer of a group.", f.dropped},
+		{"abandoned_events_total", "Events not acknowledged when a connection beside that of its group ended, or a group was dropped.", f.abandoned},
+		{"superseded_events_total", "Events skipped because of a newer one of their target.", f.superseded},
+		{"unreplayed_events_total", "Events that waited during a break and were not sent after it.", f.unreplayed},
+		{"cleared_events_total", "Events dropped by a reset process command.", f.cleared},
+		{"expired_groups_total", "Groups dropped because nobody used them.", f.expired},
 		{"removed_events_total", "Events skipped because their target was removed.", f.removed},
 		{"unsendable_events_total", "Events skipped because their type cannot carry them.", f.unsendable},
 		{"lost_changes_total", "Changes that were overwritten before they were read.", f.gaps},
@@ -108,38 +125,41 @@ func (st *station) collect(emit func(connector.Metric)) {
 	}
 }
 
-// queue is the place of a connection in the event log.
-type queue struct{ waiting, dropped uint64 }
+// buffer is what waits for a connection.
+type buffer struct{ waiting, dropped uint64 }
 
-// queues returns the places by the number of the connection.
-func (st *station) queues() map[uint64]queue {
+// buffers emits the figures of the groups, and returns those of connections by
+// their number.
+func (st *station) buffers(emit func(connector.Metric)) map[uint64]buffer {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	queues := make(map[uint64]queue, len(st.sessions))
+	for _, q := range st.queues {
+		if !q.temporary {
+			st.collectGroup(emit, q)
+		}
+	}
+	conns := make(map[uint64]buffer, len(st.sessions))
 	for _, s := range st.sessions {
-		q := queue{dropped: s.pending().dropped}
-		q.waiting = s.waiting()
-		queues[s.conn.ID()] = q
+		if q := s.queue; q != nil {
+			conns[s.conn.ID()] = buffer{q.pending(&st.events) - uint64(q.unconfirmed()), q.lost() - s.lostBefore}
+		}
 	}
-	return queues
+	return conns
 }
 
-// pending returns the figures of a session, with the events that are beyond its
-// buffer and that it has not skipped yet. The caller holds mu.
-func (s *session) pending() figures {
-	f := s.figures
-	if floor := s.station.floor(); s.reading && s.cursor < floor {
-		f.dropped += floor - s.cursor
+// collectGroup emits the figures of a redundancy group. The caller holds mu.
+func (st *station) collectGroup(emit func(connector.Metric), q *queue) {
+	labels := []connector.Label{{Name: "group", Value: q.key.String()}}
+	started := 0.0
+	if q.owner != nil && q.owner.started {
+		started = 1
 	}
-	return f
-}
-
-// waiting returns how many events the session has not taken. The caller holds mu.
-func (s *session) waiting() uint64 {
-	if !s.reading {
-		return 0
+	gauge(emit, "iec104_group_started", "Whether a connection of the group has data transfer started.", started, labels)
+	gauge(emit, "iec104_group_buffered_events", "Events not confirmed by the group.", float64(q.pending(&st.events)), labels)
+	for c, n := range q.dropped {
+		count(emit, "iec104_group_dropped_events_total", "Events that did not fit into the buffer of the group, by class.", n,
+			append(labels[:1:1], connector.Label{Name: "class", Value: class(c).String()}))
 	}
-	return s.station.events.next - max(s.cursor, s.station.floor())
 }
 
 func gauge(emit func(connector.Metric), name, help string, value float64, labels []connector.Label) {

@@ -68,30 +68,62 @@ func (r *rig) join() *session {
 	r.lastID++
 	id := r.lastID
 	r.mu.Unlock()
-	s := &session{
-		station: r.station, conn: &fakeConn{id: id}, enc: newEncoder(r.settings.Time.Location),
-		peer: netip.AddrFrom4([4]byte{10, byte(id >> 16), byte(id >> 8), byte(id)}),
+	return r.joinFrom(netip.AddrFrom4([4]byte{10, byte(id >> 16), byte(id >> 8), byte(id)}))
+}
+
+// joinFrom opens a session with data transfer started.
+func (r *rig) joinFrom(peer netip.Addr) *session {
+	s := r.open(peer)
+	s.Started(true)
+	return s
+}
+
+// open opens a session.
+func (r *rig) open(peer netip.Addr) *session {
+	r.t.Helper()
+	r.mu.Lock()
+	r.lastID++
+	id := r.lastID
+	r.mu.Unlock()
+	s := newSession(r.station, &fakeConn{id: id}, peer)
+	if s == nil {
+		r.t.Fatalf("%s is in no group", peer)
 	}
 	r.station.mu.Lock()
 	r.sessions = append(r.sessions[:len(r.sessions):len(r.sessions)], s)
 	r.station.mu.Unlock()
-	s.Started(true)
 	return s
 }
 
 // settle takes the end of initialisation.
 func (s *session) settle() *session {
-	take(s, 1000)
+	s.Confirm(len(take(s, 1000)))
 	return s
 }
 
 type fakeConn struct {
-	id    uint64
-	wakes atomic.Int64
+	id     uint64
+	wakes  atomic.Int64
+	probes int
+	unsent int   // what Discard returns
+	closed error // why it was closed
 }
 
 func (c *fakeConn) Wake()      { c.wakes.Add(1) }
 func (c *fakeConn) ID() uint64 { return c.id }
+func (c *fakeConn) Probe()     { c.probes++ }
+
+func (c *fakeConn) Close(reason error) {
+	if c.closed == nil {
+		c.closed = reason
+	}
+}
+
+func (c *fakeConn) Discard() int {
+	n := c.unsent
+	c.unsent = 0
+	return n
+}
 
 // take returns the next events, at most n.
 func take(s *session, n int) []iec104.Event {
@@ -152,9 +184,6 @@ func news(p uint32, v point.Value) connector.Change {
 func (r *rig) figure(f func(figures) uint64) uint64 {
 	r.station.mu.Lock()
 	defer r.station.mu.Unlock()
-	sum := r.station.figures
-	for _, s := range r.sessions {
-		sum.add(s.pending())
-	}
-	return f(sum)
+	r.settle()
+	return f(r.total())
 }

@@ -16,6 +16,8 @@ type rule struct {
 	as     asdu.TypeID // of spontaneous data
 	answer asdu.TypeID // in answers to requests
 	family family
+	class  class
+	latest bool // only the newest event that was not sent is kept
 
 	groups      Groups
 	total       uint8 // counter group, 0 is none
@@ -32,6 +34,7 @@ func ruleOf(t *connector.Target, tagged bool) rule {
 	r := rule{
 		gate: t.Gate, convert: t.Convert,
 		as: end.As.TypeID, answer: f.untagged, family: f.family,
+		class: f.family.class(), latest: t.Latest,
 		groups: end.Groups, cyclic: end.Cyclic, background: end.Background, spontaneous: true,
 	}
 	if tagged {

@@ -1,8 +1,6 @@
 package iec104server
 
 import (
-	"unsafe"
-
 	"busbar/internal/connector"
 	"busbar/internal/point"
 )
@@ -12,14 +10,18 @@ type kind uint8
 
 const (
 	typeMask  kind = 0x0f
+	classMask kind = 0x30 // of an event, its class
 	restored  kind = 0x40 // nothing was heard of the source since the process started
 	transient kind = 0x80
 )
 
+// classShift is the place of the class of an event in its kind.
+const classShift = 4
+
 func (k kind) typ() point.Type { return point.Type(k & typeMask) }
 
 // sample is a value of a target with its quality and time: what the table holds
-// as the current one, and an entry of the event log. It has no pointers, so that a
+// as the current one, and in an event. It has no pointers, so that a
 // million of them are nothing to the garbage collector.
 type sample struct {
 	bits     uint64 // as of point.Value.Raw; of an event of Bits, the high half tells which changed
@@ -45,9 +47,6 @@ func sampleOf(t connector.TargetID, u *point.Update) sample {
 func (s *sample) value() point.Value {
 	return point.Restore(s.kind.typ(), s.bits, s.kind&transient != 0, "")
 }
-
-// sampleSize is the memory of a sample in octets.
-const sampleSize = int(unsafe.Sizeof(sample{}))
 
 // returned is a bit of the timeQ of an event, beside those of the time: it is
 // return information, caused by a command.

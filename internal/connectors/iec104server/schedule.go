@@ -86,10 +86,14 @@ func (s *session) Background(dst []iec104.Event) int {
 	if len(st.table.schedules) == 0 {
 		return 0
 	}
+	a := newAnswer(s)
+	if !a.look() {
+		return 0
+	}
 	n, now := 0, st.now()
 	for i := range st.table.schedules {
 		if sched := &st.table.schedules[i]; sched.cause != frozen {
-			n += s.transmit(dst[n:], sched, now)
+			n += s.transmit(dst[n:], sched, now, &a)
 		}
 	}
 	if n > 0 {
@@ -100,7 +104,7 @@ func (s *session) Background(dst []iec104.Event) int {
 
 // transmit copies what is due of a schedule. What could not be sent for a whole
 // period is not sent twice; after the clock was set back it goes on from there.
-func (s *session) transmit(dst []iec104.Event, sched *schedule, now time.Time) int {
+func (s *session) transmit(dst []iec104.Event, sched *schedule, now time.Time, a *answer) int {
 	c := s.scan(sched, now)
 	t := s.station.table
 	due, rows := sched.due(now), int64(len(sched.rows))
@@ -113,7 +117,7 @@ func (s *session) transmit(dst []iec104.Event, sched *schedule, now time.Time) i
 	for ; n < len(dst) && c.sent < due; c.sent++ {
 		r := &t.rows[sched.rows[c.sent%rows]]
 		rule := &t.rules[r.rule]
-		if r.sent > s.cursor {
+		if a.waits(r, rule) {
 			continue // the event that waits tells the value
 		}
 		dst[n].CA, dst[n].Type, dst[n].Cause = r.ca(), forms[rule.as].untagged, sched.cause

@@ -38,9 +38,10 @@ func (st *station) keepTime(ctx context.Context) {
 		now := st.now()
 		st.freezeDue(last, now)
 		last = now
-		st.mu.RLock()
+		st.mu.Lock()
+		st.expire(now)
 		sessions, next := st.sessions, st.nextTick(now)
-		st.mu.RUnlock()
+		st.mu.Unlock()
 		wake(sessions)
 		timer.Reset(next)
 	}

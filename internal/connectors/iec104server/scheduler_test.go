@@ -100,7 +100,7 @@ func TestBufferBoundsTheMemoryOfTheLog(t *testing.T) {
 	for i := range 10 * chunkSize {
 		r.publish(news(1, point.IntValue(int64(i))))
 	}
-	if n := len(r.events.chunks); n > 3 {
+	if n := len(r.events.chains[measuredClass].chunks); n > 3 {
 		t.Errorf("%d chunks are kept for a connection that does not read, want 2 or 3", n)
 	}
 	if n := r.figure(func(f figures) uint64 { return f.dropped }); n != 9*chunkSize {

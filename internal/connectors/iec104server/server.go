@@ -3,8 +3,9 @@
 //
 // Each instance is a server with its own address plan. Its feed keeps the
 // current value of every target in a table and appends what is an event to a
-// log; each connection reads that log with a cursor of its own, and answers
-// interrogations from the table. Values are encoded when they are sent.
+// log; each redundancy group reads that log with a cursor of its own, over the
+// connection of it that is started, and answers interrogations from the table.
+// Values are encoded when they are sent.
 package iec104server
 
 import (
@@ -89,8 +90,9 @@ func tracer(log *slog.Logger) iec104.TraceFunc {
 }
 
 // Run implements [connector.Connector]. It serves until ctx ends, or until the
-// address cannot be listened on. Counters and what was frozen of them, and who
-// was told the end of initialisation, outlast a run; queued events do not.
+// address cannot be listened on. Counters and what was frozen of them, the
+// redundancy groups with the events that wait for them, and who was told the end of
+// initialisation outlast a run.
 func (s *server) Run(ctx context.Context) error {
 	l, err := s.listen(ctx, s.station.settings.Listen)
 	if err != nil {

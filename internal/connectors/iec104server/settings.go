@@ -26,20 +26,20 @@ type Settings struct {
 	Connections   int    `json:"connections" min:"1" max:"10000" doc:"most connections at a time"`
 	Time          Zone   `json:"time" doc:"clock of time tags: utc, local or an IANA time zone"`
 	Interrogation string `json:"interrogation" enum:"untagged,tagged" doc:"types in answers: without time tag, or that of the target"`
-	Buffer        Buffer `json:"buffer" doc:"queue of each connection"`
+	Buffer        Buffer `json:"buffer" doc:"queue of each redundancy group"`
 	MaxObjects    int    `json:"maxObjects" min:"1" max:"127" doc:"most information objects in an ASDU"`
 	Reset         string `json:"reset" enum:"refuse,confirm" doc:"answer to the reset process command"`
 	CommandSettings
 	Test104 bool `json:"test104" doc:"answer C_TS_NA_1, which belongs to IEC 60870-5-101, too"`
 
-	Groups   connector.Later `json:"groups" doc:"redundancy groups"`
-	Replay   connector.Later `json:"replay" doc:"what is sent again after a link was lost"`
-	Priority connector.Later `json:"priority" doc:"order of classes"`
+	Groups   map[string]Group `json:"groups" doc:"redundancy groups by name; without them each client address is one"`
+	Replay   Replay           `json:"replay" doc:"what is sent of the events that waited while nobody was connected: all, latest, none, or those up to an age"`
+	Priority string           `json:"priority" enum:"occurrence,status" doc:"order of events: of occurrence, or status before counters before measured values"`
 }
 
 // Buffer is the key buffer.
 type Buffer struct {
-	Events int `json:"events" min:"1" max:"100000000" doc:"most events that wait for one connection; beyond it the oldest is dropped"`
+	Events int `json:"events" min:"1" max:"100000000" doc:"most events that wait for a group; beyond it the oldest measured values are dropped, then counters, then status"`
 }
 
 func defaults() Settings {
@@ -48,7 +48,7 @@ func defaults() Settings {
 
 		K: 12, W: 8, T1: 15 * time.Second, T2: 10 * time.Second, T3: 20 * time.Second,
 		Connections: 100, Time: Zone{time.UTC}, Interrogation: "untagged",
-		Buffer: Buffer{Events: 1_000_000}, MaxObjects: 127, Reset: "refuse",
+		Buffer: Buffer{Events: 1_000_000}, MaxObjects: 127, Reset: "refuse", Priority: "occurrence",
 	}
 }
 
@@ -71,13 +71,16 @@ func (s *Settings) Validate() []connector.Problem {
 	if s.T2 >= s.T1 {
 		problems = append(problems, connector.Faultf("t2", "is %v, want less than t1, which is %v", s.T2, s.T1))
 	}
-	return problems
+	return append(problems, s.checkGroups()...)
 }
 
 // params returns the parameters of the link.
 func (s *Settings) params() iec104.Params {
 	return iec104.Params{K: s.K, W: s.W, T1: s.T1, T2: s.T2, T3: s.T3}
 }
+
+// byClass reports whether events go in order of their class.
+func (s *Settings) byClass() bool { return s.Priority == "status" }
 
 func (s *Settings) tagged() bool { return s.Interrogation == "tagged" }
 

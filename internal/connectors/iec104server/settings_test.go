@@ -2,6 +2,7 @@ package iec104server
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -49,6 +50,9 @@ func TestSettingsAreDecoded(t *testing.T) {
     maxObjects: 1
     reset: confirm
     test104: true
+    groups: {scada-a: {clients: [10.0.0.5, 10.0.0.6]}, scada-b: {clients: [192.168.0.0/16], active: all}, rest: {clients: any}}
+    replay: 15m
+    priority: status
 `))
 	if len(problems) > 0 {
 		t.Fatal(strings.Join(problems, "\n"))
@@ -58,6 +62,17 @@ func TestSettingsAreDecoded(t *testing.T) {
 		s.Connections != 7 || s.Time.String() != "Europe/Berlin" || !s.tagged() || s.Buffer.Events != 5000 ||
 		s.MaxObjects != 1 || s.Reset != "confirm" || !s.Test104 {
 		t.Errorf("settings %+v", s)
+	}
+	if !s.byClass() || s.Replay != (Replay{age: 15 * time.Minute}) || len(s.Groups) != 3 {
+		t.Errorf("settings %+v", s)
+	}
+	for addr, want := range map[string]string{
+		"10.0.0.6": "scada-a true", "192.168.7.7": "scada-b 192.168.7.7 false", "172.16.0.1": "rest true", "::1": "rest true",
+	} {
+		key, shared, ok := s.group(netip.MustParseAddr(addr))
+		if got := fmt.Sprint(key, " ", shared); got != want || !ok {
+			t.Errorf("group of %s is %q %v, want %q", addr, got, ok, want)
+		}
 	}
 	if got := fmt.Sprint(s.Allow.prefixes); got != "[10.0.0.5/32 192.168.0.0/16 ::1/128]" {
 		t.Errorf("allow %s", got)
@@ -93,9 +108,16 @@ func TestFaultsOfSettings(t *testing.T) {
 		{"zone unknown", "    listen: 127.0.0.1:1\n    time: Europe/Nowhere\n", "time", "IANA"},
 		{"interrogation", "    listen: 127.0.0.1:1\n    interrogation: none\n", "interrogation", "untagged"},
 		{"reset", "    listen: 127.0.0.1:1\n    reset: always\n", "reset", "refuse"},
-		{"groups", "    listen: 127.0.0.1:1\n    groups: {a: 1}\n", "groups", "not supported by this version"},
-		{"replay", "    listen: 127.0.0.1:1\n    replay: all\n", "replay", "not supported by this version"},
-		{"priority", "    listen: 127.0.0.1:1\n    priority: status\n", "priority", "not supported by this version"},
+		{"group without clients", "    listen: 127.0.0.1:1\n    groups: {a: {active: one}}\n", "groups.a.clients", "is missing"},
+		{"group with no clients", "    listen: 127.0.0.1:1\n    groups: {a: {clients: []}}\n", "groups.a.clients", "names nobody"},
+		{"group of a name", "    listen: 127.0.0.1:1\n    groups: {a: {clients: [scada]}}\n", "groups.a.clients", "CIDR"},
+		{"group with two active", "    listen: 127.0.0.1:1\n    groups: {a: {clients: any, active: two}}\n", "groups.a.active", "one, all"},
+		{"groups that overlap", "    listen: 127.0.0.1:1\n    groups: {b: {clients: [10.0.0.0/8]}, a: {clients: [10.1.0.5]}}\n", "groups.b.clients",
+			"10.0.0.0/8 is in group a too"},
+		{"two groups for all others", "    listen: 127.0.0.1:1\n    groups: {b: {clients: any}, a: {clients: any}}\n", "groups.b.clients", "any is in group a too"},
+		{"replay", "    listen: 127.0.0.1:1\n    replay: some\n", "replay", "want all, latest, none or the age"},
+		{"replay of an instant", "    listen: 127.0.0.1:1\n    replay: 10ms\n", "replay", "age"},
+		{"priority", "    listen: 127.0.0.1:1\n    priority: commands\n", "priority", "occurrence, status"},
 		{"unknown key", "    listen: 127.0.0.1:1\n    ports: 1\n", "ports", "unknown key"},
 	}
 	for _, tt := range tests {

@@ -2,6 +2,7 @@ package iec104server
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -15,13 +16,15 @@ import (
 )
 
 // station is the application behind the server: targets with their current
-// values, the event log, and the sessions of the connections.
+// values, the event log, the event buffers of the redundancy groups, and the sessions
+// of the connections.
 //
 // Its state changes under mu only: by the goroutine of the feed, by a freeze of
-// counters, and by sessions that come and go. Sessions read under the read lock.
-// A session's own state is guarded by the lock of its connection; what of it the feed
-// needs, its cursor, it changes under the read lock of mu. A goroutine that holds
-// mu calls nothing of a connection; so the order is connection before mu.
+// counters, and by sessions that come and go, start and stop. Sessions read under
+// the read lock. A session's own state is guarded by the lock of its connection;
+// what of it others need, its buffer above all, it changes under the read lock of
+// mu, and others under mu. The order is connection before mu: a goroutine that
+// holds mu calls of a connection only what takes no lock (Wake, Probe, Close).
 type station struct {
 	settings Settings
 	log      *slog.Logger
@@ -33,6 +36,8 @@ type station struct {
 	table    *table
 	events   eventLog
 	sessions []*session // replaced, never changed in place
+	groups   map[groupKey]*queue
+	queues   []*queue // of groups, and the temporary ones
 	greeted  map[netip.Addr]bool
 	figures  figures
 
@@ -48,8 +53,12 @@ type figures struct {
 	suppressed uint64 // changes that were no event
 	removed    uint64 // events of removed targets, skipped
 	unsendable uint64 // events that their type cannot carry, skipped
-	dropped    uint64 // events that did not fit into the buffer of a connection
-	abandoned  uint64 // events that were not acknowledged when their connection ended
+	superseded uint64 // events skipped because only the newest of their target is kept
+	unreplayed uint64 // events not sent after a break
+	dropped    uint64 // events that did not fit into the buffer of a group that is no more
+	cleared    uint64 // events dropped by a reset process command
+	abandoned  uint64 // events that waited for a temporary connection or a group that was dropped
+	expired    uint64 // groups dropped because nobody used them
 	gaps       uint64 // changes that the feed lost
 	late       uint64 // late changes that became events
 	freezes    uint64
@@ -58,8 +67,9 @@ type figures struct {
 func (f *figures) add(g figures) {
 	f.removed += g.removed
 	f.unsendable += g.unsendable
-	f.dropped += g.dropped
-	f.abandoned += g.abandoned
+	f.superseded += g.superseded
+	f.unreplayed += g.unreplayed
+	f.cleared += g.cleared
 }
 
 func newStation(settings Settings, env connector.Env) *station {
@@ -67,6 +77,7 @@ func newStation(settings Settings, env connector.Env) *station {
 		settings: settings, log: env.Log, now: env.Now, desk: newDesk(&settings, env),
 		report: func(detail string) { env.Report(connector.Up, detail) },
 		kick:   make(chan struct{}, 1), table: &table{}, greeted: map[netip.Addr]bool{},
+		groups: map[groupKey]*queue{},
 	}
 	st.desk.serves = st.serves
 	return st
@@ -83,9 +94,15 @@ func (st *station) begin(ctx context.Context, feed connector.Feed) error {
 	return nil
 }
 
+// errNoGroup is why an address is refused where there are named groups.
+var errNoGroup = errors.New("address in no redundancy group")
+
 // Open implements [iec104.Station].
 func (st *station) Open(c *iec104.ServerConn) (iec104.Session, error) {
-	s := &session{station: st, conn: c, peer: addressOf(c.RemoteAddr()), enc: newEncoder(st.settings.Time.Location)}
+	s := newSession(st, c, addressOf(c.RemoteAddr()))
+	if s == nil {
+		return nil, errNoGroup
+	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.sessions = append(slices.Clip(st.sessions), s)
@@ -107,12 +124,8 @@ func (st *station) leave(s *session) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.sessions = slices.DeleteFunc(slices.Clone(st.sessions), func(o *session) bool { return o == s })
-	f := s.pending()
-	f.abandoned += s.waiting() + uint64(s.unconfirmed)
-	st.figures.add(f)
-	if len(s.greeting) > 0 || s.greetingSent > 0 {
-		delete(st.greeted, s.peer) // it was not confirmed: the next connection gets it
-	}
+	st.figures.add(s.figures)
+	st.release(s)
 }
 
 // wake lets the sessions fetch events. It must be called without mu.
@@ -131,19 +144,51 @@ func (st *station) rouse() {
 	}
 }
 
-// trim forgets events that no session needs any more.
-func (st *station) trim() {
-	oldest := st.events.next
-	for _, s := range st.sessions {
-		if s.reading {
-			oldest = min(oldest, max(s.cursor, st.floor()))
-		}
-	}
-	st.events.trim(oldest)
+// overflow tells that a buffer has dropped events.
+type overflow struct {
+	group   string
+	dropped [classes]uint64
 }
 
-// floor is the oldest event that fits into the buffer of a connection.
-func (st *station) floor() uint64 {
-	limit := uint64(st.settings.Buffer.Events)
-	return st.events.next - min(limit, st.events.next)
+// settle drops what does not fit into the buffers, and forgets the events that
+// none of them needs any more. It returns what has to be logged. The caller holds
+// mu.
+func (st *station) settle() (full []overflow) {
+	l, limit := &st.events, uint64(st.settings.Buffer.Events)
+	var oldest [classes]uint64
+	for c := range classes {
+		oldest[c] = l.chains[c].next
+	}
+	for _, q := range st.queues {
+		if q.settle(l, limit) && st.due(q) {
+			full = append(full, overflow{q.key.String(), q.dropped})
+		}
+		for c := range classes {
+			oldest[c] = min(oldest[c], q.at[c])
+		}
+	}
+	for c := range classes {
+		l.chains[c].trim(oldest[c])
+	}
+	return full
+}
+
+// warnEvery is how often it is logged at most that a buffer drops events.
+const warnEvery = time.Minute
+
+func (st *station) due(q *queue) bool {
+	now := st.now()
+	if now.Sub(q.warned).Abs() < warnEvery {
+		return false
+	}
+	q.warned = now
+	return true
+}
+
+// warn logs which buffers have dropped events.
+func (st *station) warn(full []overflow) {
+	for _, o := range full {
+		st.log.Warn("buffer full, oldest events dropped", "group", o.group, "dropped_status", o.dropped[statusClass],
+			"dropped_counter", o.dropped[counterClass], "dropped_measured", o.dropped[measuredClass])
+	}
 }

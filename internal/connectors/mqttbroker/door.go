@@ -23,9 +23,10 @@ type door struct {
 	log      *slog.Logger
 	serve    func(*conn) // returns when the connection has ended
 
-	mu     sync.Mutex
-	open   map[*conn]struct{}
-	closed bool
+	mu       sync.Mutex
+	open     map[*conn]struct{}
+	closed   bool
+	panicked time.Time // when the last panic was logged
 }
 
 // times are how long the broker waits for clients.
@@ -107,8 +108,10 @@ func (d *door) attend(c *conn) {
 	defer func() {
 		if v := recover(); v != nil {
 			d.figures.panics.Add(1)
-			d.log.Error("mqtt connection closed after a panic", "peer", c.raw.RemoteAddr(), "stack", string(debug.Stack()),
-				"error", fmt.Sprint(v))
+			if d.mayComplain() {
+				d.log.Error("mqtt connection closed after a panic", "peer", c.raw.RemoteAddr(), "stack", string(debug.Stack()),
+					"error", fmt.Sprint(v))
+			}
 		}
 		c.fail()
 		d.mu.Lock()
@@ -120,4 +123,17 @@ func (d *door) attend(c *conn) {
 		return // it is closed already
 	}
 	d.serve(c)
+}
+
+// mayComplain limits the log of panics, which a client can provoke: it reports
+// whether none was logged for a while.
+func (d *door) mayComplain() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := time.Now()
+	if !d.panicked.IsZero() && now.Sub(d.panicked) < warnEvery {
+		return false
+	}
+	d.panicked = now
+	return true
 }

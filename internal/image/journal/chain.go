@@ -1,0 +1,139 @@
+package journal
+
+import (
+	"errors"
+	"os"
+)
+
+// chain is the segments of a class, or of the definitions.
+type chain struct {
+	segs []*segment // ascending; guarded by Journal.mu
+	last uint64     // last durable sequence number; guarded by Journal.mu
+
+	// The committer owns these. cur is nil until the first group of the chain
+	// since Open; next is a segment that the group being written begins.
+	cur, next *writer
+}
+
+// writer is a segment that is written to.
+type writer struct {
+	seg    *segment
+	file   File
+	offset int64 // up to which it is durable and written
+}
+
+// newest returns the last segment, nil if there is none; mu is held.
+func (c *chain) newest() *segment {
+	if len(c.segs) == 0 {
+		return nil
+	}
+	return c.segs[len(c.segs)-1]
+}
+
+// writing returns the segment that the group being written goes to.
+func (c *chain) writing() *writer {
+	if c.next != nil {
+		return c.next
+	}
+	return c.cur
+}
+
+// write writes the frames of a group into chain i and, where they do not fit
+// any more, begins a segment for them.
+func (j *Journal) write(i int, g *group) error {
+	c, buf := &j.chains[i], g.frames[i]
+	w := c.cur
+	if w == nil || w.offset > headerSize && w.offset+int64(len(buf)) > j.opts.Segment {
+		var err error
+		if w, err = j.begin(i, g.first[i]); err != nil {
+			return err
+		}
+		c.next = w
+	}
+	known := j.committed.Load()
+	if i == dictionary {
+		known = c.last
+	}
+	putMark(buf[:markSize], i, known, &j.ends)
+	_, err := w.file.WriteAt(buf, w.offset)
+	return err
+}
+
+// begin creates the next segment of chain i.
+func (j *Journal) begin(i int, first uint64) (*writer, error) {
+	c := &j.chains[i]
+	seg := &segment{chain: i, first: first, before: c.last, end: headerSize, proven: headerSize}
+	h := header{chain: i, first: first, last: c.last}
+	j.mu.Lock()
+	if s := c.newest(); s != nil {
+		h.prev, h.end, h.proven = s.first, s.end, s.proven
+	}
+	j.mu.Unlock()
+	f, err := j.fs.Create(seg.name())
+	if err != nil {
+		return nil, err
+	}
+	if j.opts.Preallocate {
+		err = f.Allocate(j.opts.Segment)
+	}
+	if err == nil {
+		_, err = f.WriteAt(h.encode(), 0)
+	}
+	if err == nil {
+		// By itself, so that there are no records under a torn header.
+		err = f.Sync()
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close(), j.fs.Remove(seg.name()))
+	}
+	return &writer{seg: seg, file: f, offset: headerSize}, nil
+}
+
+// undo takes back what was written into chain i since it was last synced, so
+// that nothing of a group that was refused can follow one that is accepted later.
+func (j *Journal) undo(i int) error {
+	c := &j.chains[i]
+	if w := c.next; w != nil {
+		c.next = nil
+		return errors.Join(w.file.Close(), j.fs.Remove(w.seg.name()))
+	}
+	if c.cur == nil {
+		return nil
+	}
+	return c.cur.file.Truncate(c.cur.offset)
+}
+
+// settle takes what was synced into chain i as durable. It returns the segment
+// that came to its end, nil if it goes on. Journal.mu is held.
+func (j *Journal) settle(i int, g *group) (done *writer) {
+	c := &j.chains[i]
+	if c.next != nil {
+		done, c.cur, c.next = c.cur, c.next, nil
+		c.segs = append(c.segs, c.cur.seg)
+		j.used += headerSize
+	}
+	w := c.cur
+	w.offset += int64(len(g.frames[i]))
+	w.seg.end, w.seg.proven = w.offset, w.offset
+	c.last = g.last[i]
+	j.used += int64(len(g.frames[i]))
+	j.ends[i] = end{w.seg.first, w.offset}
+	return done
+}
+
+// seal closes a segment that came to its end and gives back reserved room.
+func (j *Journal) seal(w *writer) error {
+	var err error
+	if j.opts.Preallocate {
+		err = w.file.Truncate(w.offset)
+	}
+	return errors.Join(err, w.file.Close())
+}
+
+// remove removes a file that may not exist.
+func (j *Journal) remove(name string) error {
+	if err := j.fs.Remove(name); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,140 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"busbar/internal/point"
+)
+
+const lockFile = "lock"
+
+// Open opens the journal in a directory, which may be empty, and locks it.
+//
+// What is there afterwards: every record of every batch whose committed was
+// called with nil, in order, except what the hardware has damaged; that is in
+// Recovery. A batch that was not yet acknowledged may be there, not there, or
+// there in part.
+func Open(fs FS, opts Options) (*Journal, error) {
+	opts, err := opts.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	lock, err := fs.Lock(lockFile)
+	if err != nil {
+		return nil, fmt.Errorf("journal: lock: %w", err)
+	}
+	j := newJournal(fs, opts)
+	j.lock = lock
+	if err := j.recover(); err != nil {
+		return nil, errors.Join(fmt.Errorf("journal: open: %w", err), lock.Close())
+	}
+	go j.commitLoop()
+	go j.keepLoop()
+	return j, nil
+}
+
+func newJournal(fs FS, opts Options) *Journal {
+	return &Journal{
+		fs: fs, opts: opts, log: opts.Log,
+		group:   new(group),
+		spare:   new(group),
+		cursors: make(map[string]Position),
+		work:    make(chan struct{}, 1), keep: make(chan struct{}, 1),
+		stopWork: make(chan struct{}), stopKeep: make(chan struct{}),
+		workers: [2]chan struct{}{make(chan struct{}), make(chan struct{})},
+	}
+}
+
+// recover reads what there is and makes durable what may not be.
+func (j *Journal) recover() error {
+	names, err := j.fs.List()
+	if err != nil {
+		return err
+	}
+	var firsts [chains][]uint64
+	for _, name := range names {
+		if chain, first, ok := parseSegmentName(name); ok {
+			firsts[chain] = append(firsts[chain], first)
+		} else if seq, ok := parseCheckpointName(name); ok {
+			j.checkpoints = append(j.checkpoints, seq)
+		} else if strings.HasSuffix(name, tempSuffix) {
+			if err := j.fs.Remove(name); err != nil {
+				return err
+			}
+		}
+	}
+	slices.Sort(j.checkpoints)
+	committed, proven, err := j.loadState()
+	if err != nil {
+		return err
+	}
+	var tails [chains]tail
+	for i := range tails {
+		slices.Sort(firsts[i])
+		t, err := j.openChain(i, firsts[i])
+		if err != nil {
+			return err
+		}
+		proven.raise(&t.marks)
+		tails[i] = t
+	}
+	for _, seq := range j.checkpoints {
+		committed = max(committed, seq)
+	}
+	for i := range tails {
+		if i < point.Classes {
+			committed = max(committed, tails[i].last)
+		}
+	}
+	for i := range tails {
+		if err := j.openTail(&tails[i], proven[i], committed); err != nil {
+			return err
+		}
+	}
+	j.start(committed)
+	return nil
+}
+
+// start sets what follows from the chains.
+func (j *Journal) start(committed uint64) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for i := range j.chains {
+		for _, s := range j.chains[i].segs {
+			j.used += s.end
+			if i < point.Classes {
+				committed = max(committed, s.first)
+			}
+		}
+	}
+	j.defined = j.chains[dictionary].last
+	j.ends = j.proven()
+	j.committed.Store(committed)
+	j.last = committed
+	j.dirty(provenDelay)
+}
+
+// loadState reads the state file.
+func (j *Journal) loadState() (committed uint64, proven ends, err error) {
+	b, err := j.readSummed(stateFile)
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, proven, nil
+	}
+	if err != nil && !errors.Is(err, errSum) {
+		return 0, proven, err
+	}
+	var cursors map[string]Position
+	if err == nil {
+		committed, proven, cursors, err = parseState(b)
+	}
+	if err != nil {
+		j.damaged(Damage{File: stateFile, Reason: "cursors lost: " + err.Error()})
+		return 0, ends{}, nil
+	}
+	j.cursors, j.saved = cursors, b
+	return committed, proven, nil
+}
