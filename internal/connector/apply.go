@@ -104,6 +104,7 @@ func (m *Manager) commit(c *change) {
 	m.view.Lock()
 	m.instances, m.points = c.instances, points
 	m.view.Unlock()
+	c.assign()
 	m.router.set(c.commands, c.ends)
 	m.log.Info("plant applied", "points", len(c.plant.Points), "commands", len(c.plant.Commands), "connectors", len(c.plant.Connectors),
 		"connectors_started", len(c.fresh), "connectors_stopped", len(c.gone))

@@ -2,6 +2,7 @@ package connector
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"busbar/internal/plant"
@@ -51,6 +52,20 @@ type Commands interface {
 	Issue(o point.Order, report func(point.Result))
 }
 
+// Executions tells a connector which commands it carries out. It may be used
+// from any goroutine.
+type Executions interface {
+	// Ends returns the ends of the commands that this connector carries out, in
+	// order of their ids, as pointers to the Executor struct of its kind, and a
+	// channel that is closed when the set changes. The ends are shared: they may
+	// be kept but not changed. An order may come before its end is seen here.
+	Ends() (ends []any, changed <-chan struct{})
+}
+
+// ErrOutcomeUnknown is what the error of an executor wraps if the order may have
+// reached the device all the same.
+var ErrOutcomeUnknown = errors.New("outcome unknown")
+
 // Executor is implemented by connectors that carry out commands.
 type Executor interface {
 	// Execute carries out an order, whose end is a pointer to the Executor struct
@@ -59,7 +74,7 @@ type Executor interface {
 	// device where the end defines one. It returns when nothing more will be
 	// reported in time, at the latest when ctx ends (the order has expired, or
 	// the connector stops). An error means that the order was certainly not
-	// handed over, unless it is that of ctx.
+	// handed over, unless it is that of ctx or wraps [ErrOutcomeUnknown].
 	//
 	// report may be called from any goroutine, and also after Execute has
 	// returned: with a reply that came too late, so that the host can raise the

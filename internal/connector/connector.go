@@ -78,6 +78,8 @@ type Env struct {
 	Feed Feed // where changes come from; it belongs to one goroutine
 	// Commands is where orders go of a kind with a Requester.
 	Commands Commands
+	// Executions is what orders may come for, of a kind with an Executor.
+	Executions Executions
 	// Report shows the state of the connector to the operator, with the reason
 	// where it is not Up. It may be called from any goroutine and has an effect
 	// only while Run is running; the host logs every change. Up and Degraded also

@@ -239,10 +239,11 @@ func (x *execution) executed(ctx context.Context, err error) {
 }
 
 // notHandedOver reports whether the error of an executor tells that the order
-// was certainly not handed over. Where it panicked or ran out of time, nobody knows.
+// was certainly not handed over. Where it says so, panicked or ran out of time,
+// nobody knows.
 func notHandedOver(err error) bool {
 	_, panicked := errors.AsType[*panicError](err)
-	return err != nil && !panicked && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
+	return err != nil && !panicked && !errors.Is(err, ErrOutcomeUnknown) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }
 
 // unanswered takes the end of the time in which the executor can answer.

@@ -18,6 +18,7 @@ type instance struct {
 	feed    *feed
 	super   *supervisor
 	orders  *requester
+	duties  *executions
 	life    life
 	sourced bool     // points come from it
 	targets []Target // that the feed was given
@@ -41,8 +42,9 @@ func (m *Manager) newInstance(config plant.Connector, kind Kind) (i *instance, e
 		up:     sink.attended,
 	}
 	i.orders = &requester{router: m.router, connector: config.ID}
+	i.duties = newExecutions()
 	i.conn, err = kind.New(config.Settings, Env{
-		ID: config.ID, Log: log, Sink: sink, Feed: i.feed, Commands: i.orders,
+		ID: config.ID, Log: log, Sink: sink, Feed: i.feed, Commands: i.orders, Executions: i.duties,
 		Report: i.super.report, Now: m.clock.now,
 	})
 	return i, err
