@@ -22,6 +22,7 @@ var layers = [][]string{
 	{"internal/plant"},
 	{"internal/mapping", "internal/image"},
 	{"internal/connector", "internal/config"},
+	{"internal/dispatch"},
 	{"internal/connectors"},
 	{"internal/app"},
 	{"internal/cli"},

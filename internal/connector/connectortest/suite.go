@@ -113,7 +113,8 @@ func (s suite) runsTwice(t *testing.T) {
 	p := s.good(t, "")
 	reports := make(chan connector.State, 1)
 	env := connector.Env{
-		ID: "c", Log: slog.New(slog.DiscardHandler), Sink: newDeafSink(), Feed: &emptyFeed{}, Now: time.Now,
+		Executions: idle{},
+		ID:         "c", Log: slog.New(slog.DiscardHandler), Sink: newDeafSink(), Feed: &emptyFeed{}, Now: time.Now,
 		Report: func(state connector.State, _ string) {
 			select {
 			case reports <- state:
@@ -203,3 +204,9 @@ func (s suite) wantAlive(t *testing.T, m *connector.Manager) {
 	}
 	t.Error("it reports no state")
 }
+
+// idle is a host that has no commands.
+type idle struct{}
+
+// Ends implements [connector.Executions].
+func (idle) Ends() ([]any, <-chan struct{}) { return nil, nil }

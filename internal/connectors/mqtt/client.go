@@ -25,6 +25,10 @@ type client interface {
 	subscribe(ctx context.Context, batch []request) ([]byte, error)
 	// unsubscribe fails like subscribe.
 	unsubscribe(ctx context.Context, filters []string) error
+	// publish sends a command with QoS 1, never retained, and returns when the
+	// broker has acknowledged it. An error is a notSent if it was certainly not
+	// taken. It is never sent again, whatever becomes of the connection.
+	publish(ctx context.Context, m *outgoing) error
 	// refusal says in words why a filter was refused.
 	refusal(code byte) string
 	// close ends the connection, orderly with what is due and DISCONNECT, and
@@ -45,6 +49,7 @@ var (
 type welcome struct {
 	present     bool // it has kept the session
 	identifiers bool // it knows subscription identifiers
+	slots       int  // messages it takes before it has acknowledged the first
 }
 
 // request is one filter to subscribe to.
@@ -53,6 +58,22 @@ type request struct {
 	subscription
 	resend bool // send retained messages also if the subscription is not new
 }
+
+// outgoing is a command to be published.
+type outgoing struct {
+	topic       string
+	payload     []byte
+	correlation string
+	answer      string // topic for the reply; empty: none, or one with a wildcard
+	expiry      uint32 // seconds
+	isJSON      bool
+}
+
+// notSent is the error of a command that nobody has taken.
+type notSent struct{ error }
+
+// Unwrap returns why.
+func (e notSent) Unwrap() error { return e.error }
 
 // message is a message as it came.
 type message struct {
@@ -63,6 +84,7 @@ type message struct {
 	retained     bool
 	repeated     bool   // it may have been sent before (DUP)
 	subscription uint32 // subscription identifier, 0: none
+	correlation  []byte // correlation data of a reply
 }
 
 // acker acknowledges a message of QoS 1 or 2. The order is up to the caller.

@@ -12,6 +12,7 @@ import (
 	"github.com/eclipse/paho.golang/paho"
 	"github.com/eclipse/paho.golang/paho/session"
 	"github.com/eclipse/paho.golang/paho/session/state"
+	"github.com/eclipse/paho.golang/paho/store/memory"
 )
 
 const (
@@ -28,6 +29,7 @@ const (
 type client5 struct {
 	*paho.Client
 	wildcards bool         // the broker takes filters with wildcards
+	longest   uint32       // packet that the broker takes
 	unsent    atomic.Int64 // acknowledgements that the library has not yet sent
 }
 
@@ -38,6 +40,13 @@ type session5 struct {
 	unsent *atomic.Int64
 }
 
+// newSession5 returns the session of one connection. What we have received is
+// kept from one connection to the next, so that QoS 2 holds; what we have sent
+// is not, so that no command is sent again.
+func newSession5(received *memory.Store, unsent *atomic.Int64) session5 {
+	return session5{state.New(memory.New(), received), unsent}
+}
+
 // Ack implements session.SessionManager.
 func (s session5) Ack(p *packets.Publish) error {
 	defer s.unsent.Add(-1)
@@ -46,11 +55,11 @@ func (s session5) Ack(p *packets.Publish) error {
 
 // connect5 signs in at the broker behind conn. Messages go to receive, in order,
 // and why the connection is lost to fail.
-func connect5(ctx context.Context, conn *guard, s Settings, clientID string, kept *state.State,
+func connect5(ctx context.Context, conn *guard, s Settings, clientID string, kept *memory.Store,
 	receive func(*message), fail func(error)) (client, welcome, error) {
 	c := &client5{}
 	c.Client = paho.NewClient(paho.ClientConfig{
-		Conn: conn, Session: session5{kept, &c.unsent}, PacketTimeout: answerTimeout,
+		Conn: conn, Session: newSession5(kept, &c.unsent), PacketTimeout: answerTimeout,
 		EnableManualAcknowledgment: true, SendAcksInterval: ackInterval,
 		OnPublishReceived: []func(paho.PublishReceived) (bool, error){func(p paho.PublishReceived) (bool, error) {
 			receive(c.message(p.Packet))
@@ -76,10 +85,17 @@ func connect5(ctx context.Context, conn *guard, s Settings, clientID string, kep
 		return nil, welcome{}, fmt.Errorf("CONNACK: %w", err)
 	}
 	c.wildcards = ack.Properties.WildcardSubAvailable
+	if c.longest = maxMessage; ack.Properties.MaximumPacketSize != nil {
+		c.longest = *ack.Properties.MaximumPacketSize
+	}
 	if seconds := ack.Properties.ServerKeepAlive; seconds != nil {
 		conn.keepAlive.Store(int64(*seconds) * int64(time.Second))
 	}
-	return c, welcome{present: ack.SessionPresent, identifiers: ack.Properties.SubIDAvailable}, nil
+	w := welcome{present: ack.SessionPresent, identifiers: ack.Properties.SubIDAvailable, slots: maxSlots}
+	if most := ack.Properties.ReceiveMaximum; most != nil {
+		w.slots = max(1, min(w.slots, int(*most)))
+	}
+	return c, w, nil
 }
 
 // failed hands on why the library gave up a connection, unless the guard did.
@@ -96,6 +112,7 @@ func (c *client5) message(p *paho.Publish) *message {
 	if id := p.Properties.SubscriptionIdentifier; id != nil {
 		m.subscription = uint32(*id)
 	}
+	m.correlation = p.Properties.CorrelationData
 	return m
 }
 
@@ -167,6 +184,36 @@ func unanswered(err error) error {
 	return err
 }
 
+// publish implements client.
+func (c *client5) publish(ctx context.Context, m *outgoing) error {
+	if size := len(m.topic) + len(m.answer) + len(m.payload) + 256; uint32(size) > c.longest {
+		return notSent{fmt.Errorf("broker takes packets of at most %d octets", c.longest)}
+	}
+	p := &paho.Publish{QoS: 1, Topic: m.topic, Payload: m.payload, Properties: &paho.PublishProperties{
+		MessageExpiry: &m.expiry, CorrelationData: []byte(m.correlation), ResponseTopic: m.answer,
+	}}
+	if m.isJSON {
+		utf8 := byte(1)
+		p.Properties.ContentType, p.Properties.PayloadFormat = "application/json", &utf8
+	}
+	ack, err := c.Publish(ctx, p)
+	switch {
+	case ack != nil && ack.ReasonCode == packets.PubackNoMatchingSubscribers:
+		return notSent{errNobody}
+	case ack != nil && ack.ReasonCode >= 0x80:
+		return notSent{errors.New("broker refuses the message: " + pubackReason(ack.ReasonCode))}
+	case errors.Is(err, session.ErrNoConnection):
+		return notSent{errOffline}
+	case errors.Is(err, paho.ErrInvalidArguments):
+		return notSent{err}
+	case errors.Is(err, context.DeadlineExceeded):
+		return errUnacknowledged
+	case err != nil:
+		return errGone
+	}
+	return nil
+}
+
 func (*client5) refusal(code byte) string {
 	return short((&packets.Suback{Reasons: []byte{code}}).Reason(0), code)
 }
@@ -180,6 +227,22 @@ func (c *client5) close(orderly bool) {
 	}
 	// It fails if the connection is lost; the library ends all the same.
 	_ = c.Disconnect(&paho.Disconnect{})
+}
+
+// pubackReason returns a reason code of PUBACK in words.
+func pubackReason(code byte) string {
+	switch code {
+	case packets.PubackNotAuthorized:
+		return "not authorized"
+	case packets.PubackTopicNameInvalid:
+		return "topic name invalid"
+	case packets.PubackQuotaExceeded:
+		return "quota exceeded"
+	case packets.PubackPayloadFormatInvalid:
+		return "payload format invalid"
+	default:
+		return fmt.Sprintf("reason code %#02x", code)
+	}
 }
 
 // disconnected returns why the broker closes the connection.

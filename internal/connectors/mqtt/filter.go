@@ -80,6 +80,23 @@ func (l *level) covering(rest []string, self string, first bool) (string, bool) 
 	return "", false
 }
 
+// matches reports whether a filter of the set matches a topic.
+func (f *filters) matches(topic string) bool {
+	if f == nil {
+		return false
+	}
+	if _, ok := f.covering(topic); ok {
+		return true
+	}
+	at := &f.root
+	for name := range strings.SplitSeq(topic, "/") {
+		if at = at.next[name]; at == nil {
+			return false
+		}
+	}
+	return at.ends
+}
+
 // overlaps reports whether a filter of the set, not this one, matches a topic
 // that this one matches, too.
 func (f *filters) overlaps(filter string) bool {

@@ -24,6 +24,7 @@ const (
 const (
 	connack    = 2
 	publish    = 3
+	puback     = 4
 	pubrel     = 6
 	suback     = 9
 	unsuback   = 11
@@ -154,6 +155,8 @@ func (g *guard) check(first byte, length int) error {
 		return fmt.Errorf("broker sent a packet of type %d, which it must not", kind)
 	case kind == publish && first>>1&3 == 3:
 		return fmt.Errorf("%w: PUBLISH with QoS 3", errMalformed)
+	case kind == puback && (length < 2 || !g.v5 && length > 2):
+		return fmt.Errorf("%w: PUBACK of %d octets", errMalformed, length)
 	case kind == suback && !g.v5 && length != 3:
 		// The library takes as many return codes as come for one filter.
 		return fmt.Errorf("%w: SUBACK not for one filter", errMalformed)
@@ -170,7 +173,7 @@ func (g *guard) check(first byte, length int) error {
 // sends reports whether a broker may send a packet of this type after CONNACK.
 func (g *guard) sends(kind byte) bool {
 	switch kind {
-	case publish, pubrel, suback, unsuback, pingresp:
+	case publish, puback, pubrel, suback, unsuback, pingresp:
 		return true
 	}
 	return kind == disconnect && g.v5

@@ -71,7 +71,6 @@ func (p *peer) drain() { _, _ = io.Copy(io.Discard, p.conn) }
 // The types of control packets that only a client sends, or both sides.
 const (
 	connect   = 1
-	puback    = 4
 	pubrec    = 5
 	pubcomp   = 7
 	subscribe = 8
@@ -425,7 +424,9 @@ func TestBadPacketsCloseTheConnection(t *testing.T) {
 		{"unknown property", "5", "30 06 0001 61 02 7f00", "broker sent a malformed packet: invalid Prop type 127"},
 		{"two return codes for one filter", "3.1.1", "90 04 0001 0101", "broker sent a malformed packet: SUBACK not for one filter"},
 		{"long packet", "5", "90 ffff7f", "broker announces a packet of type 9 with 2097151 octets, want at most "},
-		{"PUBACK", "3.1.1", "40 02 0001", "broker sent a packet of type 4, which it must not"},
+		{"PUBREC", "3.1.1", "50 02 0001", "broker sent a packet of type 5, which it must not"},
+		{"long PUBACK", "3.1.1", "40 03 000100", "broker sent a malformed packet: PUBACK of 3 octets"},
+		{"short PUBACK", "5", "40 01 00", "broker sent a malformed packet: PUBACK of 1 octets"},
 		{"DISCONNECT", "3.1.1", "e0 00", "broker sent a packet of type 14, which it must not"},
 		{"second CONNACK", "5", "20 03 00 00 00", "broker sent a packet of type 2, which it must not"},
 		{"AUTH", "5", "f0 00", "broker sent a packet of type 15, which it must not"},

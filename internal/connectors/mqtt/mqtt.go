@@ -1,5 +1,5 @@
 // Package mqtt is the connector kind "mqtt": it subscribes to topics of an MQTT
-// broker and hands on what is published there.
+// broker and hands on what is published there, and publishes commands.
 //
 // The clients are paho.golang for MQTT 5 and paho.mqtt.golang for MQTT 3.1.1,
 // with a guard between them and the network, see guard.go. A message of QoS 1 or
@@ -18,9 +18,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/eclipse/paho.golang/paho/session/state"
+	"github.com/eclipse/paho.golang/paho/store/memory"
 
 	"busbar/internal/connector"
+	"busbar/internal/dispatch"
 )
 
 // Kind returns the connector kind "mqtt".
@@ -30,6 +31,8 @@ func Kind() connector.Kind {
 		New:            New,
 		Selector:       func(s Source) string { return s.Topic },
 		CheckConnector: checkOverlaps,
+		Executor:       connector.ExecutorOf(defaultExecutor(), checkExecutor, replies),
+		CheckCommands:  checkCommands,
 		Dials:          dials,
 	})
 }
@@ -41,10 +44,12 @@ type Connector struct {
 	env      connector.Env
 	figures  figures
 	dial     func(context.Context, Settings) (net.Conn, error)
+	desk     *dispatch.Desk
+	link     atomic.Pointer[link] // nil: not connected
 
 	// What follows belongs to the goroutine of Run, or to the one goroutine that
 	// it starts for subscriptions, which never runs beside a change of connection.
-	kept    *state.State        // of the session of MQTT 5
+	kept    *memory.Store       // of the session of MQTT 5, see [newSession5]
 	held    map[string]struct{} // filters that the session at the broker may have
 	planner planner
 	resumed bool // connected before in the life of the process
@@ -53,17 +58,20 @@ type Connector struct {
 	lossy atomic.Bool // a message of QoS 0 was seen: what is sent while away is lost
 	// aliveWanted is set while the alive topic is also the topic of a point.
 	aliveWanted atomic.Bool
+	// points are the filters of points; nil: not known yet.
+	points atomic.Pointer[filters]
 }
 
 var (
 	_ connector.Connector = (*Connector)(nil)
 	_ connector.Collector = (*Connector)(nil)
+	_ connector.Executor  = (*Connector)(nil)
 )
 
 // New makes a connector of settings that were found in order.
 func New(s Settings, env connector.Env) (connector.Connector, error) {
 	c := &Connector{settings: s, env: env, clientID: s.ClientID, dial: dial,
-		kept: state.NewInMemory(), held: make(map[string]struct{})}
+		kept: memory.New(), held: make(map[string]struct{}), desk: dispatch.NewDesk(env.Log, env.Now)}
 	if c.clientID == "" {
 		c.clientID = "busbar-" + env.ID
 	}
@@ -118,15 +126,18 @@ func (c *Connector) session(parent context.Context) error {
 		return context.Cause(ctx)
 	}
 	c.up(r.acks, w)
+	l := newLink(ctx, cl, w.slots)
+	c.link.Store(l)
 	close(r.ready)
 	var wg sync.WaitGroup
 	wg.Go(r.acknowledge)
 	wg.Go(func() {
-		if err := c.follow(ctx, cl); err != nil {
+		if err := c.follow(ctx, cl, l); err != nil {
 			cancel(err)
 		}
 	})
 	<-ctx.Done()
+	c.link.Store(nil)
 	orderly := parent.Err() != nil
 	c.down(orderly)
 	if !orderly {
@@ -135,6 +146,7 @@ func (c *Connector) session(parent context.Context) error {
 	hung := time.AfterFunc(farewellTimeout, func() { c.abort(g) })
 	defer hung.Stop()
 	wg.Wait()
+	l.end()
 	if orderly {
 		r.finish()
 	}

@@ -23,7 +23,8 @@ type receiver struct {
 
 // receive handles one message.
 func (r *receiver) receive(m *message) {
-	if m.qos == 0 {
+	reply := r.c.desk.Expects(m.topic)
+	if m.qos == 0 && !reply {
 		r.c.lossy.Store(true)
 	}
 	select {
@@ -59,6 +60,15 @@ func (r *receiver) receive(m *message) {
 	if m.topic == r.c.settings.Alive.Topic {
 		r.c.alive.heard(r.c.env.Sink, r.c.settings.Alive, m)
 		if !r.c.aliveWanted.Load() {
+			accept(commit)
+			return
+		}
+	}
+	if reply {
+		if !m.retained { // a stored one answers nothing that is asked now
+			r.c.desk.Hear(m.topic, m.payload, string(m.correlation))
+		}
+		if !r.c.points.Load().matches(m.topic) {
 			accept(commit)
 			return
 		}

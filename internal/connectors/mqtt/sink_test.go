@@ -28,6 +28,7 @@ type sink struct {
 	delivered chan delivery
 	presence  chan string // "back lossless", "back", "away: reason", "gone: reason"
 	states    chan string // "state: reason"
+	duties    *duties
 
 	mu      sync.Mutex
 	ends    []any
@@ -37,7 +38,7 @@ type sink struct {
 func newSink(sources ...Source) *sink {
 	s := &sink{
 		delivered: make(chan delivery, 20000), presence: make(chan string, 1000), states: make(chan string, 1000),
-		changed: make(chan struct{}),
+		changed: make(chan struct{}), duties: &duties{changed: make(chan struct{})},
 	}
 	s.ends = ends(sources)
 	return s
@@ -96,7 +97,7 @@ func (s *sink) report(state connector.State, reason string) {
 
 func (s *sink) env(t testing.TB) connector.Env {
 	return connector.Env{
-		ID: "test", Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Sink: s, Report: s.report, Now: time.Now,
+		ID: "test", Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Sink: s, Executions: s.duties, Report: s.report, Now: time.Now,
 	}
 }
 
@@ -209,4 +210,29 @@ func (r *runner) figure(t testing.TB, name string) float64 {
 		t.Fatalf("no metric %s", name)
 	}
 	return value
+}
+
+// duties are the commands that a connector carries out.
+type duties struct {
+	mu      sync.Mutex
+	ends    []any
+	changed chan struct{}
+}
+
+func (d *duties) Ends() ([]any, <-chan struct{}) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.ends, d.changed
+}
+
+// set changes the commands.
+func (d *duties) set(ends ...*Executor) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.ends = nil
+	for _, e := range ends {
+		d.ends = append(d.ends, e)
+	}
+	close(d.changed)
+	d.changed = make(chan struct{})
 }

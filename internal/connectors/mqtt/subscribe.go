@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"busbar/internal/connector"
+	"busbar/internal/dispatch"
 )
 
 const (
@@ -29,11 +30,12 @@ type subscriber struct {
 }
 
 // follow subscribes to what points need, and to changes of that, until ctx ends.
-func (c *Connector) follow(ctx context.Context, cl client) error {
+func (c *Connector) follow(ctx context.Context, cl client, l *link) error {
 	s := &subscriber{c: c, client: cl, subscribed: make(map[string]subscription)}
 	for {
 		ends, changed := c.env.Sink.Sources()
-		if err := s.apply(ctx, c.wanted(ends)); errors.Is(err, errGone) {
+		duties, reassigned := c.duties()
+		if err := s.apply(ctx, c.wanted(ends, duties)); errors.Is(err, errGone) {
 			if wait(ctx, answerTimeout) { // for whoever knows why
 				return err
 			}
@@ -44,29 +46,34 @@ func (c *Connector) follow(ctx context.Context, cl client) error {
 		c.alive.settled(c.env.Sink)
 		c.resumed = true
 		s.report()
+		l.grant(s.subscribed, s.refused)
 		select {
 		case <-changed:
+		case <-reassigned:
 		case <-ctx.Done():
 			return nil
 		}
 	}
 }
 
-// wanted returns the filters of points, and the alive topic, with their QoS.
-func (c *Connector) wanted(ends []any) map[string]byte {
+// wanted returns the filters of points, the topics of replies and the alive
+// topic, with their QoS.
+func (c *Connector) wanted(ends []any, duties []dispatch.End) map[string]byte {
 	filter := make(map[string]byte, len(ends)+1)
 	for _, end := range ends {
 		source := end.(*Source)
 		filter[source.Topic] = max(filter[source.Topic], source.qos(c.settings))
 	}
+	var points filters
+	for f := range filter {
+		points.add(f)
+	}
+	c.points.Store(&points)
+	for _, topic := range c.desk.Expect(duties) {
+		filter[topic] = max(filter[topic], 1)
+	}
 	if topic := c.settings.Alive.Topic; topic != "" {
-		var points filters
-		for f := range filter {
-			points.add(f)
-		}
-		_, own := filter[topic]
-		_, covered := points.covering(topic)
-		c.aliveWanted.Store(own || covered)
+		c.aliveWanted.Store(points.matches(topic) || c.desk.Expects(topic))
 		filter[topic] = max(filter[topic], 1)
 	}
 	return filter

@@ -11,6 +11,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"busbar/internal/connector"
+	"busbar/internal/dispatch"
 )
 
 // ingest is the hook that hands published messages to the host. The library
@@ -21,6 +22,7 @@ type ingest struct {
 	server      *broker.Server
 	env         connector.Env
 	figures     *figures
+	desk        *dispatch.Desk
 	users       map[string][sha256.Size]byte // hashes of the passwords; empty: nobody needs to sign in
 	retained    int
 	maxPacket   uint32
@@ -31,11 +33,12 @@ type ingest struct {
 	mu      sync.Mutex
 	warned  map[string]time.Time      // by message
 	clients map[string]*broker.Client // connected, by their name
+	sources *sourceFilters            // nil: not looked for yet
 }
 
 func newIngest(ctx context.Context, c *instance, server *broker.Server) *ingest {
 	h := &ingest{
-		ctx: ctx, server: server, env: c.env, figures: &c.figures,
+		ctx: ctx, server: server, env: c.env, figures: &c.figures, desk: c.desk,
 		users:    make(map[string][sha256.Size]byte),
 		retained: c.settings.Retained, maxPacket: uint32(c.settings.MaxPacket), maxSessions: 2 * c.settings.Clients,
 		warned: make(map[string]time.Time), clients: make(map[string]*broker.Client),
@@ -93,6 +96,15 @@ func (h *ingest) OnACLCheck(_ *broker.Client, topic string, write bool) bool {
 // connection is closed without acknowledgement, so that the client sends the
 // message again.
 func (h *ingest) OnPublish(cl *broker.Client, pk packets.Packet) (packets.Packet, error) {
+	if h.desk.Expects(pk.TopicName) {
+		h.desk.Hear(pk.TopicName, pk.Payload, string(pk.Properties.CorrelationData))
+		if !h.wanted(pk.TopicName) {
+			h.figures.messages.Add(1)
+			h.figures.octets.Add(uint64(len(pk.Payload)))
+			pk.FixedHeader.Retain = false // it answers nothing that is asked later
+			return pk, nil
+		}
+	}
 	if err := h.deliver(pk.TopicName, pk.Payload, pk.FixedHeader.Qos > 0); err != nil {
 		if h.ctx.Err() == nil {
 			h.warn("mqtt message not taken, connection closed", "client", shown(cl.ID), "error", err)

@@ -13,12 +13,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	broker "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"busbar/internal/connector"
+	"busbar/internal/dispatch"
 )
 
 // Kind returns the connector kind "mqtt-broker".
@@ -27,6 +29,7 @@ func Kind() connector.Kind {
 		Settings: defaults(),
 		New:      build,
 		Selector: func(s Source) string { return s.Topic },
+		Executor: connector.ExecutorOf(defaultExecutor(), checkExecutor, replies),
 		Listens:  func(s Settings) []string { return []string{s.Listen} },
 	})
 }
@@ -37,15 +40,21 @@ type instance struct {
 	env      connector.Env
 	times    times
 	figures  figures
+	desk     *dispatch.Desk
+	server   atomic.Pointer[broker.Server] // nil: it does not run
 }
 
 var (
 	_ connector.Connector = (*instance)(nil)
 	_ connector.Collector = (*instance)(nil)
+	_ connector.Executor  = (*instance)(nil)
 )
 
 func build(s Settings, env connector.Env) (connector.Connector, error) {
-	return &instance{settings: s, env: env, times: times{connect: 10 * time.Second, write: 10 * time.Second}}, nil
+	return &instance{
+		settings: s, env: env, times: times{connect: 10 * time.Second, write: 10 * time.Second},
+		desk: dispatch.NewDesk(env.Log, env.Now),
+	}, nil
 }
 
 // Run implements [connector.Connector]. It serves until ctx ends, or until the
@@ -74,12 +83,38 @@ func (c *instance) Run(ctx context.Context) error {
 			}
 		},
 	}
+	c.server.Store(server)
 	c.env.Log.InfoContext(ctx, "listening", "address", l.Addr().String())
+	duties := make(chan struct{})
+	go func() {
+		defer close(duties)
+		c.follow(ctx)
+	}()
 	c.env.Sink.Back(false)
 	c.env.Report(connector.Up, "")
 	err = d.run(ctx)
+	c.server.Store(nil)
 	c.env.Sink.Away("the broker stops", false)
-	return errors.Join(err, server.Close())
+	err = errors.Join(err, server.Close())
+	<-duties
+	return err
+}
+
+// follow looks for the replies to the commands of the plant until ctx ends.
+func (c *instance) follow(ctx context.Context) {
+	for {
+		list, changed := c.env.Executions.Ends()
+		ends := make([]dispatch.End, len(list))
+		for i, end := range list {
+			ends[i] = end.(*Executor).end()
+		}
+		c.desk.Expect(ends)
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // broker starts the library, which serves the connections that it is given.

@@ -10,8 +10,6 @@ import (
 	"net/netip"
 	"os"
 	"strconv"
-	"strings"
-	"unicode/utf8"
 
 	broker "github.com/mochi-mqtt/server/v2"
 
@@ -57,21 +55,10 @@ const (
 // Validate implements [connector.Validator]. Where + and # may stand the host
 // checks for all kinds.
 func (s *Source) Validate() []connector.Problem {
-	first, _, _ := strings.Cut(s.Topic, "/")
-	text := ""
-	switch {
-	case first == "$share" || first == "$queue":
-		text = "shared subscriptions (" + first + "/…) are not supported by this version"
-	case strings.HasPrefix(first, "$"):
-		text = "begins with $, where nobody can publish"
-	case len(s.Topic) > math.MaxUint16 || !utf8.ValidString(s.Topic) || strings.ContainsRune(s.Topic, 0):
-		text = "want at most 65535 octets of UTF-8 without NUL"
-	case strings.Count(s.Topic, "/") >= maxLevels:
-		text = fmt.Sprintf("has more than %d levels", maxLevels)
-	default:
-		return nil
+	if text := wrongTopic(s.Topic); text != "" {
+		return []connector.Problem{connector.Faultf("topic", "%s", text)}
 	}
-	return []connector.Problem{connector.Faultf("topic", "%s", text)}
+	return nil
 }
 
 // Validate implements [connector.Validator].

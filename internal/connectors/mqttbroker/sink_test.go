@@ -38,7 +38,14 @@ type sink struct {
 	delivered chan delivery
 	presence  chan string
 	states    chan string
+	duties    duties
 }
+
+// duties are the commands that a connector carries out.
+type duties []any
+
+// Ends implements [connector.Executions].
+func (d duties) Ends() ([]any, <-chan struct{}) { return d, nil }
 
 func newSink() *sink {
 	return &sink{delivered: make(chan delivery, 20000), presence: make(chan string, 100), states: make(chan string, 100)}
@@ -146,7 +153,7 @@ func startSink(t testing.TB, to connector.Sink, s *sink, h slog.Handler, waits t
 	}
 	log := &logged{Handler: h, addr: make(chan string, 1)}
 	made, err := build(settings, connector.Env{
-		ID: "test", Log: slog.New(log), Sink: to, Now: time.Now,
+		ID: "test", Log: slog.New(log), Sink: to, Executions: s.duties, Now: time.Now,
 		Report: func(state connector.State, reason string) { s.states <- state.String() + ": " + reason },
 	})
 	if err != nil {
@@ -321,7 +328,7 @@ var errReset = syscall.ECONNRESET
 
 func envOf(t testing.TB, s *sink) connector.Env {
 	return connector.Env{
-		ID: "test", Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Sink: s, Now: time.Now,
+		ID: "test", Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Sink: s, Executions: s.duties, Now: time.Now,
 		Report: func(state connector.State, reason string) { s.states <- state.String() + ": " + reason },
 	}
 }

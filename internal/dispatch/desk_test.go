@@ -1,0 +1,162 @@
+package dispatch
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"busbar/internal/connector"
+	"busbar/internal/point"
+)
+
+// heard is what was reported of orders.
+type heard struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (h *heard) report(id string) func(connector.Progress) {
+	return func(p connector.Progress) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.list = append(h.list, fmt.Sprintf("%s replied %t ok %t %s", id, p.Replied, p.OK, p.Reason))
+	}
+}
+
+func endOf(topic, id string) End {
+	return End{Reply: Reply{Topic: topic, ID: id, OK: `result == "ok"`, Timeout: 5 * time.Second}}
+}
+
+func orderOf(id string) *point.Order {
+	return &point.Order{ID: id, Command: "q", Value: point.SingleValue(true), Expires: point.InstantOf(time.Now().Add(10 * time.Second))}
+}
+
+func TestRepliesFindTheirOrder(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, topic, text, correlation string
+		want                           string // reported; empty: nothing
+		figure                         string // that is 1
+	}{
+		{"ok", "r/1", `{"id":"A","result":"ok"}`, "", "A replied true ok true ", ""},
+		{"refused", "r/1", `{"id":"A","result":"blocked"}`, "", `A replied true ok false reply {"id":"A","result":"blocked"}`, ""},
+		{"no result", "r/1", `{"id":"A"}`, "", `A replied true ok false reply {"id":"A"}`, ""},
+		{"id deep inside", "s/9", `{"h":[0,{"id.x":"B"}],"result":"ok"}`, "", "B replied true ok true ", ""},
+		{"correlation data alone", "r/1", `{"result":"ok"}`, "A", "A replied true ok true ", ""},
+		{"correlation data of an end without id", "c", `{"result":"ok"}`, "C", "C replied true ok true ", ""},
+		{"id of nobody", "r/1", `{"id":"Z","result":"ok"}`, "", "", "command_unknown_replies_total"},
+		{"id of nobody beside correlation data", "r/1", `{"id":"Z","result":"ok"}`, "A", "", "command_unknown_replies_total"},
+		{"topic of another order", "s/1", `{"id":"A","result":"ok"}`, "A", "", "command_unknown_replies_total"},
+		{"order without reply", "r/1", `{"id":"N","result":"ok"}`, "", "", "command_unknown_replies_total"},
+		{"no id", "r/1", `{"result":"ok"}`, "", "", "command_unknown_replies_total"},
+		{"number as id", "r/1", `{"id":7,"result":"ok"}`, "", "", "command_unknown_replies_total"},
+		{"not JSON", "r/1", `ok`, "A", "", "command_malformed_replies_total"},
+		{"empty", "r/1", ``, "A", "", "command_malformed_replies_total"},
+		{"bare text", "w", `"ok"`, "W", "W replied true ok true ", ""},
+		{"wrong type", "n", `{"id":"M","code":"x"}`, "", "", "command_malformed_replies_total"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			d, h := NewDesk(slog.New(slog.DiscardHandler), time.Now), &heard{}
+			whole, number := endOf("w", ""), endOf("n", "id")
+			whole.Reply.OK, number.Reply.OK = `reply == "ok"`, "code > 5"
+			for id, e := range map[string]End{"A": endOf("r/+", "id"), "B": endOf("s/+", `h.1.id\.x`), "C": endOf("c", ""),
+				"N": {Reply: DefaultReply()}, "W": whole, "M": number} {
+				if _, err := d.Open(orderOf(id), e, h.report(id)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if !d.Expects(tt.topic) {
+				t.Errorf("replies on %s are not expected", tt.topic)
+			}
+			d.Hear(tt.topic, []byte(tt.text), tt.correlation)
+			var want []string
+			if tt.want != "" {
+				want = []string{tt.want}
+			}
+			if !slices.Equal(h.list, want) {
+				t.Errorf("reported %q, want %q", h.list, want)
+			}
+			d.Collect("", func(m connector.Metric) {
+				if one := m.Name == tt.figure || m.Name == "command_replies_total"; one != (m.Value == 1) {
+					t.Errorf("%s is %v", m.Name, m.Value)
+				}
+			})
+		})
+	}
+}
+
+func TestAwait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d, h, begin := NewDesk(slog.New(slog.DiscardHandler), time.Now), &heard{}, time.Now()
+		o, err := d.Open(orderOf("A"), endOf("r", "id"), h.report("A"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.Open(orderOf("A"), endOf("r", "id"), h.report("A")); err == nil {
+			t.Error("an order is taken twice")
+		}
+		if err := o.Await(t.Context(), nil); !errors.Is(err, connector.ErrOutcomeUnknown) || time.Since(begin) != 5*time.Second {
+			t.Errorf("%v after %v, want an unknown outcome after 5s", err, time.Since(begin))
+		}
+		o.Close()
+		for range 2 { // the second is a copy
+			d.Hear("r", []byte(`{"id":"A","result":"ok"}`), "")
+		}
+		if err := o.Await(t.Context(), nil); err != nil {
+			t.Errorf("%v after the reply, want nil", err)
+		}
+		if want := []string{"A replied true ok true "}; !slices.Equal(h.list, want) {
+			t.Errorf("reported %q, want the late reply once", h.list)
+		}
+		left, ok := o.Left()
+		if left != 5 || !ok {
+			t.Errorf("%d s left, want 5", left)
+		}
+		time.Sleep(4999 * time.Millisecond)
+		if left, ok := o.Left(); left != 1 || !ok {
+			t.Errorf("%d s left, want 1", left)
+		}
+		time.Sleep(time.Millisecond)
+		if _, ok := o.Left(); ok {
+			t.Error("not expired")
+		}
+	})
+}
+
+func TestOrdersThatAreOverAreForgotten(t *testing.T) {
+	t.Parallel()
+	d, h := NewDesk(slog.New(slog.DiscardHandler), time.Now), &heard{}
+	for i := range remembered + 1 {
+		o, err := d.Open(orderOf(fmt.Sprint("o", i)), endOf("r", "id"), h.report(fmt.Sprint(i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Close()
+	}
+	d.Hear("r", []byte(`{"id":"o0","result":"ok"}`), "")
+	d.Hear("r", []byte(`{"id":"o1","result":"ok"}`), "")
+	if want := []string{"1 replied true ok true "}; !slices.Equal(h.list, want) {
+		t.Errorf("reported %q, want %q", h.list, want)
+	}
+	if len(d.orders) != remembered {
+		t.Errorf("%d orders are kept, want %d", len(d.orders), remembered)
+	}
+}
+
+func FuzzHear(f *testing.F) {
+	for _, seed := range []string{`{"id":"A","result":"ok"}`, `[]`, `{"id":{}}`, `"`, `{"result":["ok"]}`} {
+		f.Add([]byte(seed))
+	}
+	d, h := NewDesk(slog.New(slog.DiscardHandler), time.Now), &heard{}
+	if _, err := d.Open(orderOf("A"), endOf("r", "a.0.id"), h.report("A")); err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(_ *testing.T, text []byte) { d.Hear("r", text, "A") })
+}

@@ -1,0 +1,78 @@
+// Package dispatch is what executors that speak in messages share: it writes
+// the payload of an order, and finds the order that a reply belongs to. It
+// knows no protocol; a topic is whatever names the way of a message.
+package dispatch
+
+import (
+	"time"
+
+	"busbar/internal/connector"
+)
+
+// Reply are the keys that say how the device answers.
+type Reply struct {
+	Topic   string        `json:"topic" doc:"topic on which the device answers, may hold +"`
+	ID      string        `json:"id" doc:"dot path of the order's id in the answer"`
+	OK      string        `json:"ok" doc:"expression over the answer that is true if the device has done it"`
+	Timeout time.Duration `json:"timeout" min:"100ms" max:"1h" doc:"how long the answer is waited for"`
+}
+
+// DefaultReply is a reply where the plant says nothing: there is none.
+func DefaultReply() Reply { return Reply{Timeout: 5 * time.Second} }
+
+// Defined reports whether the device answers.
+func (r Reply) Defined() bool { return r.Topic != "" }
+
+// End is how one command leaves, and what comes back.
+type End struct {
+	Payload string // template; empty: the standard JSON
+	Reply   Reply
+}
+
+// Validate reports what is wrong with an end in itself, except with its topics.
+func (e End) Validate() []connector.Problem {
+	var problems []connector.Problem
+	fault := func(path, text string) { problems = append(problems, connector.Faultf(path, "%s", text)) }
+	if _, err := newPayload(e.Payload); err != nil {
+		fault("payload", err.Error())
+	}
+	r := e.Reply
+	if !r.Defined() {
+		if r != DefaultReply() {
+			fault("reply.topic", "is missing, want the topic on which the device answers")
+		}
+		return problems
+	}
+	if r.ID != "" {
+		if _, err := newPath(r.ID); err != nil {
+			fault("reply.id", err.Error())
+		}
+	}
+	if r.OK == "" {
+		fault("reply.ok", `is missing, want an expression over the answer such as result == "ok"`)
+	} else if _, err := newVerdict(r.OK); err != nil {
+		fault("reply.ok", err.Error())
+	}
+	return problems
+}
+
+// Check reports what is wrong with an end for its command: a payload that
+// cannot be written for each of its values, or a reply that is waited for longer
+// than an order lasts.
+func (e End) Check(c *connector.CommandKeys) []connector.Problem {
+	var problems []connector.Problem
+	p, err := newPayload(e.Payload)
+	if err != nil {
+		return []connector.Problem{connector.Faultf("payload", "%v", err)}
+	}
+	for _, o := range samples(c) {
+		if _, err := p.write(&o); err != nil {
+			problems = append(problems, connector.Faultf("payload", "%v", err))
+			break
+		}
+	}
+	if e.Reply.Defined() && e.Reply.Timeout > c.Timeout {
+		problems = append(problems, connector.Warnf("reply.timeout", "is longer than the timeout of the command, %v, which ends the order first", c.Timeout))
+	}
+	return problems
+}
