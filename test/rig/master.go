@@ -23,6 +23,8 @@ type Master struct {
 	mu      sync.Mutex
 	news    chan struct{} // closed and replaced when something arrives
 	objects []Object      // received, in order
+	asdus   [][]byte      // received, in order, as they came
+	read    int           // of asdus, by NextASDU
 	control []byte        // first control octets of received U frames
 	ended   error         // why reading ended
 	ns, nr  uint16        // V(S), V(R)
@@ -43,6 +45,7 @@ type Object struct {
 var elementSizes = map[byte]int{
 	1: 1, 3: 1, 5: 2, 7: 5, 9: 3, 11: 3, 13: 5, 15: 5, 20: 5, 21: 2,
 	30: 8, 31: 8, 32: 9, 33: 12, 34: 10, 35: 10, 36: 12, 37: 12, 38: 10, 39: 11, 40: 11,
+	45: 1, 46: 1, 47: 1, 48: 3, 49: 3, 50: 5, 51: 4, 58: 8, 59: 8, 60: 8, 61: 10, 62: 10, 63: 12, 64: 11,
 	70: 1, 100: 1, 101: 1, 102: 0, 103: 7, 105: 1, 107: 9,
 }
 
@@ -58,7 +61,7 @@ func ConnectMaster(tb testing.TB, addr string) *Master {
 	})
 	m := &Master{tb: tb, conn: conn, news: make(chan struct{})}
 	var wg sync.WaitGroup
-	wg.Go(m.read)
+	wg.Go(m.receive)
 	tb.Cleanup(func() {
 		conn.Close()
 		wg.Wait()
@@ -118,6 +121,39 @@ func (m *Master) Send(typ byte, ca uint16, ioa uint32, element ...byte) {
 	if _, err := m.conn.Write(b); err != nil {
 		m.tb.Fatalf("controlling station: %v", err)
 	}
+}
+
+// SendASDU sends an ASDU as it is.
+func (m *Master) SendASDU(asdu []byte) {
+	m.tb.Helper()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	b := []byte{0x68, byte(4 + len(asdu))}
+	b = binary.LittleEndian.AppendUint16(b, m.ns<<1)
+	b = binary.LittleEndian.AppendUint16(b, m.nr<<1)
+	m.ns = (m.ns + 1) & 0x7fff
+	m.unacked = 0
+	if _, err := m.conn.Write(append(b, asdu...)); err != nil {
+		m.tb.Fatalf("controlling station: %v", err)
+	}
+}
+
+// NextASDU waits for the ASDU after the one that the last call returned, and
+// returns it as it came.
+func (m *Master) NextASDU(what string) []byte {
+	m.tb.Helper()
+	m.await(what, func() bool { return len(m.asdus) > m.read })
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.read++
+	return m.asdus[m.read-1]
+}
+
+// Unread returns the ASDUs that NextASDU has not returned yet.
+func (m *Master) Unread() [][]byte {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.asdus[m.read:])
 }
 
 // Interrogate makes a general interrogation of ca and returns its data. What
@@ -238,8 +274,8 @@ func (m *Master) tail() string {
 	return b.String()
 }
 
-// read takes frames until the connection ends.
-func (m *Master) read() {
+// receive takes frames until the connection ends.
+func (m *Master) receive() {
 	r := bufio.NewReaderSize(m.conn, 64<<10)
 	asdus := 0
 	for {
@@ -298,6 +334,7 @@ func (m *Master) takeI(frame []byte, asdu int) error {
 	}
 	m.nr = (m.nr + 1) & 0x7fff
 	m.unacked++
+	m.asdus = append(m.asdus, frame[6:])
 	objects, err := split(frame[6:])
 	for i := range objects {
 		objects[i].ASDU = asdu
