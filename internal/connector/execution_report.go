@@ -92,7 +92,7 @@ func (x *execution) alarm(now point.Instant, message string) {
 		x.counts.late.Add(1)
 	}
 	x.record.Late = now
-	x.log.Warn(message, append(x.attrs(), "after", now.Time().Sub(x.record.Received.Time()))...)
+	x.log.Warn(message, append(x.attrs(), "after", now.Time().Sub(x.record.Received.Time()))...) //nolint:sloglint // each caller has a constant message
 }
 
 // tell reports to the requester; a panic there does not end the order.

@@ -42,8 +42,8 @@ func (l *level) holds(rest string, wild bool) bool {
 	if next := l.next[name]; next != nil && next.leads(rest, more) {
 		return true
 	}
-	any := l.next["+"]
-	return wild && any != nil && any.leads(rest, more)
+	one := l.next["+"]
+	return wild && one != nil && one.leads(rest, more)
 }
 
 func (l *level) leads(rest string, more bool) bool {

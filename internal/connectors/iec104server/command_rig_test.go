@@ -21,15 +21,14 @@ import (
 
 // fakeHost is a host that does as the test says and notes what it is told.
 type fakeHost struct {
-	mu       sync.Mutex
-	ends     []connector.CommandEnd
-	changed  chan struct{}
-	manner   string // what becomes of orders: see Issue
-	refuses  bool   // selects are refused
-	told     []string
-	reports  []func(point.Result) // of orders that are held
-	held     map[string]int       // selections that are in force, by command
-	released int
+	mu      sync.Mutex
+	ends    []connector.CommandEnd
+	changed chan struct{}
+	manner  string // what becomes of orders: see Issue
+	refuses bool   // selects are refused
+	told    []string
+	reports []func(point.Result) // of orders that are held
+	held    map[string]int       // selections that are in force, by command
 }
 
 func newFakeHost(ends ...connector.CommandEnd) *fakeHost {
