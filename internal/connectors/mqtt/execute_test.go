@@ -170,7 +170,7 @@ func TestNobodyListens(t *testing.T) {
 			r.execute(t.Context(), orderOf("A"), e).want(t, "<nil>", sent)
 		}
 		m.kill()
-		s.state(t, "connecting: broker closed the connection")
+		until(t, "end of the connection", s.states, func(got string) bool { return strings.HasPrefix(got, "connecting: ") })
 		r.execute(t.Context(), orderOf("B"), e).want(t, "not connected to the broker")
 	})
 }
