@@ -56,8 +56,8 @@ type Order struct {
 	report  func(connector.Progress)
 	replied chan struct{} // closed with the first reply
 
-	// guarded by the mutex of the desk
-	answered, done bool // there was a reply, and what it said last
+	telling        sync.Mutex // held while something is reported
+	answered, done bool       // there was a reply, and what it said last
 }
 
 // NewDesk returns a desk without orders. now is the wall clock.

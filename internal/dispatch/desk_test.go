@@ -130,6 +130,28 @@ func TestAwait(t *testing.T) {
 	})
 }
 
+func TestAcceptanceAfterTheReplyIsNotReported(t *testing.T) {
+	t.Parallel()
+	d, h := NewDesk(slog.New(slog.DiscardHandler), time.Now), &heard{}
+	for _, id := range []string{"A", "B"} {
+		o, err := d.Open(orderOf(id), endOf("r", "id"), h.report(id))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if id == "A" {
+			o.Sent()
+		}
+		d.Hear("r", []byte(`{"id":"`+id+`","result":"no"}`), "")
+		if id == "B" {
+			o.Sent()
+		}
+	}
+	want := []string{"A replied false ok false ", `A replied true ok false reply {"id":"A","result":"no"}`, `B replied true ok false reply {"id":"B","result":"no"}`}
+	if !slices.Equal(h.list, want) {
+		t.Errorf("reported %q, want %q", h.list, want)
+	}
+}
+
 func TestOrdersThatAreOverAreForgotten(t *testing.T) {
 	t.Parallel()
 	d, h := NewDesk(slog.New(slog.DiscardHandler), time.Now), &heard{}

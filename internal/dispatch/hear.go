@@ -41,10 +41,16 @@ func (o *Order) Replied() <-chan struct{} { return o.replied }
 // Answers reports whether the device answers.
 func (o *Order) Answers() bool { return o.route.verdict != nil }
 
-// Sent counts an order that was accepted by whom it was handed to, and reports it.
+// Sent counts an order that was accepted by whom it was handed to, and reports
+// it, unless the reply was faster: after a refusal it would look as if the order
+// had been handed over late.
 func (o *Order) Sent() {
 	o.desk.sent.Add(1)
-	o.report(connector.Progress{})
+	o.telling.Lock()
+	defer o.telling.Unlock()
+	if !o.answered {
+		o.report(connector.Progress{})
+	}
 }
 
 // Hear takes a message on a topic of replies. correlation is what the protocol
@@ -67,7 +73,16 @@ func (d *Desk) Hear(topic string, text []byte, correlation string) {
 		d.odd(&d.malformed, "reply to a command is not understood", topic, err)
 		return
 	}
-	if !o.note(done) {
+	o.tell(done, text)
+}
+
+// tell reports what a reply says, unless there is nothing new in it, as a broker
+// may deliver it twice. It ends Await after the report, so that an executor does
+// not return before it has reported.
+func (o *Order) tell(done bool, text []byte) {
+	o.telling.Lock()
+	defer o.telling.Unlock()
+	if o.answered && o.done == done {
 		return
 	}
 	p := connector.Progress{Replied: true, OK: done}
@@ -75,31 +90,10 @@ func (d *Desk) Hear(topic string, text []byte, correlation string) {
 		p.Reason = shown(text)
 	}
 	o.report(p)
-	o.wake()
-}
-
-// note keeps what a reply says. It returns false if there is nothing new in it,
-// as a broker may deliver it twice.
-func (o *Order) note(done bool) bool {
-	o.desk.mu.Lock()
-	defer o.desk.mu.Unlock()
-	if o.answered && o.done == done {
-		return false
-	}
-	o.answered, o.done = true, done
-	return true
-}
-
-// wake ends Await. It comes after the report, so that an executor does not
-// return before it has reported.
-func (o *Order) wake() {
-	o.desk.mu.Lock()
-	defer o.desk.mu.Unlock()
-	select {
-	case <-o.replied:
-	default:
+	if !o.answered {
 		close(o.replied)
 	}
+	o.answered, o.done = true, done
 }
 
 // find returns the order that a reply on a topic belongs to, nil if there is none.

@@ -186,8 +186,11 @@ func TestReplyTopicMayAlsoFeedPoints(t *testing.T) {
 		d, got := m.device("q0/set")
 		x := r.execute(t.Context(), orderOf("A"), e)
 		next(t, "command", got)
+		if p := next(t, "acceptance", x.progress); p != sent { // before the device answers
+			t.Errorf("progress %q", p)
+		}
 		d.publish("q0/set/reply", 1, `{"id":"A","result":"ok"}`)
-		x.want(t, "<nil>", sent, success)
+		x.want(t, "<nil>", success)
 		until(t, "reading", s.delivered, func(d delivery) bool { return d.topic == "q0/set/reply" })
 	})
 }
