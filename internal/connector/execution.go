@@ -36,6 +36,9 @@ type execution struct {
 	overdue  <-chan time.Time // when the feedback is; nil: it is not awaited
 	certain  bool             // it is certain that the device has not operated
 	returned bool
+
+	final *point.Result    // what ends the order, while it waits to be told
+	grace <-chan time.Time // when it is told in any case
 }
 
 // run carries the order to its end.
@@ -137,6 +140,8 @@ func (x *execution) follow(ctx context.Context, cancel context.CancelFunc) {
 		case <-x.overdue:
 			x.overdue = nil
 			x.terminate("no feedback within " + x.command.FeedbackTimeout.String())
+		case <-x.grace:
+			x.finish()
 		case <-closed:
 			closed = nil
 			cancel()

@@ -95,8 +95,35 @@ func (x *execution) alarm(now point.Instant, message string) {
 	x.log.Warn(message, append(x.attrs(), "after", now.Time().Sub(x.record.Received.Time()))...) //nolint:sloglint // each caller has a constant message
 }
 
-// tell reports to the requester; a panic there does not end the order.
+// handover is how long the result that ends an order waits for the executor to
+// be through with it.
+const handover = 100 * time.Millisecond
+
+// tell reports to the requester. What ends the order waits until the command is
+// free for the next one, which may come at once, or for a moment.
 func (x *execution) tell(r point.Result) {
+	if x.last(r) {
+		x.final, x.grace = &r, time.After(handover)
+		return
+	}
+	x.deliver(r)
+}
+
+// last reports whether nothing follows a result.
+func (x *execution) last(r point.Result) bool {
+	return !r.Positive || r.Stage == point.Terminated || x.command.Terminate == plant.TerminateNone
+}
+
+// finish delivers what ended the order, if that waits.
+func (x *execution) finish() {
+	if r := x.final; r != nil {
+		x.final, x.grace = nil, nil
+		x.deliver(*r)
+	}
+}
+
+// deliver reports to the requester; a panic there does not end the order.
+func (x *execution) deliver(r point.Result) {
 	var err error
 	defer func() {
 		if err != nil {

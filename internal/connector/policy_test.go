@@ -182,3 +182,23 @@ func TestOrdersStayOutOfTheImage(t *testing.T) {
 		}
 	})
 }
+
+// TestNextOrderMayFollowTheResultAtOnce gives the next order while the result
+// of the one before is being told.
+func TestNextOrderMayFollowTheResultAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newControl(t, func(_ context.Context, _ point.Order, report func(Progress)) error {
+			report(done)
+			time.Sleep(handover / 4) // the executor tidies up
+			return nil
+		}, policy(plant.ConfirmReplied, plant.TerminateNone))
+		c.commands("desk").Issue(order(), func(r point.Result) {
+			c.note(r)
+			c.issue(order())
+		})
+		c.after(time.Second)
+		c.wantResults("25ms +con", "50ms +con")
+		c.wantExecuted(2)
+	})
+}

@@ -173,7 +173,10 @@ func (q *requester) Issue(o point.Order, report func(point.Result)) {
 	}
 	x.open(q.now())
 	if q.closed { // nobody waits for the goroutine any more
-		go x.refuse(stopping)
+		go func() {
+			x.refuse(stopping)
+			x.finish()
+		}()
 		return
 	}
 	q.running.Add(1)
@@ -181,13 +184,17 @@ func (q *requester) Issue(o point.Order, report func(point.Result)) {
 		go func() {
 			defer q.running.Done()
 			x.refuse(reason)
+			x.finish()
 		}()
 		return
 	}
 	q.busy[o.Command] = true
 	go func() {
 		defer q.running.Done()
-		defer q.free(o.Command)
+		defer func() {
+			q.free(o.Command)
+			x.finish()
+		}()
 		x.run()
 	}()
 }
