@@ -37,6 +37,7 @@ tools: ## install what the tests need (mosquitto, tshark)
 test: tools build ## install what the tests need, then run all of them
 	$(GO) vet ./...
 	CGO_ENABLED=1 $(GO) test -race -timeout 14m $(TESTFLAGS) ./...
+	$(GO) test -run Allocat -timeout 5m ./iec104/... ./internal/... | grep -v 'no test' # the race detector allocates
 
 .PHONY: lint
 lint: $(LINT) ## run the linters
