@@ -11,7 +11,7 @@ import (
 // targetKey is what a TargetID stands for: a point, and a place in its `to`.
 type targetKey struct {
 	point point.Index
-	place int32
+	place uint8
 }
 
 // aim makes the targets of every connector.
@@ -35,14 +35,17 @@ func (m *Manager) aim(c *change) error {
 			if c.targets[t.Connector] == nil {
 				c.targets[t.Connector] = make([]Target, 0, count[t.Connector])
 			}
-			key := targetKey{c.indexes[n], int32(place)}
+			key := targetKey{c.indexes[n], uint8(place)}
 			id, ok := m.targetIDs[key]
 			if !ok {
 				c.lastID++
 				id = c.lastID
 			}
 			c.targetIDs[key] = id
-			c.targets[t.Connector] = append(c.targets[t.Connector], newTarget(id, c.indexes[n], p, t))
+			target := newTarget(id, c.indexes[n], p, t)
+			target.Place = uint8(place)
+			target.Gate = gateOf(p, t, c.instances[t.Connector].kind)
+			c.targets[t.Connector] = append(c.targets[t.Connector], target)
 		}
 	}
 	return nil
@@ -51,26 +54,36 @@ func (m *Manager) aim(c *change) error {
 func newTarget(id TargetID, index point.Index, p *plant.Point, t *plant.Target) Target {
 	target := Target{
 		ID: id, Point: index, PointID: p.ID, Name: p.Name, Unit: p.Unit, Type: p.Type, End: t.End,
-		Gate:    Gate{OnUpdate: t.OnUpdate},
 		Latest:  t.Latest,
 		Convert: Linear{Scale: t.Scale, Offset: t.Offset},
 	}
-	span := p.Range
-	if t.Range != nil {
-		span = t.Range
-	}
-	if span != nil {
+	if span := spanOf(p, t); span != nil {
 		target.Convert.Low, target.Convert.High = span.Low, span.High
 	}
+	return target
+}
+
+// spanOf returns the range of a target, nil if it has none.
+func spanOf(p *plant.Point, t *plant.Target) *plant.Range {
+	if t.Range != nil {
+		return t.Range
+	}
+	return p.Range
+}
+
+// gateOf returns what decides about the events of a target.
+func gateOf(p *plant.Point, t *plant.Target, kind Kind) Gate {
+	gate := Gate{OnUpdate: t.OnUpdate, Late: !t.Latest && kind.spec.tagged(t.End)}
 	band := p.Deadband
 	if t.Deadband != nil {
 		band = *t.Deadband
 	}
-	target.Gate.Deadband = band.Value
-	if band.Percent {
-		target.Gate.Deadband = band.Value / 100 * (target.Convert.High - target.Convert.Low)
+	gate.Deadband = band.Value
+	if band.Percent { // then there is a range
+		span := spanOf(p, t)
+		gate.Deadband = band.Value / 100 * (span.High - span.Low)
 	}
-	return target
+	return gate
 }
 
 // sameTargets reports whether a and b are alike, so that a connector need not

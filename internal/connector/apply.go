@@ -20,6 +20,7 @@ type change struct {
 	indexes   []point.Index        // by point of the plant
 	intakes   map[string]intake
 	targets   map[string][]Target
+	aimed     []*instance // those whose targets have changed
 	targetIDs map[targetKey]TargetID
 	lastID    TargetID
 	commands  map[string]*command
@@ -98,6 +99,11 @@ func (m *Manager) sort(c *change) error {
 // commit puts a prepared change into force.
 func (m *Manager) commit(c *change) {
 	stopAll(m.log, c.gone)
+	for id, i := range c.instances {
+		if !sameTargets(i.targets, c.targets[id]) {
+			c.aimed = append(c.aimed, i)
+		}
+	}
 	m.swap(c)
 	m.targetIDs, m.lastID = c.targetIDs, c.lastID
 	points := m.remember(c)
@@ -109,12 +115,6 @@ func (m *Manager) commit(c *change) {
 	m.log.Info("plant applied", "points", len(c.plant.Points), "commands", len(c.plant.Commands), "connectors", len(c.plant.Connectors),
 		"connectors_started", len(c.fresh), "connectors_stopped", len(c.gone))
 
-	for id, i := range c.instances {
-		if targets := c.targets[id]; !sameTargets(i.targets, targets) {
-			i.targets = targets
-			i.feed.set(targets)
-		}
-	}
 	// Those that only take points come first, so that they are there when the
 	// first reading comes.
 	slices.SortStableFunc(c.fresh, func(a, b *instance) int { return boolInt(a.sourced) - boolInt(b.sourced) })
@@ -141,7 +141,11 @@ func (m *Manager) swap(c *change) {
 		span = max(span, int(index)+1)
 	}
 	m.table.grow(span)
-	m.img.Define(definitions(c.plant))
+	m.img.Define(c.gated())
+	for _, i := range c.aimed { // before there are events for the new targets
+		i.targets = c.targets[i.config.ID]
+		i.feed.set(i.targets)
+	}
 	m.orphan(c)
 	for id, in := range c.intakes {
 		i := c.instances[id]

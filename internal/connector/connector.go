@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"time"
 
+	"busbar/internal/image"
 	"busbar/internal/mapping"
 	"busbar/internal/point"
 )
@@ -132,12 +133,13 @@ type Target struct {
 	// in its `to`, and is never given to another.
 	ID      TargetID
 	Point   point.Index
+	Place   uint8 // in the `to` of the point, see Change.Events
 	PointID string
 	Name    string
 	Unit    string
 	Type    point.Type
-	End     any // pointer to the Target struct of the kind
-	Gate    Gate
+	End     any  // pointer to the Target struct of the kind
+	Gate    Gate // has decided about the events of the target before they are delivered
 	Convert Linear
 	Latest  bool // of the events that wait to be sent only the newest is kept
 }
@@ -147,18 +149,27 @@ type TargetID uint32
 
 // Change is one change of a point that has targets at the connector.
 type Change struct {
-	Seq      uint64 // of the change log; 0 in a snapshot of a point that never changed
-	Snapshot bool   // the current state, not an event
+	Seq uint64 // of the change log; 0 in a snapshot of a point that never changed
+	// Events tells for which targets of the point the change is an event: bit n is
+	// the target with Place n. 0 in a snapshot.
+	Events   uint64
+	Snapshot bool // the current state, not an event
+	// Past marks an event from before the newest snapshot of its point: it is to
+	// be handed on, the current state stays.
+	Past bool
 	point.Update
 }
 
 // Batch is what a Feed delivers. If Targets is not nil, the set of targets has changed: it is the
 // whole new set, and holds for Changes and for all that follows; the changes
-// begin with a snapshot of every point that is new in the set or has another
+// begin with a snapshot of every point that has a new target in the set, or another
 // type. The targets are shared: they may be kept but not changed.
 type Batch struct {
 	Targets *[]Target
 	Changes []Change
+	// Seq is how far the change log was delivered, with this batch. There are
+	// batches with nothing else in them, so that cursors move on.
+	Seq uint64
 	// Gap is how many changes, of any points, were lost before Changes because
 	// the connector fell too far behind. After a gap the changes begin with a
 	// snapshot of every point.
@@ -168,16 +179,31 @@ type Batch struct {
 // Feed follows the change log, for the points that have targets at the connector.
 type Feed interface {
 	// Next waits for the next batch, which is valid until the next call. The
-	// first batch of a run has Targets and a snapshot of every point. It fails with ctx.Err().
+	// first batch of a run has Targets and a snapshot of every point. After it come the
+	// events that were not delivered before, marked as Past: if there are cursors of
+	// the connector, those after the hindmost of them, also those delivered in an
+	// earlier run; otherwise those since an earlier run of this process. It fails with ctx.Err().
 	Next(ctx context.Context) (Batch, error)
+
+	// SaveCursor sets a named cursor of the connector: of the changes up to pos
+	// nothing is needed again. Changes after it are kept, and are
+	// delivered again after a restart. It does not wait: what is on disk lags by at most
+	// 100 ms. The names are the connector's own. It may be called from any
+	// goroutine, as may the two below.
+	SaveCursor(name string, pos Position) error
+	// DropCursor removes a named cursor.
+	DropCursor(name string)
+	// Cursors returns the cursors of the connector.
+	Cursors() map[string]Position
 }
+
+// Position is a place in the change log, by class of points.
+type Position = image.Position
 
 // The pure parts of a target's way out.
 type (
-	// Gate decides which changes are events.
+	// Gate decides which changes are events. The image asks it.
 	Gate = mapping.Gate
-	// GateState is what a Gate remembers of a target.
-	GateState = mapping.GateState
 	// Linear converts the value of a point to that of a target.
 	Linear = mapping.Linear
 )

@@ -2,6 +2,7 @@ package connector
 
 import (
 	"context"
+	"strings"
 	"sync"
 
 	"busbar/internal/image"
@@ -11,10 +12,15 @@ import (
 // feedBatch is how many changes a feed takes from the change log at once.
 const feedBatch = 512
 
+// stride is how many changes a feed passes over at most before it tells how far
+// it has come.
+const stride = 4096
+
 // feed implements Feed: a follower of the image, filtered to the points that
 // have targets at one connector.
 type feed struct {
-	img image.Image
+	img  image.Image
+	name string // of the connector
 
 	mu      sync.Mutex
 	targets []Target           // the newest set
@@ -22,19 +28,22 @@ type feed struct {
 	wake    context.CancelFunc // interrupts a waiting Next; nil: none waits
 
 	// Of the goroutine that calls Next.
-	seen     uint64 // version that was delivered, 0: none yet
-	follower image.Follower
-	types    []point.Type // by point: its type if it has a target, otherwise 0
-	skip     []uint64     // by point: changes up to here are in the snapshot; nil: none are
-	skipTo   uint64       // beyond this sequence number skip is of no use
-	raw      []image.Change
-	out      []Change
-	wait     context.Context // ends with parent, or by wake
-	parent   context.Context
+	seen      uint64 // version that was delivered, 0: none yet
+	delivered uint64 // sequence number up to which all was delivered in this process
+	told      uint64 // of delivered, what the connector knows
+	follower  image.Follower
+	types     []point.Type // by point: its type if it has a target, otherwise 0
+	had       bitset       // targets that were delivered
+	skip      []uint64     // by point: changes up to here are in the snapshot; nil: none are
+	skipTo    uint64       // beyond this sequence number skip is of no use
+	raw       []image.Change
+	out       []Change
+	wait      context.Context // ends with parent, or by wake
+	parent    context.Context
 }
 
-func newFeed(img image.Image) *feed {
-	return &feed{img: img, version: 1}
+func newFeed(img image.Image, connector string) *feed {
+	return &feed{img: img, name: connector, version: 1}
 }
 
 // set replaces the targets; Next delivers them before any later change.
@@ -57,10 +66,33 @@ func (f *feed) restart() {
 
 // close releases the follower; all points are new when it is opened again.
 func (f *feed) close() {
-	f.types, f.skip = nil, nil
+	f.types, f.skip, f.had = nil, nil, nil
 	if f.follower != nil {
 		f.follower.Close()
 		f.follower = nil
+	}
+}
+
+// open begins to follow: at the hindmost cursor of the connector, without one
+// where an earlier run has ended, otherwise now.
+func (f *feed) open() image.Follower {
+	var from Position
+	first := true
+	for _, pos := range f.Cursors() {
+		for c := range pos {
+			if first || pos[c] < from[c] {
+				from[c] = pos[c]
+			}
+		}
+		first = false
+	}
+	switch {
+	case !first:
+		return f.img.Resume(from)
+	case f.delivered > 0:
+		return f.img.Resume(image.At(f.delivered))
+	default:
+		return f.img.Follow(image.Every)
 	}
 }
 
@@ -79,6 +111,7 @@ func (f *feed) Next(ctx context.Context) (Batch, error) {
 			return Batch{}, err
 		}
 		if ok {
+			f.told = batch.Seq
 			return batch, nil
 		}
 	}
@@ -100,25 +133,29 @@ func (f *feed) news(ctx context.Context) (wait context.Context, targets []Target
 	return f.wait, f.targets, news
 }
 
-// adopt makes targets the current set. A point whose type has changed is new.
+// adopt makes targets the current set, with a snapshot of the points that have
+// a new target or another type.
 func (f *feed) adopt(targets []Target) Batch {
 	old := f.types
 	if len(targets) == 0 {
 		f.close()
 	} else if f.follower == nil {
-		f.follower = f.img.Follow(image.Every)
+		f.follower = f.open()
 	}
 	f.types = make([]point.Type, span(targets))
 	f.out = f.out[:0]
+	var have bitset
 	for i := range targets {
-		p, typ := targets[i].Point, targets[i].Type
-		if f.types[p] == 0 && (int(p) >= len(old) || old[p] != typ) {
+		p, typ, id := targets[i].Point, targets[i].Type, uint32(targets[i].ID)
+		if f.types[p] == 0 && (int(p) >= len(old) || old[p] != typ) || !f.had.has(id) {
 			f.snapshot(p)
 		}
 		f.types[p] = typ
+		have.add(id)
 	}
+	f.had = have
 	f.skipTo = f.img.Seq()
-	return Batch{Targets: &targets, Changes: f.take()}
+	return Batch{Targets: &targets, Changes: f.take(), Seq: f.delivered}
 }
 
 // span returns one more than the highest point of the targets.
@@ -139,6 +176,9 @@ func (f *feed) snapshot(p point.Index) {
 	}
 	if int(p) >= len(f.skip) {
 		f.skip = append(f.skip, make([]uint64, max(int(p)+1, len(f.types))-len(f.skip))...)
+	}
+	if n := len(f.out); n > 0 && f.out[n-1].Point == p {
+		return // of another of its targets
 	}
 	f.skip[p] = s.Seq
 	f.out = append(f.out, Change{Seq: s.Seq, Snapshot: true, Update: point.Update{
@@ -168,26 +208,31 @@ func (f *feed) follow(ctx context.Context) (b Batch, ok bool, err error) {
 		f.skip = nil
 	}
 	for i := range f.raw[:n] {
-		if c := &f.raw[i]; f.wants(c) {
-			f.out = append(f.out, Change{Seq: c.Seq, Update: c.Update})
-		}
+		f.pass(&f.raw[i])
 	}
-	if len(f.out) == 0 && gap == 0 {
+	if n > 0 {
+		f.delivered = f.raw[n-1].Seq
+	}
+	if len(f.out) == 0 && gap == 0 && f.delivered-f.told < stride {
 		return Batch{}, false, nil
 	}
-	return Batch{Changes: f.take(), Gap: gap}, true, nil
+	return Batch{Changes: f.take(), Gap: gap, Seq: f.delivered}, true, nil
 }
 
-// wants reports whether a change is of a point with a target, of the type that
-// the point has now, and not in the snapshot already.
-func (f *feed) wants(c *image.Change) bool {
+// pass takes a change if it is of a point with a target, of the type that the
+// point has now. Of what is in the snapshot already only events are of use.
+func (f *feed) pass(c *image.Change) {
 	if int(c.Point) >= len(f.types) || f.types[c.Point] == 0 {
-		return false
+		return
 	}
 	if typ := c.Value.Type(); typ != 0 && typ != f.types[c.Point] {
-		return false
+		return
 	}
-	return int(c.Point) >= len(f.skip) || c.Seq > f.skip[c.Point]
+	past := int(c.Point) < len(f.skip) && c.Seq <= f.skip[c.Point]
+	if past && c.Events == 0 {
+		return
+	}
+	f.out = append(f.out, Change{Seq: c.Seq, Events: c.Events, Past: past, Update: c.Update})
 }
 
 // resync puts the current state of every point before the changes that follow a
@@ -208,4 +253,37 @@ func (f *feed) take() []Change {
 		f.out = nil
 	}
 	return out
+}
+
+// SaveCursor implements [Feed].
+func (f *feed) SaveCursor(name string, pos Position) error {
+	return f.img.SaveCursor(f.name+"/"+name, pos)
+}
+
+// DropCursor implements [Feed].
+func (f *feed) DropCursor(name string) { f.img.DropCursor(f.name + "/" + name) }
+
+// Cursors implements [Feed].
+func (f *feed) Cursors() map[string]Position {
+	own := make(map[string]Position)
+	for name, pos := range f.img.Cursors() {
+		if rest, ok := strings.CutPrefix(name, f.name+"/"); ok {
+			own[rest] = pos
+		}
+	}
+	return own
+}
+
+// bitset is a set of small numbers.
+type bitset []uint64
+
+func (b *bitset) add(n uint32) {
+	for int(n/64) >= len(*b) {
+		*b = append(*b, 0)
+	}
+	(*b)[n/64] |= 1 << (n % 64)
+}
+
+func (b bitset) has(n uint32) bool {
+	return int(n/64) < len(b) && b[n/64]>>(n%64)&1 != 0
 }

@@ -180,17 +180,84 @@ func TestTargetCarriesTheRulesOfItsPoint(t *testing.T) {
 	want[1].Gate, want[1].Convert = Gate{Deadband: 0.5, OnUpdate: true}, Linear{Scale: 2, Offset: 3, Low: 0, High: 10}
 	want[1].Latest = true
 	want[2].Gate, want[2].Convert = Gate{Deadband: 0.5}, Linear{Scale: 1, Low: -50, High: 150}
+	kind := Define("tagged", Spec[struct{}, None, struct{}]{Tagged: func(struct{}) bool { return true }})
 	for i := range p.To {
-		if diff := cmp.Diff(newTarget(9, 7, &p, &p.To[i]), want[i]); diff != "" {
+		p.To[i].End = &struct{}{}
+		got := newTarget(9, 7, &p, &p.To[i])
+		got.End, got.Gate = nil, gateOf(&p, &p.To[i], kind)
+		want[i].Gate.Late = !want[i].Latest
+		if diff := cmp.Diff(got, want[i]); diff != "" {
 			t.Errorf("target %d (-got +want):\n%s", i, diff)
 		}
 	}
 }
 
+func TestFeedResumesAtTheHindmostCursor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, f := feedHost(t, pointOf("a", "s", to("t", 1)), pointOf("b", "s", to("t", 2)))
+		h.wantBatch(f, "1:a@1 2:b@2 | a=-* b=-* ")
+		for i := range 6 {
+			h.deliver("s", []string{"a", "b"}[i%2], fmt.Sprint(i))
+		}
+		b, err := f.Next(t.Context())
+		if err != nil || b.Seq != 6 || len(b.Changes) != 6 {
+			t.Fatalf("Next = %+v, %v, want 6 changes", b, err)
+		}
+		for name, seq := range map[string]uint64{"10.0.0.1": 5, "10.0.0.2": 3} {
+			if err := f.SaveCursor(name, image.At(seq)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := h.img.SaveCursor("other/x", image.At(1)); err != nil {
+			t.Fatal(err)
+		}
+		f.(*feed).restart()
+		h.wantBatch(f, "1:a@1 2:b@2 | a=4* b=5* ")
+		h.deliver("s", "a", "6")
+		b, err = f.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, c := range b.Changes {
+			got = append(got, fmt.Sprint(c.Seq, c.Past, c.Events))
+		}
+		if diff := cmp.Diff([]string{"4 true 1", "5 true 1", "6 true 1", "7 false 1"}, got); diff != "" {
+			t.Errorf("changes (-want +got):\n%s", diff)
+		}
+		f.DropCursor("10.0.0.2")
+		if diff := cmp.Diff(map[string]Position{"10.0.0.1": {5, 5, 5}}, f.Cursors()); diff != "" {
+			t.Errorf("cursors (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestFeedTellsHowFarItHasCome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, f := feedHost(t, pointOf("a", "s", to("t", 1)), pointOf("c", "s"))
+		h.wantBatch(f, "1:a@1 | a=-* ")
+		got := make(chan Batch, 1)
+		go func() {
+			b, err := f.Next(t.Context())
+			if err != nil {
+				t.Error(err)
+			}
+			got <- b
+		}()
+		for i := range 2 * stride {
+			h.deliver("s", "c", fmt.Sprint(i))
+			synctest.Wait()
+		}
+		if b := <-got; len(b.Changes) != 0 || b.Seq != stride {
+			t.Errorf("batch %+v, want none but sequence number %d", b, stride)
+		}
+	})
+}
+
 func TestFeedEndsWithTheImage(t *testing.T) {
 	img := image.New(image.Options{})
 	img.Define([]image.Definition{{ID: "a", Type: point.Float}})
-	f := newFeed(img)
+	f := newFeed(img, "t")
 	f.set([]Target{{Point: 0, Type: point.Float}})
 	if _, err := f.Next(t.Context()); err != nil {
 		t.Fatalf("Next = %v, want targets", err)

@@ -33,7 +33,7 @@ func (m *Manager) newInstance(config plant.Connector, kind Kind) (i *instance, e
 	log := m.log.With("connector", config.ID, "kind", config.Kind)
 	sink := newSink(log, m.img, m.clock, &m.table, newSinkCounts(log, m.nameOf))
 	sink.key = kind.spec.sourceKey
-	i = &instance{config: config, kind: kind, sink: sink, feed: newFeed(m.img)}
+	i = &instance{config: config, kind: kind, sink: sink, feed: newFeed(m.img, config.ID)}
 	i.track = newTracker(config.ID, config.Kind, m.clock.now)
 	i.super = &supervisor{
 		log: log, track: i.track,

@@ -31,6 +31,7 @@ type kindSpec interface {
 	checkSource(source any, p *plant.Point) []Problem
 	checkTarget(target any, p *plant.Point, t *plant.Target) []Problem
 	checkConnector(c *plant.Cross) []Problem
+	tagged(target any) bool
 	requester() *EndSpec
 	executor() *EndSpec
 	listens(settings any) []string
@@ -121,6 +122,10 @@ func (e *erased[S, F, T]) checkTarget(target any, p *plant.Point, t *plant.Targe
 		return nil
 	}
 	return e.CheckTarget(*target.(*T), p, t)
+}
+
+func (e *erased[S, F, T]) tagged(target any) bool {
+	return e.Tagged != nil && e.Tagged(*target.(*T))
 }
 
 func (e *erased[S, F, T]) requester() *EndSpec { return &e.Requester }

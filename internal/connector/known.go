@@ -41,10 +41,29 @@ func (m *Manager) nameOf(p point.Index) string {
 	return ""
 }
 
+// definitions defines the points of p, whose gates stay as they are.
 func definitions(p *plant.Plant) []image.Definition {
 	defs := make([]image.Definition, len(p.Points))
 	for i := range p.Points {
 		defs[i] = image.Definition{ID: p.Points[i].ID, Type: p.Points[i].Type}
+	}
+	return defs
+}
+
+// gated defines the points of a change with the gates that its targets want.
+func (c *change) gated() []image.Definition {
+	defs := definitions(c.plant)
+	total := 0
+	for i := range c.plant.Points {
+		total += len(c.plant.Points[i].To)
+	}
+	gates := make([]Gate, 0, total)
+	for i := range c.plant.Points {
+		p, first := &c.plant.Points[i], len(gates)
+		for n := range p.To {
+			gates = append(gates, gateOf(p, &p.To[n], c.instances[p.To[n].Connector].kind))
+		}
+		defs[i].Gates = gates[first:len(gates):len(gates)]
 	}
 	return defs
 }

@@ -50,6 +50,10 @@ type Spec[S any, F comparable, T any] struct {
 	// everything else is in order. Optional.
 	CheckConnector func(settings S, sources []End[F], targets []End[T]) []Problem
 
+	// Tagged reports whether what goes to the target end carries the time of the
+	// source, so that a change that comes late is still of use there. Optional.
+	Tagged func(target T) bool
+
 	// Requester and Executor are the ends of commands: where they are requested,
 	// and what carries them out. The zero values where the kind has none.
 	Requester, Executor EndSpec

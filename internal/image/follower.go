@@ -102,11 +102,26 @@ func (m *Memory) Follow(mode Mode) Follower {
 	return f
 }
 
+// Resume implements [Image].
+func (m *Memory) Resume(from Position) Follower {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	w := newWaiter()
+	if m.closed {
+		w.stop()
+	}
+	first := min(from[point.ClassStatus], from[point.ClassCounter], from[point.ClassMeasured]) + 1
+	f := &everyFollower{waiter: w, image: m, cursor: min(first, m.log.next), from: from}
+	m.every = append(m.every, f)
+	return f
+}
+
 // everyFollower reads the change log by its cursor.
 type everyFollower struct {
 	*waiter
 	image  *Memory
 	cursor uint64 // sequence number of the next change to deliver
+	from   Position
 }
 
 // Next implements [Follower].
@@ -128,7 +143,10 @@ func (f *everyFollower) read(dst []Change) (n int, gap uint64, drained bool) {
 		if m.typeOf(u.Point) != u.Value.Type() {
 			continue // of a point that was removed, or was another
 		}
-		dst[n].Seq, dst[n].Update = f.cursor, *u
+		if f.cursor <= f.from[u.Value.Type().Class()] {
+			continue
+		}
+		dst[n].Seq, dst[n].Events, dst[n].Update = f.cursor, u.events, u.Update
 		n++
 	}
 	drained = f.cursor == m.log.next

@@ -6,22 +6,40 @@ import (
 	"context"
 	"errors"
 
+	"busbar/internal/mapping"
 	"busbar/internal/point"
 )
 
 // ErrClosed is returned by a closed image or follower.
 var ErrClosed = errors.New("image: closed")
 
+// MaxGates is how many targets a point has at most.
+const MaxGates = 64
+
 // Definition makes a point known to the image.
 type Definition struct {
 	ID   string
 	Type point.Type
+	// Gates decide which changes are events, one for each target in the order of
+	// `to`, at most MaxGates. nil: the point keeps those that it has.
+	Gates []mapping.Gate
 }
+
+// Position is a place in the change log: for each class of points the sequence
+// number of the last change before it. The zero Position is before the first.
+type Position [point.Classes]uint64
+
+// At returns the position after the change with a sequence number.
+func At(seq uint64) Position { return Position{seq, seq, seq} }
 
 // Change is one entry of the change log.
 type Change struct {
 	// Seq numbers all changes of the image, from 1, without gaps.
 	Seq uint64
+	// Events tells for which targets the change is an event: bit n is the target
+	// n of the point. It was decided when the change was published and stays so, over
+	// changes of the plant and restarts.
+	Events uint64
 	// Update is what changed, with Value and Time filled in where the update
 	// kept them; Flags holds point.Late and point.Restored where they apply.
 	point.Update
@@ -46,7 +64,8 @@ const (
 // any goroutine.
 type Image interface {
 	// Define sets the points of the image. Ids that stay keep their index and,
-	// if their type is the same, their state. The indices of removed ids are not given
+	// if their type is the same, their state and what their gates remember. The
+	// first change that a new gate sees is an event. The indices of removed ids are not given
 	// away again, not even to the same id. It returns the index of every definition, in order.
 	// Changes of points that were removed, or had another type, are not
 	// delivered any more.
@@ -68,12 +87,14 @@ type Image interface {
 	//     is zero it keeps that too. A point that has no value stays IV+NT: the
 	//     update is dropped.
 	//   - With a source time older than that of the state the change goes into
-	//     the log with point.Late and the state stays. Only times of the source
-	//     are compared: an update or a state whose time is substituted or
-	//     invalid is never late.
+	//     the log with point.Late and the state stays; it is an event for gates with
+	//     Late. Only times of the source are compared: an update or a state whose
+	//     time is substituted or invalid is never late.
 	//   - With point.Retained the update is dropped unless it is newer than the
 	//     state by its own time, or the point has no value, or the point is NT and the
 	//     update has no time of its own.
+	//   - With point.Restored the state changes and nothing else: it is no event,
+	//     and is not kept beyond the process.
 	Publish(ctx context.Context, batch []point.Update, committed func(error)) error
 
 	// State returns what is known of a point; false if it is not defined.
@@ -84,6 +105,24 @@ type Image interface {
 
 	// Follow returns a follower that begins after the newest change.
 	Follow(m Mode) Follower
+
+	// Resume returns a follower in mode Every that begins at a position, as far
+	// as the changes after it are still there; it reports a gap where they are not.
+	// Of changes that were no event it may leave out those from before the
+	// process started.
+	Resume(from Position) Follower
+
+	// SaveCursor sets a named cursor: of the changes up to pos the consumer needs
+	// none again. The changes after it are kept for it. It does not wait; what is kept
+	// beyond the process lags by at most 100 ms, and is never ahead of the
+	// changes that are kept. Names have 1 to 255 octets.
+	SaveCursor(name string, pos Position) error
+
+	// DropCursor removes a named cursor.
+	DropCursor(name string)
+
+	// Cursors returns all cursors as they were last set, or were kept.
+	Cursors() map[string]Position
 }
 
 // Follower reads the change log. It belongs to one goroutine, except Close.

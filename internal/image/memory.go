@@ -2,6 +2,7 @@ package image
 
 import (
 	"context"
+	"maps"
 	"math/bits"
 	"slices"
 	"sync"
@@ -29,10 +30,13 @@ type Memory struct {
 	ids    map[string]point.Index
 	cells  []cell // by index
 	texts  map[point.Index]string
+	gates  gates
 	log    changes
 	every  []*everyFollower
 	latest []*latestFollower
 	closed bool
+
+	cursors map[string]Position
 }
 
 var _ Image = (*Memory)(nil)
@@ -44,9 +48,10 @@ func New(opts Options) *Memory {
 		size = DefaultLog
 	}
 	return &Memory{
-		ids:   make(map[string]point.Index),
-		texts: make(map[point.Index]string),
-		log:   newChanges(1 << bits.Len(uint(size-1))),
+		ids:     make(map[string]point.Index),
+		texts:   make(map[point.Index]string),
+		log:     newChanges(1 << bits.Len(uint(size-1))),
+		cursors: make(map[string]Position),
 	}
 }
 
@@ -93,6 +98,7 @@ func (m *Memory) Define(defs []Definition) []point.Index {
 			delete(m.texts, p)
 		}
 	}
+	m.gates = m.gates.define(defs, indices, m.cells)
 	m.wakeLatest()
 	return indices
 }
@@ -101,6 +107,7 @@ func (m *Memory) Define(defs []Definition) []point.Index {
 func (m *Memory) reset(p point.Index, t point.Type) {
 	m.cells[p] = cell{typ: t, quality: unknown}
 	delete(m.texts, p)
+	m.gates.reset(p)
 	for _, f := range m.latest {
 		f.mark(p)
 	}
@@ -192,16 +199,45 @@ func (m *Memory) take(u point.Update) {
 	u.Flags &= point.Restored
 	if late {
 		u.Flags |= point.Late
-		m.log.append(u)
+		m.log.append(u, m.gates.late(u.Point))
 		return
 	}
-	c.set(&u, m.log.append(u))
+	events := uint64(0)
+	if u.Flags&point.Restored == 0 {
+		events = m.gates.decide(u.Point, u.Value, u.Quality)
+	}
+	c.set(&u, m.log.append(u, events))
 	if typ == point.Text {
 		m.texts[u.Point] = u.Value.Text()
 	}
 	for _, f := range m.latest {
 		f.mark(u.Point)
 	}
+}
+
+// SaveCursor implements [Image].
+func (m *Memory) SaveCursor(name string, pos Position) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return ErrClosed
+	}
+	m.cursors[name] = pos
+	return nil
+}
+
+// DropCursor implements [Image].
+func (m *Memory) DropCursor(name string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.cursors, name)
+}
+
+// Cursors implements [Image].
+func (m *Memory) Cursors() map[string]Position {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return maps.Clone(m.cursors)
 }
 
 // typeOf returns the type of a point, 0 if it is not defined.

@@ -12,6 +12,7 @@ import (
 type Gate struct {
 	Deadband float64 // in the unit of the point; 0: any change
 	OnUpdate bool    // an event also for a new time alone
+	Late     bool    // a change whose source time is older than that of the state is an event too
 }
 
 // GateState is what a Gate remembers of the last event of its target. The zero

@@ -23,10 +23,17 @@ func targetGeneric() generic {
 	}
 }
 
+// maxTargets is how many targets a point has at most.
+const maxTargets = 64
+
 // targets decodes the `to` of a point.
 func (d *decoding) targets(path string, f *Field, p *Point) {
 	if f.Value.Kind != List {
 		d.report(path, f, FieldProblem{Text: f.Value.wrong("a list of targets").Error()})
+		return
+	}
+	if n := len(f.Value.Items); n > maxTargets {
+		d.report(path, f, FieldProblem{Text: fmt.Sprintf("has %d entries, want at most %d", n, maxTargets)})
 		return
 	}
 	p.To = make([]Target, len(f.Value.Items))

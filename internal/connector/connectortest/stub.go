@@ -50,6 +50,15 @@ func (f *emptyFeed) Next(ctx context.Context) (connector.Batch, error) {
 	return connector.Batch{}, ctx.Err()
 }
 
+// SaveCursor implements [connector.Feed].
+func (f *emptyFeed) SaveCursor(string, connector.Position) error { return nil }
+
+// DropCursor implements [connector.Feed].
+func (f *emptyFeed) DropCursor(string) {}
+
+// Cursors implements [connector.Feed].
+func (f *emptyFeed) Cursors() map[string]connector.Position { return nil }
+
 // labelKey marks the goroutine of a Run; those it starts inherit the label.
 const labelKey = "connectortest"
 

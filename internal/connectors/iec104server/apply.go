@@ -17,16 +17,16 @@ func (st *station) follow(ctx context.Context, feed connector.Feed) error {
 		if err != nil {
 			return err
 		}
-		st.apply(&b, false)
+		st.apply(&b)
 	}
 }
 
 // apply takes a batch of the feed, the first of a run or a later one. It is called by
 // one goroutine.
-func (st *station) apply(b *connector.Batch, first bool) {
+func (st *station) apply(b *connector.Batch) {
 	changes := b.Changes
 	if b.Targets != nil {
-		changes = st.setTargets(*b.Targets, changes, first)
+		changes = st.setTargets(*b.Targets, changes)
 	}
 	if b.Gap > 0 {
 		st.mu.Lock()
@@ -39,6 +39,9 @@ func (st *station) apply(b *connector.Batch, first bool) {
 		for i := range changes[:n] {
 			st.change(&changes[i])
 		}
+		if last := &changes[n-1]; !last.Snapshot {
+			st.applied = max(st.applied, last.Seq)
+		}
 		full := st.settle()
 		sessions := st.sessions
 		st.mu.Unlock()
@@ -46,6 +49,9 @@ func (st *station) apply(b *connector.Batch, first bool) {
 		wake(sessions)
 		changes = changes[n:]
 	}
+	st.mu.Lock()
+	st.applied = max(st.applied, b.Seq)
+	st.mu.Unlock()
 }
 
 // setTargets puts a new table in the place of the old one. The values that the
@@ -53,11 +59,11 @@ func (st *station) apply(b *connector.Batch, first bool) {
 // returns the changes after them. Nobody but the caller changes values, so that
 // the table is built without a lock; counters are frozen by others and are taken
 // over under it.
-func (st *station) setTargets(targets []connector.Target, changes []connector.Change, first bool) []connector.Change {
+func (st *station) setTargets(targets []connector.Target, changes []connector.Change) []connector.Change {
 	t := newTable(targets, st.settings.tagged())
 	t.takeOver(st.table)
 	for len(changes) > 0 && changes[0].Snapshot {
-		t.snapshot(&changes[0], first)
+		t.snapshot(&changes[0])
 		changes = changes[1:]
 	}
 	st.mu.Lock()
@@ -78,19 +84,17 @@ func (t *table) takeOver(old *table) {
 			continue
 		}
 		was := &old.rows[at]
-		r.current, r.gate, r.sent = was.current, was.gate, was.sent
+		r.current, r.sent = was.current, was.sent
 	}
 }
 
-// snapshot sets the current value of a point without an event. settled: the
-// controlling stations learn it by interrogation, so that it counts as their
-// last event.
-func (t *table) snapshot(c *connector.Change, settled bool) {
+// snapshot sets the current value of a point without an event: the controlling
+// stations learn it by interrogation.
+func (t *table) snapshot(c *connector.Change) {
 	for at := t.byPoint.get(uint32(c.Point)); at != absent; at = t.rows[at].next {
 		r := &t.rows[at]
 		r.set(c)
-		if settled && c.Value.Type() != 0 {
-			r.gate.Set(c.Value, c.Quality&^point.NotTopical)
+		if c.Value.Type() != 0 {
 			r.current.kind |= restored
 		}
 	}
@@ -118,50 +122,63 @@ func (st *station) change(c *connector.Change) {
 	for at := t.byPoint.get(uint32(c.Point)); at != absent; at = t.rows[at].next {
 		r := &t.rows[at]
 		rule := &t.rules[r.rule]
+		event := c.Events>>r.place&1 != 0
 		switch {
-		case c.Flags&point.Late != 0:
-			if rule.tagged() && !rule.latest && st.sendsChanges(at, rule) {
-				late := sampleOf(r.current.target, &c.Update)
-				st.figures.late++
-				st.append(r, st.reading(at, late))
+		case c.Past || c.Flags&point.Late != 0:
+			if event && c.Seq > st.applied && st.sendsChanges(at, rule) {
+				st.figures.late += lateOne(c)
+				st.append(r, st.reading(at, sampleOf(r.current.target, &c.Update)), c.Seq)
 			}
 		case c.Flags&point.Restored != 0:
 			r.set(c)
 			r.current.kind |= restored
 		default:
-			st.update(at, r, rule, c, caused)
+			st.update(at, r, c, event, caused)
 		}
 	}
 }
 
+// lateOne is 1 for a late change.
+func lateOne(c *connector.Change) uint64 {
+	if c.Flags&point.Late != 0 {
+		return 1
+	}
+	return 0
+}
+
 // update makes a change the current value of a row, and an event if it is one,
 // which a command may have caused.
-func (st *station) update(at uint32, r *row, rule *rule, c *connector.Change, caused bool) {
-	if r.current.kind&restored != 0 && st.shown.Load() {
-		// A controlling station may have seen that it is not topical.
-		r.gate.Set(r.current.value(), r.current.quality)
+func (st *station) update(at uint32, r *row, c *connector.Change, event, caused bool) {
+	was, seq := r.current, c.Seq
+	if c.Snapshot {
+		seq = st.applied
 	}
-	event := r.set(c)
+	sample := r.set(c)
+	if c.Snapshot || was.kind&restored != 0 && st.shown.Load() {
+		// What a controlling station was shown, without an event, holds no more.
+		event = event || !was.same(&r.current)
+	}
 	if caused {
-		event.timeQ |= returned
+		sample.timeQ |= returned
 	}
-	if rule.gate.Event(&r.gate, c.Value, c.Quality) && st.sendsChanges(at, rule) {
-		st.append(r, st.reading(at, event))
+	if event && st.sendsChanges(at, &st.table.rules[r.rule]) {
+		st.append(r, st.reading(at, sample), seq)
 	} else {
 		st.figures.suppressed++
 	}
 }
 
-// append makes an event of a sample of a row.
-func (st *station) append(r *row, s sample) {
+// append makes an event of a sample of a row, which the change with a sequence
+// number has brought.
+func (st *station) append(r *row, s sample, seq uint64) {
 	rule := &st.table.rules[r.rule]
+	s.kind |= kind(rule.class) << classShift
 	if rule.latest {
-		s.kind |= kind(rule.class) << classShift
-		st.events.newest.put(event{s, st.events.next}, st.queues)
-		st.events.next++
+		st.events.newest.put(event{s, seq}, st.queues)
 	} else {
-		st.events.append(s, rule.class)
+		st.events.chains[rule.class].append(event{s, seq})
 	}
-	r.sent = st.events.next
+	st.events.next = max(st.events.next, seq+1)
+	r.sent = seq + 1
 	st.figures.events++
 }

@@ -37,7 +37,7 @@ func TestMemoryPerTargetAndEvent(t *testing.T) {
 	targets := manyTargets(n)
 	r := newRig(t)
 	before := heap()
-	r.targets(targets)
+	r.apply(&connector.Batch{Targets: &targets})
 	perTarget := float64(heap()-before) / n
 	s := r.join().settle()
 	before = heap()
@@ -46,7 +46,7 @@ func TestMemoryPerTargetAndEvent(t *testing.T) {
 		for j := range changes {
 			changes[j] = news(uint32(i*len(changes)+j)%n, point.FloatValue(float64(i)))
 		}
-		r.publish(changes...)
+		r.happen(changes)
 	}
 	perEvent := float64(heap()-before) / events
 	if perTarget > 100 {
@@ -58,6 +58,15 @@ func TestMemoryPerTargetAndEvent(t *testing.T) {
 	t.Logf("%.1f octets per target, %.1f octets per queued event", perTarget, perEvent)
 	runtime.KeepAlive(targets)
 	runtime.KeepAlive(s)
+}
+
+// happen applies changes that are events for the first target of their point.
+func (r *rig) happen(changes []connector.Change) {
+	for i := range changes {
+		r.seq++
+		changes[i].Seq, changes[i].Events = r.seq, 1
+	}
+	r.apply(&connector.Batch{Changes: changes, Seq: r.seq})
 }
 
 func TestHotPathsAllocateNothing(t *testing.T) {
@@ -72,7 +81,7 @@ func TestHotPathsAllocateNothing(t *testing.T) {
 		for j := range changes {
 			changes[j] = news(uint32(j), point.FloatValue(round))
 		}
-		r.apply(&connector.Batch{Changes: changes}, false)
+		r.happen(changes)
 		if n := s.Next(dst); n != len(changes) {
 			t.Fatalf("%d events, want %d", n, len(changes))
 		}
@@ -113,7 +122,7 @@ func BenchmarkEvents(b *testing.B) {
 					changes[j] = news(next%c.targets, point.FloatValue(round))
 					next += 7919
 				}
-				r.apply(&connector.Batch{Changes: changes}, false)
+				r.happen(changes)
 				for _, s := range sessions {
 					for n := len(dst); n == len(dst); {
 						n = s.Next(dst)
@@ -152,7 +161,7 @@ func BenchmarkNewTable(b *testing.B) {
 	r := newRig(b)
 	b.ResetTimer()
 	for b.Loop() {
-		r.setTargets(targets, nil, false)
+		r.setTargets(targets, nil)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1e6/1e3, "s/million")
 }

@@ -79,7 +79,7 @@ func (st *station) freeze(c *counter, frz uint8, now point.Instant) {
 		c.frozen, c.passed = true, passed
 		st.figures.freezes++
 		if t.rules[r.rule].spontaneous {
-			st.append(r, c.copy)
+			st.append(r, c.copy, st.applied)
 		}
 	}
 	if frz == freezeReset || frz == resetOnly {

@@ -2,8 +2,8 @@ package iec104server
 
 import "unsafe"
 
-// event is a sample on its way to controlling stations, with its number in the
-// order of occurrence. Its class is in its kind.
+// event is a sample on its way to controlling stations, with the sequence number
+// of the change that brought it. Its class is in its kind.
 type event struct {
 	sample
 	seq uint64

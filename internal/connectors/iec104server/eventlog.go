@@ -2,24 +2,18 @@ package iec104server
 
 import "math"
 
-// eventLog holds the events of a server that some buffer still needs: one
-// numbering in the order of occurrence, and for each class a chain of all events
+// eventLog holds the events of a server that some buffer still needs, numbered as
+// the changes in the change log that brought them: several events, of different targets, may have
+// the same number. For each class there is a chain of all events
 // and, of targets with `keep: latest`, the newest. It has no lock: see station.
 type eventLog struct {
-	next   uint64 // number of the next event
+	next   uint64 // the next event has this number or a higher one
 	chains [classes]chain
 	newest newest
 }
 
 // none is the number of an event that there is not.
 const none = math.MaxUint64
-
-// append adds an event to the chain of its class.
-func (l *eventLog) append(s sample, c class) {
-	s.kind |= kind(c) << classShift
-	l.chains[c].append(event{s, l.next})
-	l.next++
-}
 
 // events returns how many events are kept.
 func (l *eventLog) events() uint64 {

@@ -11,6 +11,7 @@ import (
 	"busbar/iec104"
 	"busbar/iec104/asdu"
 	"busbar/internal/connector"
+	"busbar/internal/mapping"
 	"busbar/internal/point"
 )
 
@@ -22,6 +23,29 @@ type rig struct {
 	reported []string
 	mu       sync.Mutex
 	lastID   uint64
+
+	// What the image does: numbers and gates, by point and place.
+	seq   uint64
+	gates map[point.Index][]*gate
+}
+
+// gate is what the image knows of a target.
+type gate struct {
+	connector.Gate
+	state mapping.GateState
+}
+
+// decide returns the events of a change, as the image does.
+func (r *rig) decide(c *connector.Change) (events uint64) {
+	for n, g := range r.gates[c.Point] {
+		switch {
+		case c.Flags&point.Restored != 0:
+		case c.Flags&point.Late != 0 && !g.Late:
+		case c.Flags&point.Late != 0, g.Event(&g.state, c.Value, c.Quality):
+			events |= 1 << n
+		}
+	}
+	return events
 }
 
 // epoch is the time at which rigs begin.
@@ -33,7 +57,7 @@ func newRig(t testing.TB, change ...func(*Settings)) *rig {
 	for _, f := range change {
 		f(&s)
 	}
-	r := &rig{t: t}
+	r := &rig{t: t, gates: map[point.Index][]*gate{}}
 	r.clock.Store(epoch.UnixNano())
 	r.station = newStation(s, connector.Env{
 		ID: "scada", Log: slog.New(slog.DiscardHandler),
@@ -51,15 +75,35 @@ func (r *rig) pass(d time.Duration) { r.clock.Add(int64(d)) }
 
 // targets makes the whole set of targets; changes are their snapshot.
 func (r *rig) targets(targets []connector.Target, changes ...connector.Change) {
-	for i := range changes {
-		changes[i].Snapshot = true
+	old := r.gates
+	r.gates = map[point.Index][]*gate{}
+	for i := range targets {
+		t := &targets[i]
+		g := &gate{Gate: t.Gate}
+		g.Late = forms[t.End.(*Target).As.TypeID].tagged && !t.Latest
+		t.Place = uint8(len(r.gates[t.Point]))
+		if int(t.Place) < len(old[t.Point]) {
+			g.state = old[t.Point][t.Place].state
+		}
+		r.gates[t.Point] = append(r.gates[t.Point], g)
 	}
-	r.apply(&connector.Batch{Targets: &targets, Changes: changes}, r.lastID == 0)
+	for i := range changes {
+		c := &changes[i]
+		c.Snapshot = true
+		for _, g := range r.gates[c.Point] {
+			g.state.Set(c.Value, c.Quality&^point.NotTopical)
+		}
+	}
+	r.apply(&connector.Batch{Targets: &targets, Changes: changes})
 }
 
 // publish applies changes as the feed delivers them.
 func (r *rig) publish(changes ...connector.Change) {
-	r.apply(&connector.Batch{Changes: changes}, false)
+	for i := range changes {
+		r.seq++
+		changes[i].Seq, changes[i].Events = r.seq, r.decide(&changes[i])
+	}
+	r.apply(&connector.Batch{Changes: changes, Seq: r.seq})
 }
 
 // join opens a session with data transfer started, from an address of its own.

@@ -10,7 +10,6 @@ import (
 // rule is what targets have in common: of a million targets most differ in
 // nothing but their address, so the table keeps each rule once.
 type rule struct {
-	gate    connector.Gate
 	convert connector.Linear
 
 	as     asdu.TypeID // of spontaneous data
@@ -32,8 +31,8 @@ func ruleOf(t *connector.Target, tagged bool) rule {
 	end := t.End.(*Target)
 	f := forms[end.As.TypeID]
 	r := rule{
-		gate: t.Gate, convert: t.Convert,
-		as: end.As.TypeID, answer: f.untagged, family: f.family,
+		convert: t.Convert,
+		as:      end.As.TypeID, answer: f.untagged, family: f.family,
 		class: f.family.class(), latest: t.Latest,
 		groups: end.Groups, cyclic: end.Cyclic, background: end.Background, spontaneous: true,
 	}
@@ -45,6 +44,3 @@ func ruleOf(t *connector.Target, tagged bool) rule {
 	}
 	return r
 }
-
-// tagged reports whether events of the target carry a time tag.
-func (r *rule) tagged() bool { return forms[r.as].tagged }

@@ -43,9 +43,9 @@ func sampleOf(t connector.TargetID, u *point.Update) sample {
 	return sample{bits: bits, time: u.Time, target: t, quality: u.Quality, timeQ: u.TimeQuality, kind: k}
 }
 
-// value returns the value of the point.
-func (s *sample) value() point.Value {
-	return point.Restore(s.kind.typ(), s.bits, s.kind&transient != 0, "")
+// same reports whether a sample shows the value and quality of another.
+func (s *sample) same(o *sample) bool {
+	return s.bits == o.bits && s.quality == o.quality && (s.kind^o.kind)&(typeMask|transient) == 0
 }
 
 // returned is a bit of the timeQ of an event, beside those of the time: it is

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
 	"strings"
@@ -22,9 +23,36 @@ import (
 )
 
 // testFeed delivers what the test puts into it.
-type testFeed struct{ batches chan connector.Batch }
+type testFeed struct {
+	batches chan connector.Batch
+	seq     uint64
 
-func newTestFeed() *testFeed { return &testFeed{batches: make(chan connector.Batch, 100)} }
+	mu      sync.Mutex
+	cursors map[string]connector.Position
+}
+
+func newTestFeed() *testFeed {
+	return &testFeed{batches: make(chan connector.Batch, 100), cursors: map[string]connector.Position{}}
+}
+
+func (f *testFeed) SaveCursor(name string, pos connector.Position) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.cursors[name] = pos
+	return nil
+}
+
+func (f *testFeed) DropCursor(name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.cursors, name)
+}
+
+func (f *testFeed) Cursors() map[string]connector.Position {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return maps.Clone(f.cursors)
+}
 
 func (f *testFeed) Next(ctx context.Context) (connector.Batch, error) {
 	select {
@@ -42,8 +70,18 @@ func (f *testFeed) targets(targets ...connector.Target) {
 	f.batches <- connector.Batch{Targets: &targets}
 }
 
-func (f *testFeed) publish(changes ...connector.Change) {
-	f.batches <- connector.Batch{Changes: changes}
+// publish delivers changes, each an event for every target of its point.
+func (f *testFeed) publish(changes ...connector.Change) { f.deliver(^uint64(0), changes) }
+
+// quiet delivers changes that are no events.
+func (f *testFeed) quiet(changes ...connector.Change) { f.deliver(0, changes) }
+
+func (f *testFeed) deliver(events uint64, changes []connector.Change) {
+	for i := range changes {
+		f.seq++
+		changes[i].Seq, changes[i].Events = f.seq, events
+	}
+	f.batches <- connector.Batch{Changes: changes, Seq: f.seq}
 }
 
 // pipeListener hands out connections in memory.
@@ -406,10 +444,11 @@ func metric(t *testing.T, s *server, name, label string) float64 {
 func TestFigures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := startServer(t, true)
-		r.feed.targets(at(1, 1, 1, asdu.M_ME_NB_1, point.Int, deadband(1)), at(2, 1, 2, asdu.M_ME_NB_1, point.Int))
+		r.feed.targets(at(1, 1, 1, asdu.M_ME_NB_1, point.Int), at(2, 1, 2, asdu.M_ME_NB_1, point.Int))
 		m := r.master(t)
-		for i := range 10 {
-			r.feed.publish(news(1, point.IntValue(int64(i))))
+		for i := range int64(5) {
+			r.feed.publish(news(1, point.IntValue(2*i)))
+			r.feed.quiet(news(1, point.IntValue(2*i+1)))
 		}
 		if _, err := m.Interrogate(t.Context(), 1, 20); err != nil {
 			t.Fatal(err)

@@ -34,6 +34,7 @@ type station struct {
 
 	mu       sync.RWMutex
 	table    *table
+	applied  uint64 // sequence number up to which the changes of the feed were applied
 	events   eventLog
 	sessions []*session // replaced, never changed in place
 	groups   map[groupKey]*queue
@@ -90,7 +91,7 @@ func (st *station) begin(ctx context.Context, feed connector.Feed) error {
 	if err != nil {
 		return err
 	}
-	st.apply(&b, true)
+	st.apply(&b)
 	return nil
 }
 

@@ -9,14 +9,14 @@ import (
 	"busbar/internal/point"
 )
 
-// row is one target: its address, its current value and what its last event was.
+// row is one target: its address and its current value.
 type row struct {
 	current sample
-	gate    connector.GateState
-	sent    uint64 // position behind its newest event in the log; 0: none yet
+	sent    uint64 // one more than the number of its newest event; 0: none yet
 	key     uint64 // common address, type in answers, object address: see keyOf
 	rule    uint32 // index of its rule
 	next    uint32 // the next row of the same point, absent at the end
+	place   uint8  // of the target in the point
 }
 
 // keyOf orders rows as they are sent in an answer: what can share an ASDU is
@@ -75,6 +75,7 @@ func newTable(targets []connector.Target, tagged bool) *table {
 			key:     keyOf(uint16(end.CA), &r, uint32(end.IOA)),
 			rule:    at,
 			next:    uint32(i),
+			place:   g.Place,
 		}
 		points[i] = g.Point
 	}

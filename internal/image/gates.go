@@ -1,0 +1,104 @@
+package image
+
+import (
+	"busbar/internal/mapping"
+	"busbar/internal/point"
+)
+
+// gates decide which changes are events of which targets. The gates of a point
+// lie together; equal ones share a rule.
+type gates struct {
+	first  []uint32 // by point: its first gate; one more than there are points
+	states []mapping.GateState
+	rule   []uint32 // by gate
+	rules  []mapping.Gate
+}
+
+// span returns the gates of a point.
+func (g *gates) span(p point.Index) (from, to uint32) {
+	if int(p)+1 >= len(g.first) {
+		return 0, 0
+	}
+	return g.first[p], g.first[p+1]
+}
+
+// decide returns the targets of a point for which a new state is an event.
+func (g *gates) decide(p point.Index, v point.Value, q point.Quality) (events uint64) {
+	from, to := g.span(p)
+	for i := from; i < to; i++ {
+		if g.rules[g.rule[i]].Event(&g.states[i], v, q) {
+			events |= 1 << (i - from)
+		}
+	}
+	return events
+}
+
+// late returns the targets of a point for which a late change is an event.
+func (g *gates) late(p point.Index) (events uint64) {
+	from, to := g.span(p)
+	for i := from; i < to; i++ {
+		if g.rules[g.rule[i]].Late {
+			events |= 1 << (i - from)
+		}
+	}
+	return events
+}
+
+// reset makes the gates of a point forget what they have seen.
+func (g *gates) reset(p point.Index) {
+	from, to := g.span(p)
+	clear(g.states[from:to])
+}
+
+// define returns the gates of a new set of points, which remember what those
+// at the same place of the same point have seen.
+func (g *gates) define(defs []Definition, indices []point.Index, cells []cell) gates {
+	given := make([][]mapping.Gate, len(cells))
+	first, total := make([]uint32, len(cells)+1), uint32(0)
+	for i := range defs {
+		given[indices[i]] = g.given(&defs[i], indices[i])
+	}
+	for p := range given {
+		first[p] = total
+		total += uint32(len(given[p]))
+	}
+	first[len(cells)] = total
+	n := gates{first: first, states: make([]mapping.GateState, total), rule: make([]uint32, total)}
+	numbers := make(map[mapping.Gate]uint32)
+	for p, list := range given {
+		from, to := g.span(point.Index(p))
+		at := n.states[first[p]:first[p+1]]
+		copy(at, g.states[from:to])
+		for i, gate := range list {
+			n.rule[first[p]+uint32(i)] = n.number(numbers, gate)
+		}
+	}
+	return n
+}
+
+// given returns the gates that a definition gives a point, or leaves it.
+func (g *gates) given(d *Definition, p point.Index) []mapping.Gate {
+	if d.Gates != nil {
+		return d.Gates[:min(len(d.Gates), MaxGates)]
+	}
+	from, to := g.span(p)
+	if from == to {
+		return nil
+	}
+	list := make([]mapping.Gate, 0, to-from)
+	for _, r := range g.rule[from:to] {
+		list = append(list, g.rules[r])
+	}
+	return list
+}
+
+// number returns the number of a rule.
+func (g *gates) number(numbers map[mapping.Gate]uint32, gate mapping.Gate) uint32 {
+	r, ok := numbers[gate]
+	if !ok {
+		r = uint32(len(g.rules))
+		numbers[gate] = r
+		g.rules = append(g.rules, gate)
+	}
+	return r
+}
