@@ -7,14 +7,15 @@ import (
 	"busbar/internal/point"
 )
 
-// recordLength is how many orders are kept in memory.
-const recordLength = 1000
+// RecordLength is how many orders a [Manager] keeps the records of in memory.
+const RecordLength = 1000
 
 // CommandRecord is what is known of an order so far.
 type CommandRecord struct {
-	Order    point.Order
-	Executor string // id of the connector; empty: the command is not known
-	Select   bool   // it was a selection: nothing was executed
+	Order      point.Order
+	Executor   string // id of the connector; empty: the command is not known
+	Select     bool   // it was a selection: nothing was executed
+	Terminates bool   // a positive confirmation is followed by a termination
 
 	// Times; zero has not happened.
 	Received   point.Instant
@@ -30,12 +31,23 @@ type CommandRecord struct {
 	Unknown      bool   // failed, but the device may have operated
 }
 
+// Ended reports whether the requester has been told all that it is told of the
+// order. What is reported of it after that is late.
+func (r *CommandRecord) Ended() bool {
+	if r.Select || r.Confirmation.Stage != 0 && (!r.Confirmation.Positive || !r.Terminates) {
+		return true
+	}
+	return r.Termination.Stage != 0
+}
+
 // Recorder keeps the records of commands beyond the life of the process.
 type Recorder interface {
 	// Record is called with the first record of an order before it is
 	// executed, and again with each of its stages; the records of one order have
 	// the same Order.ID. An order whose first record is not kept is refused.
-	// Record may be called from any goroutine, and may take a moment.
+	// Record may be called from any goroutine. It may take a moment for the
+	// first record of an order, which expires meanwhile, but not for others:
+	// they come from goroutines of connectors too.
 	Record(CommandRecord) error
 }
 
@@ -52,7 +64,7 @@ type commandCounts struct {
 type book struct {
 	mu       sync.Mutex
 	recorder Recorder        // nil: there is none
-	ring     []CommandRecord // up to recordLength
+	ring     []CommandRecord // up to RecordLength
 	total    int             // records since the beginning
 	ids      map[string]bool // of the records
 }
@@ -63,10 +75,10 @@ func newBook() *book { return &book{ids: make(map[string]bool)} }
 func (b *book) add(r CommandRecord) (place int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.ring) < recordLength {
+	if len(b.ring) < RecordLength {
 		b.ring = append(b.ring, r)
 	} else {
-		oldest := &b.ring[b.total%recordLength]
+		oldest := &b.ring[b.total%RecordLength]
 		delete(b.ids, oldest.Order.ID)
 		*oldest = r
 	}
@@ -79,8 +91,8 @@ func (b *book) add(r CommandRecord) (place int) {
 // the recorder.
 func (b *book) update(place int, r CommandRecord) error {
 	b.mu.Lock()
-	if b.total-place <= recordLength {
-		b.ring[place%recordLength] = r
+	if b.total-place <= RecordLength {
+		b.ring[place%RecordLength] = r
 	}
 	recorder := b.recorder
 	b.mu.Unlock()
@@ -102,8 +114,8 @@ func (b *book) list() []CommandRecord {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	oldest := 0
-	if len(b.ring) == recordLength {
-		oldest = b.total % recordLength
+	if len(b.ring) == RecordLength {
+		oldest = b.total % RecordLength
 	}
 	list := make([]CommandRecord, 0, len(b.ring))
 	return append(append(list, b.ring[oldest:]...), b.ring[:oldest]...)
@@ -111,6 +123,15 @@ func (b *book) list() []CommandRecord {
 
 // CommandRecords returns the records of the newest 1000 orders, oldest first.
 func (m *Manager) CommandRecords() []CommandRecord { return m.router.book.list() }
+
+// RestoreCommands takes records of orders of an earlier process, oldest first,
+// of which the newest 1000 are kept. Orders with their ids are refused. The
+// recorder does not get them. It is called before the first plant is applied.
+func (m *Manager) RestoreCommands(records []CommandRecord) {
+	for _, r := range records {
+		m.router.book.add(r)
+	}
+}
 
 // RecordCommands hands the records of all further orders to r as well.
 func (m *Manager) RecordCommands(r Recorder) {

@@ -76,6 +76,7 @@ func (x *execution) open(now time.Time) {
 	x.record = CommandRecord{Order: x.order, Received: point.InstantOf(now)}
 	if x.command != nil {
 		x.record.Executor = x.command.To.Connector
+		x.record.Terminates = x.command.Terminate != plant.TerminateNone
 	}
 	x.place = x.book.add(x.record)
 }
@@ -94,6 +95,9 @@ func (x *execution) begin() (timeout time.Duration, reason string) {
 	x.record.Order = x.order
 	if err := x.note(); err != nil {
 		return 0, "cannot be recorded"
+	}
+	if timeout -= x.now().Sub(now); timeout <= 0 {
+		return 0, "has expired before it was recorded"
 	}
 	x.log.Info("command received", x.attrs()...)
 	return timeout, ""
@@ -193,9 +197,7 @@ func (x *execution) end() {
 
 // settled reports whether nothing more can come of the order in time.
 func (x *execution) settled() bool {
-	c := &x.record
-	return x.returned && c.Confirmation.Stage != 0 &&
-		(!c.Confirmation.Positive || x.command.Terminate == plant.TerminateNone || c.Termination.Stage != 0)
+	return x.returned && x.record.Ended()
 }
 
 // failed reports whether the requester was told that the order has failed.

@@ -169,12 +169,12 @@ func TestOrderThatCannotBeRecordedIsRefused(t *testing.T) {
 func TestRecordsAreBounded(t *testing.T) {
 	t.Parallel()
 	b := newBook()
-	for i := range 2*recordLength + 10 {
+	for i := range 2*RecordLength + 10 {
 		b.add(CommandRecord{Order: point.Order{ID: string(rune('a' + i))}, Received: point.Instant(i)})
 	}
 	list := b.list()
-	if len(list) != recordLength || len(b.ids) != recordLength || list[0].Received != recordLength+10 || list[recordLength-1].Received != 2*recordLength+9 {
-		t.Errorf("%d records, %d ids, from %d to %d, want the newest %d", len(list), len(b.ids), list[0].Received, list[len(list)-1].Received, recordLength)
+	if len(list) != RecordLength || len(b.ids) != RecordLength || list[0].Received != RecordLength+10 || list[RecordLength-1].Received != 2*RecordLength+9 {
+		t.Errorf("%d records, %d ids, from %d to %d, want the newest %d", len(list), len(b.ids), list[0].Received, list[len(list)-1].Received, RecordLength)
 	}
 	if err := b.update(0, CommandRecord{Order: point.Order{ID: "gone"}}); err != nil || b.list()[0] != list[0] {
 		t.Errorf("update of a record that is gone changed %+v to %+v", list[0], b.list()[0])
