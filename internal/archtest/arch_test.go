@@ -23,7 +23,7 @@ var layers = [][]string{
 	{"internal/mapping"},
 	{"internal/image"},
 	{"internal/connector", "internal/config"},
-	{"internal/dispatch"},
+	{"internal/dispatch", "internal/commandlog"},
 	{"internal/connectors"},
 	{"internal/app"},
 	{"internal/cli"},
