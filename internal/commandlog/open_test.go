@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -275,33 +274,5 @@ func TestFilesOnDisk(t *testing.T) {
 	}
 	if _, err := NewDisk(filepath.Join(path, "a", "b")); err == nil {
 		t.Error("NewDisk without a parent = nil, want an error")
-	}
-}
-
-func BenchmarkOpenFullLog(b *testing.B) {
-	fs := newMemFS()
-	for n, order := uint64(1), 0; n <= DefaultLimit/DefaultSegment; n++ {
-		var text []byte
-		for ; len(text) < DefaultSegment; order++ {
-			r := switching(fmt.Sprintf("%026d", order))
-			for _, stage := range []connector.CommandRecord{r, confirmedAs(r, true), terminatedAs(r, true)} {
-				line, err := encode(&stage, time.Now())
-				if err != nil {
-					b.Fatal(err)
-				}
-				text = append(text, line...)
-			}
-		}
-		fs.put(nameOf(n), string(text))
-	}
-	b.SetBytes(DefaultLimit)
-	for b.Loop() {
-		l, records, err := Open(fs, (&logText{}).logger(), Options{})
-		if err != nil || len(records) != connector.RecordLength {
-			b.Fatal(len(records), err)
-		}
-		if err := l.Close(); err != nil {
-			b.Fatal(err)
-		}
 	}
 }
