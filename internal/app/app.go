@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"busbar/internal/commandlog"
 	"busbar/internal/config"
 	"busbar/internal/connector"
 	"busbar/internal/image"
@@ -52,6 +53,10 @@ func Run(ctx context.Context, log *Log, c config.Config, o Options) (err error) 
 		log: log, config: c, options: o, registry: registry,
 		manager: connector.NewManager(log.Logger, img, registry, time.Now),
 	}
+	if a.commands, err = openCommands(c.Data, log, a.manager); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, a.commands.Close()) }()
 	return a.run(ctx)
 }
 
@@ -62,6 +67,7 @@ type app struct {
 	options  Options
 	registry *connector.Registry
 	manager  *connector.Manager
+	commands *commandlog.Log
 }
 
 // run starts the parts, each after what it needs, and stops them in reverse.
@@ -70,7 +76,7 @@ func (a *app) run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, s.stop()) }()
 	s.start(a.manager.Run)
 
-	server, err := newServer(a.log, a.config.HTTPListen, a.manager)
+	server, err := newServer(a.log, a.config.HTTPListen, a.manager, commandMetrics(a.commands)...)
 	if err != nil {
 		return err
 	}

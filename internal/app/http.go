@@ -35,13 +35,14 @@ type server struct {
 	ready    atomic.Bool
 }
 
-// newServer listens on addr; empty means that nothing is served.
-func newServer(log *Log, addr string, m *connector.Manager) (*server, error) {
+// newServer listens on addr; empty means that nothing is served. more are
+// figures beside those of m.
+func newServer(log *Log, addr string, m *connector.Manager, more ...prometheus.Collector) (*server, error) {
 	s := &server{}
 	if addr == "" {
 		return s, nil
 	}
-	metrics, err := metricsHandler(log, m)
+	metrics, err := metricsHandler(log, m, more)
 	if err != nil {
 		return nil, err
 	}
@@ -81,14 +82,14 @@ func answer(log *slog.Logger, w http.ResponseWriter, status int, text string) {
 
 // metricsHandler serves the metrics of this process: Busbar's, and those of the
 // Go runtime and of the process.
-func metricsHandler(log *Log, m *connector.Manager) (http.Handler, error) {
+func metricsHandler(log *Log, m *connector.Manager, more []prometheus.Collector) (http.Handler, error) {
 	registry := prometheus.NewRegistry()
 	dropped := prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "busbar_log_dropped_lines_total", Help: "Lines left out of the log, because nobody took them in time.",
 	}, func() float64 { return float64(log.Dropped()) })
-	for _, c := range []prometheus.Collector{
+	for _, c := range append([]prometheus.Collector{
 		connector.NewMetrics(m), dropped, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-	} {
+	}, more...) {
 		if err := registry.Register(c); err != nil {
 			return nil, fmt.Errorf("metrics: %w", err)
 		}

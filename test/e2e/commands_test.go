@@ -124,6 +124,7 @@ type stage struct {
 	t      *testing.T
 	broker *rig.Broker // nil: Busbar itself
 	addr   string      // of the broker
+	listen string      // address for control centres
 	busbar *rig.Busbar
 	centre *rig.Master
 	client mqtt.Client
@@ -138,6 +139,11 @@ const (
 )
 
 func newStage(t *testing.T, kind string) *stage {
+	return newStageOn(t, kind, func(plant string) *rig.Busbar { return rig.Run(t, plant) })
+}
+
+// newStageOn is newStage with a Busbar that is run in another way.
+func newStageOn(t *testing.T, kind string, run func(plant string) *rig.Busbar) *stage {
 	s := &stage{t: t}
 	name, version, _ := strings.Cut(kind, " ")
 	settings := "kind: mqtt-broker"
@@ -149,16 +155,23 @@ func newStage(t *testing.T, kind string) *stage {
 		s.addr = rig.FreeAddr(t)
 		settings += fmt.Sprintf(`, listen: "%s"`, s.addr)
 	}
-	listen := rig.FreeAddr(t)
+	s.listen = rig.FreeAddr(t)
 	plant := strings.NewReplacer("TO,", `topic: `+orderTopic+`, payload: '{"to":{{json .Value}},"id":"{{.ID}}"}',`,
 		"TO}", `topic: `+orderTopic+`, payload: '{"to":{{json .Value}},"id":"{{.ID}}"}'}`,
-		"REPLY", `topic: `+replyTopic+`, id: id, ok: 'result == "ok"'`).Replace(fmt.Sprintf(commandPlant, settings, listen))
-	s.busbar = rig.Run(t, plant)
+		"REPLY", `topic: `+replyTopic+`, id: id, ok: 'result == "ok"'`).Replace(fmt.Sprintf(commandPlant, settings, s.listen))
+	s.busbar = run(plant)
+	s.connect()
+	return s
+}
+
+// connect connects the device and the control centre to a Busbar that was
+// started.
+func (s *stage) connect() {
+	s.t.Helper()
 	s.up()
 	s.device()
-	s.centre = rig.StartMaster(t, listen)
+	s.centre = rig.StartMaster(s.t, s.listen)
 	s.centre.NextASDU("end of initialisation")
-	return s
 }
 
 func (s *stage) up() {
