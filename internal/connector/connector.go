@@ -81,6 +81,14 @@ type Env struct {
 	Commands Commands
 	// Executions is what orders may come for, of a kind with an Executor.
 	Executions Executions
+	// System publishes the value of a system point of the connector, by its name in
+	// the Spec, with the segments filled in. It has no effect if the plant does not
+	// use the point, or if the value is the one it has. It does not block.
+	System func(name string, v point.Value)
+	// PublishOwn publishes updates of own points of targets, see [Target]. They
+	// are kept and delivered like all others, and come back through the Feed. It
+	// does not wait for the disk; it fails if the image does not accept them.
+	PublishOwn func(batch []point.Update) error
 	// Report shows the state of the connector to the operator, with the reason
 	// where it is not Up. It may be called from any goroutine and has an effect
 	// only while Run is running; the host logs every change. Up and Degraded also
@@ -142,6 +150,11 @@ type Target struct {
 	Gate    Gate // has decided about the events of the target before they are delivered
 	Convert Linear
 	Latest  bool // of the events that wait to be sent only the newest is kept
+	// Own are points that belong to this target, as [Spec.Own] names them, point.None
+	// where there is none: what the connector itself has to keep about the target.
+	// Only the connector publishes them. Their changes are delivered with the others, each an
+	// event with bit 0, and so are their states in snapshots.
+	Own [2]point.Index
 }
 
 // TargetID is the dense number of a target in the process.

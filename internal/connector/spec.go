@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"busbar/internal/plant"
+	"busbar/internal/point"
 )
 
 // DefaultHold is how long a source may be away before its points become not
@@ -12,6 +13,23 @@ const DefaultHold = 2 * time.Second
 
 // None is the end of a kind that points cannot come from, or cannot go to.
 type None struct{}
+
+// OwnPoint is a point that belongs to a target, see [Target]. Its id is
+// sys/connectors/<connector>/own/<name>.
+type OwnPoint struct {
+	Name string
+	Type point.Type
+}
+
+// SystemPoint declares a system point of a kind. Its id in the plant is
+// sys/connectors/<connector>/<name>. A segment "*" of the name stands for any
+// one segment.
+type SystemPoint struct {
+	Name string
+	Type point.Type
+	Unit string
+	Doc  string // one line: what it tells
+}
 
 // Spec declares a kind of connector. S, F and T are plain structs whose
 // exported fields are the keys of the plant file:
@@ -53,6 +71,15 @@ type Spec[S any, F comparable, T any] struct {
 	// Tagged reports whether what goes to the target end carries the time of the
 	// source, so that a change that comes late is still of use there. Optional.
 	Tagged func(target T) bool
+
+	// Own names what an instance keeps of its own about a target, at most two
+	// points, and their types; empty names are none. The names are unique among the targets of the
+	// connector, of the characters of an id. Optional.
+	Own func(target T) [2]OwnPoint
+
+	// System declares the system points of an instance, beside those that every
+	// connector has.
+	System []SystemPoint
 
 	// Requester and Executor are the ends of commands: where they are requested,
 	// and what carries them out. The zero values where the kind has none.

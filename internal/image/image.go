@@ -5,6 +5,7 @@ package image
 import (
 	"context"
 	"errors"
+	"time"
 
 	"busbar/internal/mapping"
 	"busbar/internal/point"
@@ -60,6 +61,18 @@ const (
 	Latest
 )
 
+// Status is what an operator wants to know of an image. In memory everything is
+// kept at once.
+type Status struct {
+	Accepting bool
+	Reason    string        // why it does not accept; empty while it does
+	Pending   uint64        // changes that are not on disk yet
+	Lag       time.Duration // age of the oldest of them
+	Used      int64         // octets of the journal
+	Limit     int64         // most octets of the journal, 0: there is none
+	Damaged   uint64        // places where kept changes were found lost since the start
+}
+
 // Image is the contract of the process image. All methods may be called from
 // any goroutine.
 type Image interface {
@@ -99,6 +112,9 @@ type Image interface {
 
 	// State returns what is known of a point; false if it is not defined.
 	State(p point.Index) (point.State, bool)
+
+	// Status returns whether the image accepts updates, and how far they are kept.
+	Status() Status
 
 	// Seq returns the sequence number of the newest change, 0 if there is none.
 	Seq() uint64

@@ -131,6 +131,16 @@ func (m *Memory) State(p point.Index) (point.State, bool) {
 	return m.state(p), true
 }
 
+// Status implements [Image].
+func (m *Memory) Status() Status {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if m.closed {
+		return Status{Reason: ErrClosed.Error()}
+	}
+	return Status{Accepting: true}
+}
+
 // Seq implements [Image].
 func (m *Memory) Seq() uint64 {
 	m.mu.RLock()
