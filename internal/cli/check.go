@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"busbar/internal/plant"
 )
@@ -56,13 +57,25 @@ func checkFile(file string, kinds plant.Kinds, options plant.Options, stdout io.
 		w.Text = "warning: " + w.Text
 		fmt.Fprintln(stdout, w)
 	}
-	targets := 0
+	fmt.Fprintf(stdout, "%s: ok: %s\n", file, summary(p))
+	return true
+}
+
+// summary says what is in a plant; what most plants do not have is left out.
+func summary(p *plant.Plant) string {
+	system, targets := 0, 0
 	for i := range p.Points {
 		targets += len(p.Points[i].To)
+		if plant.IsSystem(p.Points[i].ID) {
+			system++
+		}
 	}
-	fmt.Fprintf(stdout, "%s: ok: %s, %s, %s, %s\n", file,
-		count(len(p.Connectors), "connector"), count(len(p.Points), "point"), count(targets, "target"), count(len(p.Warnings), "warning"))
-	return true
+	parts := []string{count(len(p.Connectors), "connector"), count(len(p.Points)-system, "point")}
+	if system > 0 {
+		parts = append(parts, count(system, "system point"))
+	}
+	parts = append(parts, count(targets, "target"), count(len(p.Warnings), "warning"))
+	return strings.Join(parts, ", ")
 }
 
 // count returns a number with its noun, which takes an s in the plural.

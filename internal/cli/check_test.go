@@ -18,6 +18,8 @@ type anyKind struct{}
 func (anyKind) CanSource() bool { return true }
 func (anyKind) CanTarget() bool { return true }
 
+func (anyKind) System() []plant.SystemPoint { return nil }
+
 func (anyKind) CanRequest() bool { return true }
 func (anyKind) CanExecute() bool { return true }
 
@@ -60,6 +62,13 @@ points:
     to: [{connector: a}, {connector: a}]
   q: {type: int, from: {connector: a, value: v}}
 `,
+		"system.yaml": `
+version: 1
+connectors: {a: {kind: any}}
+points:
+  sys/connectors/a/up: {to: [{connector: a}]}
+  sys/journal/fill: {to: [{connector: a}]}
+`,
 		"bad.yaml":  "version: 1\npoints:\n  p: {typ: int}\n",
 		"file.yaml": "version: 1\nconnectors: {a: {kind: any, password: \"${file:mqtt}\"}}\n",
 	}
@@ -88,6 +97,8 @@ points:
 		{"a file that is right", []string{good}, 0, goodOut, ""},
 		{"a file with problems", []string{bad}, 1, badOut, ""},
 		{"several files", []string{bad, good}, 1, badOut + goodOut, ""},
+		{"system points", []string{filepath.Join(dir, "system.yaml")}, 0,
+			filepath.Join(dir, "system.yaml") + ": ok: 1 connector, 0 points, 2 system points, 2 targets, 0 warnings\n", ""},
 		{"a file that is not there", []string{filepath.Join(dir, "none")}, 1, filepath.Join(dir, "none") + ": cannot be read: no such file or directory\n", ""},
 		{"secrets in a directory", []string{file, "--secrets-dir", dir}, 0,
 			file + ":2:14: connectors.a: warning: is not used by any point or command\n" + file + ": ok: 1 connector, 0 points, 0 targets, 1 warning\n", ""},

@@ -25,6 +25,10 @@ type pointKeys struct {
 	To          *Node          `json:"to"`
 }
 
+func pointGeneric() generic {
+	return generic{keys: []string{"type", "name", "description", "unit", "range", "limits", "deadband", "validity", "since", "hold", "from", "to"}}
+}
+
 // limitKeys are the keys of `limits`.
 type limitKeys struct {
 	Low   *float64 `json:"low"`
@@ -93,8 +97,10 @@ func (d *decoding) point(f *Field) {
 	path := Key("points", f.Key)
 	if !isPointID(f.Key) {
 		d.report(path, f, FieldProblem{Text: "is no id of a point, want " + wantPointID, line: f.Line, col: f.Col})
-	} else if strings.HasPrefix(f.Key, "sys/") {
-		d.report(path, f, FieldProblem{Text: "system points (sys/…) are " + errLater.Error(), line: f.Line, col: f.Col})
+	}
+	if IsSystem(f.Key) {
+		d.systemPoint(path, f)
+		return
 	}
 	if f.Value.Kind != Map {
 		d.report(path, f, FieldProblem{Text: f.Value.wrong("a map with the key type").Error()})

@@ -17,7 +17,7 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	var keys []string
-	for _, keyed := range []any{fileKeys{}, connectorKeys{}, pointKeys{}, sourceKeys{}, targetKeys{}, commandKeys{}, requestKeys{}, executionKeys{}} {
+	for _, keyed := range []any{fileKeys{}, connectorKeys{}, pointKeys{}, systemKeys{}, sourceKeys{}, targetKeys{}, commandKeys{}, requestKeys{}, executionKeys{}} {
 		for f := range reflect.TypeOf(keyed).Fields() {
 			keys = append(keys, f.Tag.Get("json"))
 		}
@@ -42,6 +42,8 @@ func TestGenericKeysAreThoseThatAreDecoded(t *testing.T) {
 		keyed any
 	}{
 		{"connector", connectorGeneric().keys, connectorKeys{}},
+		{"point", pointGeneric().keys, pointKeys{}},
+		{"system point", systemGeneric().keys, systemKeys{}},
 		{"source", sourceGeneric().keys, sourceKeys{}},
 		{"target", targetGeneric().keys, targetKeys{}},
 		{"request", requestGeneric().keys, requestKeys{}},

@@ -31,6 +31,10 @@ type Kind interface {
 	// CanExecute reports whether commands may name a connector of this kind in `to`.
 	CanExecute() bool
 
+	// System returns the system points of a connector of this kind, beside those
+	// that every connector has.
+	System() []SystemPoint
+
 	// Settings decodes the keys of a connector other than `kind`. References
 	// to secrets are already resolved.
 	Settings(n *Node) (any, []FieldProblem)

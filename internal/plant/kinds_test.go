@@ -101,6 +101,7 @@ type fakeKind struct {
 	from           func(*plant.Node) (any, []plant.FieldProblem)
 	to             func(*plant.Node) (any, []plant.FieldProblem)
 	check          func(*plant.Cross)
+	system         []plant.SystemPoint
 }
 
 func (k fakeKind) CanSource() bool { return k.source }
@@ -119,6 +120,8 @@ func (k fakeKind) Target(n *plant.Node, p *plant.Point, _ *plant.Target) (any, [
 	}
 	return end, faults
 }
+
+func (k fakeKind) System() []plant.SystemPoint { return k.system }
 
 func (k fakeKind) CanRequest() bool { return k.requests != nil }
 func (k fakeKind) CanExecute() bool { return k.executes != nil }
@@ -199,6 +202,11 @@ func kinds(tb testing.TB) plant.Kinds {
 			},
 		},
 		"iec104-server": {target: true, settings: decodeOver(tb, server), from: none, to: decodeOver(tb, serverTarget{}), check: checkAddresses,
+			system: []plant.SystemPoint{
+				{Name: "groups/*/fill", Type: point.Float, Unit: "%", Deadband: 5},
+				{Name: "groups/*/dropped", Type: point.Counter},
+				{Name: "connections", Type: point.Int},
+			},
 			requests: decodeOver(tb, serverRequester{})},
 		"mute": {settings: none, from: none, to: none},
 	}

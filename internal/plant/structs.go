@@ -7,6 +7,7 @@ type structs struct {
 	file      *Decoder[fileKeys]
 	connector *Decoder[connectorKeys]
 	point     *Decoder[pointKeys]
+	system    *Decoder[systemKeys]
 	source    *Decoder[sourceKeys]
 	target    *Decoder[targetKeys]
 	command   *Decoder[commandKeys]
@@ -17,7 +18,7 @@ type structs struct {
 }
 
 func (s *structs) plan() error {
-	var errs [8]error
+	var errs [9]error
 	s.file, errs[0] = NewDecoder[fileKeys]()
 	s.connector, errs[1] = NewDecoder[connectorKeys]()
 	s.point, errs[2] = NewDecoder[pointKeys]()
@@ -26,6 +27,7 @@ func (s *structs) plan() error {
 	s.command, errs[5] = NewDecoder[commandKeys]()
 	s.request, errs[6] = NewDecoder[requestKeys]()
 	s.execution, errs[7] = NewDecoder[executionKeys]()
+	s.system, errs[8] = NewDecoder[systemKeys]()
 	s.sourceGeneric, s.targetGeneric = sourceGeneric(), targetGeneric()
 	return errors.Join(errs[:]...)
 }
