@@ -44,6 +44,7 @@ func (m *Manager) aim(c *change) error {
 			c.targetIDs[key] = id
 			target := newTarget(id, c.indexes[n], p, t)
 			target.Place = uint8(place)
+			target.Own = c.ownOf(c.instances[t.Connector].kind, t)
 			target.Gate = gateOf(p, t, c.instances[t.Connector].kind)
 			c.targets[t.Connector] = append(c.targets[t.Connector], target)
 		}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
+	"strings"
 
 	"busbar/internal/plant"
 	"busbar/internal/point"
@@ -18,6 +20,7 @@ type change struct {
 	fresh     []*instance          // those that are new, or have other settings
 	gone      []*instance          // those that are removed, or replaced by a fresh one
 	indexes   []point.Index        // by point of the plant
+	own       []own                // points of targets, in order of id
 	intakes   map[string]intake
 	targets   map[string][]Target
 	aimed     []*instance // those whose targets have changed
@@ -56,12 +59,27 @@ func (m *Manager) prepare(c *change) error {
 	if err := m.sort(c); err != nil {
 		return err
 	}
-	c.indexes = m.img.Define(m.bothDefinitions(c.plant))[:len(c.plant.Points)]
+	if err := c.gather(); err != nil {
+		return err
+	}
+	m.define(c)
 	if err := errors.Join(m.compile(c), m.aim(c), m.route(c)); err != nil {
-		m.img.Define(m.oldDefinitions())
+		if m.applied { // otherwise the points stay, and what the image may have restored of them
+			m.img.Define(append(m.oldDefinitions(), ownDefinitions(m.own)...))
+		}
 		return err
 	}
 	return nil
+}
+
+// define defines the points of the change beside those in force.
+func (m *Manager) define(c *change) {
+	points := m.bothDefinitions(c.plant)
+	indexes := m.img.Define(append(points, m.bothOwn(c)...))
+	c.indexes = indexes[:len(c.plant.Points):len(c.plant.Points)]
+	for i := range c.own {
+		c.own[i].index = indexes[len(points)+i]
+	}
 }
 
 // sort divides the connectors into those that stay and those that do not, and
@@ -99,19 +117,22 @@ func (m *Manager) sort(c *change) error {
 // commit puts a prepared change into force.
 func (m *Manager) commit(c *change) {
 	stopAll(m.log, c.gone)
+	m.dropCursors(c)
 	for id, i := range c.instances {
 		if !sameTargets(i.targets, c.targets[id]) {
 			c.aimed = append(c.aimed, i)
 		}
 	}
 	m.swap(c)
-	m.targetIDs, m.lastID = c.targetIDs, c.lastID
+	m.targetIDs, m.lastID, m.own = c.targetIDs, c.lastID, c.own
 	points := m.remember(c)
 	m.view.Lock()
 	m.instances, m.points = c.instances, points
 	m.view.Unlock()
+	m.post(c)
 	c.assign()
 	m.router.set(c.commands, c.ends)
+	m.applied = true
 	m.log.Info("plant applied", "points", len(c.plant.Points), "commands", len(c.plant.Commands), "connectors", len(c.plant.Connectors),
 		"connectors_started", len(c.fresh), "connectors_stopped", len(c.gone))
 
@@ -141,9 +162,10 @@ func (m *Manager) swap(c *change) {
 		span = max(span, int(index)+1)
 	}
 	m.table.grow(span)
-	m.img.Define(c.gated())
+	m.img.Define(append(c.gated(), ownDefinitions(c.own)...))
 	for _, i := range c.aimed { // before there are events for the new targets
 		i.targets = c.targets[i.config.ID]
+		i.keeper.allow(i.targets)
 		i.feed.set(i.targets)
 	}
 	m.orphan(c)
@@ -154,5 +176,41 @@ func (m *Manager) swap(c *change) {
 	}
 	for _, i := range c.fresh {
 		i.sink.forget()
+	}
+	if !m.applied {
+		m.restore(c)
+	}
+}
+
+// post tells the boards which system points the plant uses. They know already what the
+// host itself has to say.
+func (m *Manager) post(c *change) {
+	used := c.postings()
+	m.journal.postJournal(m.img.Status())
+	m.journal.use(used[""], !m.applied)
+	for id, i := range c.instances {
+		i.board.follow(i.track)
+		i.board.use(used[id], !m.applied)
+	}
+}
+
+// dropCursors drops the cursors that connectors have left behind: of those that the
+// plant does not have, or has as another kind. They would hold the change log for ever.
+func (m *Manager) dropCursors(c *change) {
+	left := make(map[string]int)
+	for name := range m.img.Cursors() {
+		id, _, ok := strings.Cut(name, "/")
+		if !ok {
+			continue // of no connector
+		}
+		is, was := c.instances[id], m.instances[id]
+		if is != nil && is.kind.spec.canTarget() && (was == nil || was.kind.name == is.kind.name) {
+			continue
+		}
+		m.img.DropCursor(name)
+		left[id]++
+	}
+	for _, id := range slices.Sorted(maps.Keys(left)) {
+		m.log.Info("cursors of a connector that is gone are dropped", "connector", id, "cursors", left[id])
 	}
 }

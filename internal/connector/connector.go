@@ -82,12 +82,19 @@ type Env struct {
 	// Executions is what orders may come for, of a kind with an Executor.
 	Executions Executions
 	// System publishes the value of a system point of the connector, by its name in
-	// the Spec, with the segments filled in. It has no effect if the plant does not
-	// use the point, or if the value is the one it has. It does not block.
+	// the Spec, with the segments filled in. It is published if the plant uses the
+	// point, and only if it is another than the point has; what the image refuses is
+	// published later. System does not block, may be called from any goroutine and
+	// under any lock of the connector, and has an effect only while Run is running:
+	// outside of it the points are not topical, so that each run sets them anew.
 	System func(name string, v point.Value)
 	// PublishOwn publishes updates of own points of targets, see [Target]. They
-	// are kept and delivered like all others, and come back through the Feed. It
-	// does not wait for the disk; it fails if the image does not accept them.
+	// are kept and delivered like all others, and come back through the Feed. An
+	// update without a time is of now; one from before the state of its point has its
+	// time marked as substituted, so that it becomes the state. PublishOwn does not
+	// wait for the disk. It fails if the image does not accept the updates, and with
+	// none of them published if one is of another point. Those of targets
+	// that were removed have no effect.
 	PublishOwn func(batch []point.Update) error
 	// Report shows the state of the connector to the operator, with the reason
 	// where it is not Up. It may be called from any goroutine and has an effect

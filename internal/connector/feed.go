@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"busbar/internal/image"
 	"busbar/internal/point"
@@ -20,7 +21,9 @@ const stride = 4096
 // have targets at one connector.
 type feed struct {
 	img  image.Image
-	name string // of the connector
+	name string                    // of the connector
+	own  func(end any) [2]OwnPoint // of a target
+	left atomic.Bool               // the connector should have stopped long ago
 
 	mu      sync.Mutex
 	targets []Target           // the newest set
@@ -32,10 +35,11 @@ type feed struct {
 	delivered uint64 // sequence number up to which all was delivered in this process
 	told      uint64 // of delivered, what the connector knows
 	follower  image.Follower
-	types     []point.Type // by point: its type if it has a target, otherwise 0
-	had       bitset       // targets that were delivered
-	skip      []uint64     // by point: changes up to here are in the snapshot; nil: none are
-	skipTo    uint64       // beyond this sequence number skip is of no use
+	types     []point.Type             // by point: its type if it has a target, otherwise 0
+	had       bitset                   // targets that were delivered
+	owners    map[point.Index]TargetID // of own points that were delivered
+	skip      []uint64                 // by point: changes up to here are in the snapshot; nil: none are
+	skipTo    uint64                   // beyond this sequence number skip is of no use
 	raw       []image.Change
 	out       []Change
 	wait      context.Context // ends with parent, or by wake
@@ -66,7 +70,7 @@ func (f *feed) restart() {
 
 // close releases the follower; all points are new when it is opened again.
 func (f *feed) close() {
-	f.types, f.skip, f.had = nil, nil, nil
+	f.types, f.skip, f.had, f.owners = nil, nil, nil, nil
 	if f.follower != nil {
 		f.follower.Close()
 		f.follower = nil
@@ -154,15 +158,48 @@ func (f *feed) adopt(targets []Target) Batch {
 		have.add(id)
 	}
 	f.had = have
+	f.adoptOwn(targets, old)
 	f.skipTo = f.img.Seq()
 	return Batch{Targets: &targets, Changes: f.take(), Seq: f.delivered}
 }
+
+// adoptOwn adds the own points of targets, with a snapshot of those that belong
+// to another target than before.
+func (f *feed) adoptOwn(targets []Target, old []point.Type) {
+	owners := make(map[point.Index]TargetID)
+	for i := range targets {
+		t := &targets[i]
+		if !t.owns() {
+			continue
+		}
+		for k, o := range f.own(t.End) {
+			p := t.Own[k]
+			if p == point.None {
+				continue
+			}
+			if before, ok := f.owners[p]; !ok || before != t.ID || old[p] != o.Type {
+				f.snapshot(p)
+			}
+			f.types[p] = o.Type
+			owners[p] = t.ID
+		}
+	}
+	f.owners = owners
+}
+
+// owns reports whether a target has own points.
+func (t *Target) owns() bool { return t.Own[0] != point.None || t.Own[1] != point.None }
 
 // span returns one more than the highest point of the targets.
 func span(targets []Target) int {
 	n := 0
 	for i := range targets {
 		n = max(n, int(targets[i].Point)+1)
+		for _, p := range targets[i].Own {
+			if p != point.None {
+				n = max(n, int(p)+1)
+			}
+		}
 	}
 	return n
 }
@@ -255,13 +292,24 @@ func (f *feed) take() []Change {
 	return out
 }
 
+// leave ends what the connector has to say about its cursors: they may be those of
+// another instance by now.
+func (f *feed) leave() { f.left.Store(true) }
+
 // SaveCursor implements [Feed].
 func (f *feed) SaveCursor(name string, pos Position) error {
+	if f.left.Load() {
+		return ErrStopped
+	}
 	return f.img.SaveCursor(f.name+"/"+name, pos)
 }
 
 // DropCursor implements [Feed].
-func (f *feed) DropCursor(name string) { f.img.DropCursor(f.name + "/" + name) }
+func (f *feed) DropCursor(name string) {
+	if !f.left.Load() {
+		f.img.DropCursor(f.name + "/" + name)
+	}
+}
 
 // Cursors implements [Feed].
 func (f *feed) Cursors() map[string]Position {

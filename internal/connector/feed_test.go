@@ -258,7 +258,7 @@ func TestFeedEndsWithTheImage(t *testing.T) {
 	img := image.New(image.Options{})
 	img.Define([]image.Definition{{ID: "a", Type: point.Float}})
 	f := newFeed(img, "t")
-	f.set([]Target{{Point: 0, Type: point.Float}})
+	f.set([]Target{{Point: 0, Type: point.Float, Own: [2]point.Index{point.None, point.None}}})
 	if _, err := f.Next(t.Context()); err != nil {
 		t.Fatalf("Next = %v, want targets", err)
 	}

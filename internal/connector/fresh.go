@@ -1,10 +1,8 @@
 package connector
 
 import (
-	"context"
 	"time"
 
-	"busbar/internal/image"
 	"busbar/internal/plant"
 	"busbar/internal/point"
 )
@@ -66,13 +64,14 @@ func (s *sink) unattended() { s.lost(true, false) }
 func (s *sink) lost(byHost, atOnce bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
+	if s.closed || s.ending {
 		return
 	}
 	if s.absence.since == 0 {
 		s.absence.since, s.absence.byHost = s.clock.tick(), byHost
 	}
 	s.absence.byHost = s.absence.byHost && byHost
+	s.clearing = false
 	s.sweep(atOnce)
 }
 
@@ -103,92 +102,111 @@ func (s *sink) returned(lossless bool) {
 		return
 	}
 	s.absence = absence{}
-	now := s.clock.now()
-	var batch []point.Update
+	if lossless {
+		s.clear()
+		return
+	}
 	for i := range s.groups {
 		for _, p := range s.groups[i].points {
 			h := s.table.of(p)
-			marks := h.marks.Load()
-			if marks&markAway == 0 {
-				continue
-			}
-			h.marks.Store(marks &^ (markAway | markAdded))
-			if lossless && marks&markAdded != 0 && marks&markStale == 0 {
-				batch = requalify(s.img, batch, p, 0, s.groups[i].away(), now)
+			if marks := h.marks.Load(); marks != 0 {
+				h.marks.Store(marks &^ (markAway | markAdded))
 			}
 		}
 	}
-	s.publish(batch)
+}
+
+// clear takes back what the absence, or the restart of the process before it, has
+// done to the quality. What the image refuses is taken back by check.
+func (s *sink) clear() {
+	r := newRequalifier(s.img, s.table)
+	for i := range s.groups {
+		for _, p := range s.groups[i].points {
+			c := requality{point: p}
+			switch marks := s.table.of(p).marks.Load(); {
+			case marks&(markAway|markRestored) == 0:
+				continue
+			case marks&markStale != 0:
+				c.marks = markStale
+			case marks&markAdded != 0:
+				c.unset = s.groups[i].away()
+				if marks&markRestored != 0 {
+					c.flags = point.Restored
+				}
+			default:
+				c.marks = marks & markRestored
+			}
+			r.add(c)
+		}
+	}
+	s.clearing = !s.kept(&r)
 }
 
 // check is called every second: it finds values that have become too old, and
 // those that came while the source was away and have outlived their hold time.
-func (s *sink) check() {
+// It reports whether points come from the connector.
+func (s *sink) check() (sourced bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.closed {
-		s.sweep(false)
+	sourced = len(s.groups) > 0
+	if s.closed {
+		return sourced
 	}
+	if s.clearing {
+		s.clear()
+	}
+	s.sweep(false)
+	return sourced
 }
 
 // sweep sets what is due, and sets the timer for the next hold time that ends.
-// With atOnce no point has a hold time.
+// With atOnce no point has a hold time. What the image refuses stays due.
 func (s *sink) sweep(atOnce bool) {
 	now := s.clock.now()
-	mono := s.clock.tickOf(now)
-	var batch []point.Update
+	r := newRequalifier(s.img, s.table)
 	for i := range s.groups {
-		g := &s.groups[i]
-		if g.validity > 0 {
-			batch = s.sweepStale(batch, g, now)
-		}
-		if s.absence.since != 0 {
-			batch = s.sweepAway(batch, g, now, atOnce)
+		if g := &s.groups[i]; g.validity > 0 || s.absence.since != 0 {
+			s.sweepGroup(&r, g, now, atOnce)
 		}
 	}
-	s.publish(batch)
-	s.arm(mono)
+	s.kept(&r)
+	s.arm(s.clock.tickOf(now))
 }
 
-func (s *sink) sweepStale(batch []point.Update, g *freshGroup, now time.Time) []point.Update {
-	mono, wall := s.clock.tickOf(now), point.InstantOf(now)
+func (s *sink) sweepGroup(r *requalifier, g *freshGroup, now time.Time, atOnce bool) {
+	mono := s.clock.tickOf(now)
 	for _, p := range g.points {
 		h := s.table.of(p)
 		at, marks := tick(h.at.Load()), h.marks.Load()
 		if at == 0 || marks&markStale != 0 {
 			continue
 		}
-		age := time.Duration(mono - at)
-		if g.sinceSource {
-			state, _ := s.img.State(p)
-			age = time.Duration(wall - state.Time)
+		// NT of a restart was no event: what happens now is one.
+		c := requality{point: p, force: marks&markRestored != 0}
+		switch {
+		case g.validity > 0 && s.age(g, p, at, now) >= g.validity:
+			c.set, c.marks = g.stale(), markStale
+		case s.absence.since == 0 || marks&markAway != 0:
+			continue
+		case !atOnce && mono < max(at, s.absence.since)+tick(g.hold): // a value that came while the source was away has its own hold time
+			continue
+		default:
+			c.set, c.marks, c.changed = g.away(), markAway|marks&markAdded, markAdded
 		}
-		if age >= g.validity {
-			h.marks.Store(marks&^markAdded | markStale)
-			batch = requalify(s.img, batch, p, g.stale(), 0, now)
+		r.add(c)
+		if r.err != nil {
+			return
 		}
 	}
-	return batch
 }
 
-func (s *sink) sweepAway(batch []point.Update, g *freshGroup, now time.Time, atOnce bool) []point.Update {
-	mono := s.clock.tickOf(now)
-	for _, p := range g.points {
-		h := s.table.of(p)
-		at, marks := tick(h.at.Load()), h.marks.Load()
-		// A value that came while the source was away has its own hold time.
-		held := !atOnce && mono < max(at, s.absence.since)+tick(g.hold)
-		if at == 0 || held || marks&(markAway|markStale) != 0 {
-			continue
-		}
-		marks |= markAway
-		before := len(batch)
-		if batch = requalify(s.img, batch, p, g.away(), 0, now); len(batch) > before {
-			marks |= markAdded
-		}
-		h.marks.Store(marks)
+// age is how old the value of a point is.
+func (s *sink) age(g *freshGroup, p point.Index, at tick, now time.Time) time.Duration {
+	if !g.sinceSource {
+		return time.Duration(s.clock.tickOf(now) - at)
 	}
-	return batch
+	state, _ := s.img.State(p)
+	return time.Duration(point.InstantOf(now) - state.Time)
 }
 
 // arm sets the timer for the next end of a hold time. Those of values that
@@ -203,7 +221,7 @@ func (s *sink) arm(mono tick) {
 			continue
 		}
 		if s.absence.timer == nil {
-			s.absence.timer = time.AfterFunc(time.Duration(due-mono), s.check)
+			s.absence.timer = time.AfterFunc(time.Duration(due-mono), func() { s.check() })
 		} else {
 			s.absence.timer.Reset(time.Duration(due - mono))
 		}
@@ -211,28 +229,17 @@ func (s *sink) arm(mono tick) {
 	}
 }
 
-// requalify appends a change of quality, if it is one.
-func requalify(img image.Image, batch []point.Update, p point.Index, set, unset point.Quality, now time.Time) []point.Update {
-	state, ok := img.State(p)
-	q := state.Quality&^unset | set
-	if !ok || q == state.Quality {
-		return batch
-	}
-	return append(batch, point.Update{
-		Point: p, Quality: q, TimeQuality: state.TimeQuality, Arrival: point.InstantOf(now), Flags: point.KeepValue,
-	})
-}
-
-// publish publishes changes of quality. They come from the host itself, so
-// nobody waits for them to be kept; a failed image refuses the next message
-// too, and shows it there.
-func (s *sink) publish(batch []point.Update) {
-	if len(batch) == 0 {
-		return
-	}
-	if err := s.img.Publish(context.Background(), batch, nil); err != nil {
+// kept ends changes of quality and reports whether the image took them all.
+func (s *sink) kept(r *requalifier) bool {
+	r.flush()
+	if r.err != nil {
 		s.counts.refused.Add(1)
+		if !s.refused {
+			s.log.Warn("quality of points is not kept, tried again every second", "error", r.err)
+		}
 	}
+	s.refused = r.err != nil
+	return r.err == nil
 }
 
 // forget drops what the points owe to the instance of the connector before
@@ -240,9 +247,18 @@ func (s *sink) publish(batch []point.Update) {
 func (s *sink) forget() {
 	for i := range s.groups {
 		for _, p := range s.groups[i].points {
-			s.table.of(p).marks.Store(0)
+			h := s.table.of(p)
+			h.marks.Store(h.marks.Load() & (markRestored | markOwed))
 		}
 	}
+}
+
+// end tells that the connector is told to stop: that it leaves its source then
+// says nothing about the values.
+func (s *sink) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ending = true
 }
 
 // close ends the timers, and delivery.

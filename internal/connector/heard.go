@@ -8,15 +8,17 @@ import (
 
 // heard is what freshness remembers of one point.
 type heard struct {
-	at    atomic.Int64 // tick of the last update from its source, 0: never
+	at    atomic.Int64 // tick of the last update from its source, 0: never; below zero: in an earlier process
 	marks atomic.Uint32
 }
 
 // The marks of a point. An update clears them.
 const (
-	markAway  uint32 = 1 << iota // found out of reach: NT was set, or had been before
-	markAdded                    // the NT was set for that reason and goes with it
-	markStale                    // found too old
+	markAway     uint32 = 1 << iota // found out of reach: NT was set, or had been before
+	markAdded                       // the NT was set for that reason and goes with it
+	markStale                       // found too old
+	markRestored                    // NT was set because the process began: the journal does not have it, and it was no event
+	markOwed                        // the image does not have the NT yet
 )
 
 func (h *heard) update(t tick) {

@@ -16,6 +16,8 @@ type instance struct {
 	track   *tracker
 	sink    *sink
 	feed    *feed
+	keeper  *keeper
+	board   *board
 	super   *supervisor
 	orders  *requester
 	duties  *executions
@@ -34,18 +36,22 @@ func (m *Manager) newInstance(config plant.Connector, kind Kind) (i *instance, e
 	sink := newSink(log, m.img, m.clock, &m.table, newSinkCounts(log, m.nameOf))
 	sink.key = kind.spec.sourceKey
 	i = &instance{config: config, kind: kind, sink: sink, feed: newFeed(m.img, config.ID)}
+	i.feed.own = kind.spec.own
+	i.keeper = &keeper{img: m.img, now: m.clock.now}
+	i.board = newBoard(log, m.img, m.clock.now, kind.spec.system())
 	i.track = newTracker(config.ID, config.Kind, m.clock.now)
+	i.track.changed = func() { i.board.follow(i.track) }
 	i.super = &supervisor{
 		log: log, track: i.track,
-		before: func() { i.feed.restart(); sink.unattended(); i.life.begin() },
-		after:  func() { i.life.end(); i.feed.close(); sink.unattended() },
+		before: func() { i.feed.restart(); sink.unattended(); i.board.begin(); i.life.begin() },
+		after:  func() { i.life.end(); i.feed.close(); i.board.end(); sink.unattended() },
 		up:     sink.attended,
 	}
 	i.orders = &requester{router: m.router, connector: config.ID}
 	i.duties = newExecutions()
 	i.conn, err = kind.New(config.Settings, Env{
 		ID: config.ID, Log: log, Sink: sink, Feed: i.feed, Commands: i.orders, Executions: i.duties,
-		Report: i.super.report, Now: m.clock.now,
+		System: i.board.set, PublishOwn: i.keeper.publish, Report: i.super.report, Now: m.clock.now,
 	})
 	return i, err
 }
@@ -66,6 +72,7 @@ func (i *instance) start(ctx context.Context) {
 // behind: they can no longer deliver anything.
 func stop(log *slog.Logger, instances []*instance, timeout time.Duration) (late int) {
 	for _, i := range instances {
+		i.sink.end()
 		i.cancel()
 	}
 	timer := time.NewTimer(timeout)
@@ -80,6 +87,9 @@ func stop(log *slog.Logger, instances []*instance, timeout time.Duration) (late 
 			}
 		}
 		i.sink.close()
+		i.keeper.close()
+		i.board.close()
+		i.feed.leave()
 		i.orders.left.Store(true)
 		select {
 		case <-i.done:

@@ -15,6 +15,9 @@ type (
 	TargetKeys = plant.Target
 	// CommandKeys are the generic keys of a command.
 	CommandKeys = plant.Command
+	// SystemPoint declares a system point of a kind, see [Spec.System]. Its id in
+	// the plant is sys/connectors/<connector>/<name>.
+	SystemPoint = plant.SystemPoint
 	// RequestKeys are the generic keys of an entry of the `from` of a command.
 	RequestKeys = plant.Request
 )

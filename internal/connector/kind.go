@@ -32,6 +32,8 @@ type kindSpec interface {
 	checkTarget(target any, p *plant.Point, t *plant.Target) []Problem
 	checkConnector(c *plant.Cross) []Problem
 	tagged(target any) bool
+	own(target any) [2]OwnPoint
+	system() []SystemPoint
 	requester() *EndSpec
 	executor() *EndSpec
 	listens(settings any) []string
@@ -46,7 +48,7 @@ func Define[S any, F comparable, T any](name string, spec Spec[S, F, T]) Kind {
 		hold = DefaultHold
 	}
 	e := erased[S, F, T]{Spec: spec}
-	var errs [6]error
+	var errs [7]error
 	e.settings, errs[0] = plant.NewDecoder[S]()
 	e.source, errs[1] = plant.NewDecoder[F]()
 	e.target, errs[2] = plant.NewDecoder[T]()
@@ -54,6 +56,7 @@ func Define[S any, F comparable, T any](name string, spec Spec[S, F, T]) Kind {
 		errs[3] = errors.New("New or Selector is missing")
 	}
 	errs[4], errs[5] = spec.Requester.err, spec.Executor.err
+	errs[6] = checkSystem(spec.System)
 	e.err = errors.Join(errs[:]...)
 	return Kind{name: name, hold: hold, spec: &e}
 }
@@ -127,6 +130,15 @@ func (e *erased[S, F, T]) checkTarget(target any, p *plant.Point, t *plant.Targe
 func (e *erased[S, F, T]) tagged(target any) bool {
 	return e.Tagged != nil && e.Tagged(*target.(*T))
 }
+
+func (e *erased[S, F, T]) own(target any) [2]OwnPoint {
+	if e.Own == nil {
+		return [2]OwnPoint{}
+	}
+	return e.Own(*target.(*T))
+}
+
+func (e *erased[S, F, T]) system() []SystemPoint { return e.System }
 
 func (e *erased[S, F, T]) requester() *EndSpec { return &e.Requester }
 func (e *erased[S, F, T]) executor() *EndSpec  { return &e.Executor }

@@ -29,7 +29,8 @@ type Manager struct {
 	kinds *Registry
 	clock clock
 
-	router *router
+	router  *router
+	journal *board
 
 	ctx    context.Context // of all connectors
 	cancel context.CancelFunc
@@ -38,7 +39,10 @@ type Manager struct {
 	// connectors take to stop.
 	apply     sync.Mutex
 	stopped   bool
+	applied   bool // there is a plant
 	table     heardTable
+	own       []own       // points of targets, in order of id
+	owed      []requality // that the image has refused
 	sources   map[string]point.Source
 	targetIDs map[targetKey]TargetID
 	lastID    TargetID
@@ -57,6 +61,7 @@ func NewManager(log *slog.Logger, img image.Image, kinds *Registry, now func() t
 		targetIDs: make(map[targetKey]TargetID),
 		instances: make(map[string]*instance),
 		router:    newRouter(log, img, now),
+		journal:   newBoard(log, img, now, nil),
 	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	return m
@@ -73,9 +78,27 @@ func (m *Manager) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return m.stop()
 		case <-ticker.C:
-			for _, i := range m.list() {
-				i.sink.check()
-			}
+			m.tick()
+		}
+	}
+}
+
+// tick is what is done every second.
+func (m *Manager) tick() {
+	status := m.img.Status()
+	m.journal.postJournal(status)
+	m.journal.retry()
+	m.pay()
+	hindrance := ""
+	if !status.Accepting {
+		hindrance = "the process image takes no updates: " + status.Reason
+	}
+	for _, i := range m.list() {
+		i.board.retry()
+		if i.sink.check() {
+			i.super.hinder(hindrance)
+		} else {
+			i.super.hinder("")
 		}
 	}
 }

@@ -1,8 +1,6 @@
 package connector
 
 import (
-	"context"
-
 	"busbar/internal/plant"
 	"busbar/internal/point"
 )
@@ -11,7 +9,7 @@ import (
 // they have now, or that have none any more: nobody knows whether it still
 // holds. They wait for the first update of the new source.
 func (m *Manager) orphan(c *change) {
-	var batch []point.Update
+	r := newRequalifier(m.img, &m.table)
 	at := 0
 	for n := range c.plant.Points {
 		p := &c.plant.Points[n]
@@ -22,16 +20,13 @@ func (m *Manager) orphan(c *change) {
 			break
 		}
 		if old := &m.points[at]; old.id == p.ID && (old.typ != p.Type || !m.sameSource(c, old, p.From)) {
-			m.table.of(old.index).reset()
-			batch = requalify(m.img, batch, old.index, ruleOf(p, 0).away(), 0, m.clock.now())
+			h := m.table.of(old.index)
+			unseen := h.marks.Load()&markRestored != 0
+			h.reset()
+			r.add(requality{point: old.index, set: ruleOf(p, 0).away(), force: unseen})
 		}
 	}
-	if len(batch) == 0 {
-		return
-	}
-	if err := m.img.Publish(context.Background(), batch, nil); err != nil {
-		m.log.Error("quality of points without their source is not kept", "points", len(batch), "error", err)
-	}
+	m.owe(&r)
 }
 
 // sameSource reports whether a point has the readings that it had before.
@@ -42,4 +37,68 @@ func (m *Manager) sameSource(c *change, old *known, from *plant.Source) bool {
 	was, is := m.instances[from.Connector], c.instances[from.Connector]
 	return old.source == m.sources[from.Connector] && was.kind.name == is.kind.name &&
 		is.kind.spec.sourceKey(old.end) == is.kind.spec.sourceKey(from.End)
+}
+
+// restore makes the points with a source not topical that have kept a value from
+// before the process began, until there is news of them. That is no event, since the
+// values may well hold; their age counts from their arrival.
+func (m *Manager) restore(c *change) {
+	r := newRequalifier(m.img, &m.table)
+	now := m.clock.tick()
+	for n := range c.plant.Points {
+		p, index := &c.plant.Points[n], c.indexes[n]
+		if p.From == nil {
+			continue
+		}
+		state, ok := m.img.State(index)
+		if !ok || state.Value.Type() == 0 {
+			continue
+		}
+		m.table.of(index).at.Store(int64(min(now, m.clock.before(state.Arrival.Time()))))
+		away := ruleOf(p, 0).away()
+		if state.Quality&away == 0 {
+			r.add(requality{point: index, set: away, marks: markRestored | markAdded, flags: point.Restored})
+		}
+	}
+	m.owe(&r)
+}
+
+// owe ends changes of quality that belong to a change of the plant. What the image
+// does not take is tried again by pay.
+func (m *Manager) owe(r *requalifier) {
+	r.flush()
+	if r.err == nil {
+		return
+	}
+	for i := range r.refused {
+		c := &r.refused[i]
+		c.marks &^= markOwed
+		m.table.of(c.point).marks.Store(c.marks | markOwed)
+	}
+	m.owed = append(m.owed, r.refused...)
+	m.log.Warn("quality of points is not kept, tried again every second", "points", len(r.refused), "error", r.err)
+}
+
+// pay publishes changes of quality that the image has refused, as far as
+// nothing has happened to their points since. It is called every second.
+func (m *Manager) pay() {
+	if !m.apply.TryLock() {
+		return // the plant is being changed
+	}
+	defer m.apply.Unlock()
+	if len(m.owed) == 0 {
+		return
+	}
+	for _, i := range m.list() {
+		i.sink.mu.Lock()
+		defer i.sink.mu.Unlock()
+	}
+	r := newRequalifier(m.img, &m.table)
+	for _, c := range m.owed {
+		if m.table.of(c.point).marks.Load()&markOwed != 0 {
+			r.add(c)
+		}
+	}
+	r.flush()
+	m.owed = r.refused
 }

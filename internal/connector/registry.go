@@ -68,6 +68,9 @@ func (k plantKind) CanSource() bool { return k.spec.canSource() }
 // CanTarget implements [plant.Kind].
 func (k plantKind) CanTarget() bool { return k.spec.canTarget() }
 
+// System implements [plant.Kind].
+func (k plantKind) System() []SystemPoint { return k.spec.system() }
+
 // CanRequest implements [plant.Kind].
 func (k plantKind) CanRequest() bool { return k.spec.requester().exists() }
 

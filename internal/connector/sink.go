@@ -24,13 +24,16 @@ type sink struct {
 	// mu is held for reading while a message is mapped and published, and for
 	// writing by what must see no message half done: a change of the plant, and
 	// a change of quality by the host.
-	mu      sync.RWMutex
-	closed  bool
-	sources *mapping.Sources
-	groups  []freshGroup // ascending by hold
-	absence absence
-	ends    endSet
-	key     func(end any) any // equal for equal ends
+	mu       sync.RWMutex
+	closed   bool
+	ending   bool // the connector is told to stop
+	sources  *mapping.Sources
+	groups   []freshGroup // ascending by hold
+	absence  absence
+	clearing bool // the source is back without loss, and the image does not take that yet
+	refused  bool // the image took no change of quality when it was last tried
+	ends     endSet
+	key      func(end any) any // equal for equal ends
 }
 
 func newSink(log *slog.Logger, img image.Image, c clock, table *heardTable, counts *sinkCounts) *sink {

@@ -21,16 +21,6 @@ type OwnPoint struct {
 	Type point.Type
 }
 
-// SystemPoint declares a system point of a kind. Its id in the plant is
-// sys/connectors/<connector>/<name>. A segment "*" of the name stands for any
-// one segment.
-type SystemPoint struct {
-	Name string
-	Type point.Type
-	Unit string
-	Doc  string // one line: what it tells
-}
-
 // Spec declares a kind of connector. S, F and T are plain structs whose
 // exported fields are the keys of the plant file:
 //
@@ -78,7 +68,7 @@ type Spec[S any, F comparable, T any] struct {
 	Own func(target T) [2]OwnPoint
 
 	// System declares the system points of an instance, beside those that every
-	// connector has.
+	// connector has. Names do not begin with own/.
 	System []SystemPoint
 
 	// Requester and Executor are the ends of commands: where they are requested,

@@ -28,29 +28,61 @@ type StateChange struct {
 
 // tracker keeps the status of one connector. It may be used from any goroutine.
 type tracker struct {
-	now func() time.Time
+	now     func() time.Time
+	changed func() // called after each change of the state; may be nil
 
-	mu      sync.Mutex
-	status  Status
-	history [historyLength]StateChange // a ring
-	changes int                        // since the beginning
+	mu       sync.Mutex
+	status   Status
+	reported StateChange                // State and Reason as the connector reports them
+	hindered string                     // why it cannot be Up, though it reports so; empty: it can
+	history  [historyLength]StateChange // a ring
+	changes  int                        // since the beginning
 }
 
 func newTracker(id, kind string, now func() time.Time) *tracker {
 	return &tracker{now: now, status: Status{ID: id, Kind: kind, Since: now()}}
 }
 
-// set changes state and reason; it reports whether that is a change.
-func (t *tracker) set(s State, reason string) bool {
+// set takes the state that the connector reports. It returns the state that is
+// shown, and whether it has changed.
+func (t *tracker) set(s State, reason string) (StateChange, bool) {
+	return t.update(func() { t.reported = StateChange{State: s, Reason: reason} })
+}
+
+// hinder shows the connector as Degraded while it reports to be Up, until the
+// reason is empty. It returns what set does.
+func (t *tracker) hinder(reason string) (StateChange, bool) {
+	return t.update(func() { t.hindered = reason })
+}
+
+func (t *tracker) update(what func()) (StateChange, bool) {
+	shown, changed := t.change(what)
+	if changed && t.changed != nil {
+		t.changed()
+	}
+	return shown, changed
+}
+
+func (t *tracker) change(what func()) (shown StateChange, changed bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.status.State == s && t.status.Reason == reason {
-		return false
+	what()
+	shown = t.reported
+	switch {
+	case t.hindered == "":
+	case shown.State == Up:
+		shown.State, shown.Reason = Degraded, t.hindered
+	case shown.State == Degraded:
+		shown.Reason += "; " + t.hindered
 	}
-	t.status.State, t.status.Reason, t.status.Since = s, reason, t.now()
-	t.history[t.changes%historyLength] = StateChange{At: t.status.Since, State: s, Reason: reason}
+	if t.status.State == shown.State && t.status.Reason == shown.Reason {
+		return shown, false
+	}
+	shown.At = t.now()
+	t.status.State, t.status.Reason, t.status.Since = shown.State, shown.Reason, shown.At
+	t.history[t.changes%historyLength] = shown
 	t.changes++
-	return true
+	return shown, true
 }
 
 // failed notes a failure of Run.

@@ -80,16 +80,23 @@ func (s *supervisor) report(state State, reason string) {
 
 // set shows and logs a change of state.
 func (s *supervisor) set(state State, reason string) {
-	if !s.track.set(state, reason) {
+	s.show(s.track.set(state, reason))
+}
+
+// hinder tells why the connector cannot do its work, though it runs; empty: it can.
+func (s *supervisor) hinder(reason string) { s.show(s.track.hinder(reason)) }
+
+func (s *supervisor) show(shown StateChange, changed bool) {
+	if !changed {
 		return
 	}
 	level := slog.LevelInfo
-	if state == Degraded {
+	if shown.State == Degraded {
 		level = slog.LevelWarn
 	}
-	attrs := []any{"state", state.String()}
-	if reason != "" {
-		attrs = append(attrs, "reason", reason)
+	attrs := []any{"state", shown.State.String()}
+	if shown.Reason != "" {
+		attrs = append(attrs, "reason", shown.Reason)
 	}
 	s.log.Log(context.Background(), level, "connector state changed", attrs...)
 }

@@ -13,6 +13,7 @@ import (
 	"busbar/internal/connector"
 	"busbar/internal/image"
 	"busbar/internal/plant"
+	"busbar/internal/point"
 )
 
 // patience is how long the suite waits for what must happen.
@@ -114,7 +115,8 @@ func (s suite) runsTwice(t *testing.T) {
 	reports := make(chan connector.State, 1)
 	env := connector.Env{
 		Executions: idle{},
-		ID:         "c", Log: slog.New(slog.DiscardHandler), Sink: newDeafSink(), Feed: &emptyFeed{}, Now: time.Now,
+		System:     func(string, point.Value) {}, PublishOwn: func([]point.Update) error { return nil },
+		ID: "c", Log: slog.New(slog.DiscardHandler), Sink: newDeafSink(), Feed: &emptyFeed{}, Now: time.Now,
 		Report: func(state connector.State, _ string) {
 			select {
 			case reports <- state:
