@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -38,7 +39,21 @@ type fakeSource struct {
 }
 
 type fakeTarget struct {
-	Address int `json:"address" min:"1"`
+	Address int    `json:"address" min:"1"`
+	Frozen  string `json:"frozen"` // names of own points
+	Offset  string `json:"offset"`
+}
+
+// own are an int and a counter.
+func (t fakeTarget) own() [2]OwnPoint {
+	return [2]OwnPoint{{Name: t.Offset, Type: point.Int}, {Name: t.Frozen, Type: point.Counter}}
+}
+
+// fakeSystem are the system points of every fake.
+func fakeSystem() []SystemPoint {
+	return []SystemPoint{
+		{Name: "links/*/up", Type: point.Single}, {Name: "fill", Type: point.Float, Unit: "%"}, {Name: "dropped", Type: point.Counter},
+	}
 }
 
 // fake is a connector that runs what its test wants.
@@ -111,6 +126,8 @@ func (fs *fakes) kind(name string) Kind {
 			}
 			return problems
 		},
+		Own:     fakeTarget.own,
+		System:  fakeSystem(),
 		Listens: func(s fakeSettings) []string { return nonEmpty(s.Listen) },
 		Dials:   func(s fakeSettings) []string { return nonEmpty(s.Dial) },
 	})
@@ -128,7 +145,55 @@ type host struct {
 	*Manager
 	t     *testing.T
 	image *image.Memory
+	moody *moody // in front of image
 	fakes *fakes
+}
+
+// moody is an image that refuses updates when it is told to, and has the status
+// that it is told to have.
+type moody struct {
+	image.Image
+	refuses atomic.Bool
+	takes   atomic.Int64                 // not 0: so many batches more, then it refuses
+	loses   atomic.Bool                  // takes what it does not keep in the end
+	behind  atomic.Bool                  // waits for its disk, as long as it may
+	status  atomic.Pointer[image.Status] // nil: that of the image
+}
+
+var errFull = errors.New("full")
+
+func (m *moody) Publish(ctx context.Context, batch []point.Update, committed func(error)) error {
+	if m.takes.Load() > 0 && m.takes.Add(-1) == 0 {
+		defer m.refuses.Store(true)
+	}
+	err := errFull
+	switch {
+	case m.behind.Load():
+		<-ctx.Done()
+		err = ctx.Err()
+	case !m.refuses.Load() && m.loses.Load():
+		if err := m.Image.Publish(ctx, batch, nil); err != nil || committed == nil {
+			return err
+		}
+		time.AfterFunc(time.Millisecond, func() { committed(errFull) })
+		return nil
+	case !m.refuses.Load():
+		return m.Image.Publish(ctx, batch, committed)
+	}
+	if committed != nil {
+		committed(err)
+	}
+	return err
+}
+
+func (m *moody) Status() image.Status {
+	if s := m.status.Load(); s != nil {
+		return *s
+	}
+	if m.refuses.Load() {
+		return image.Status{Reason: errFull.Error()}
+	}
+	return m.Image.Status()
 }
 
 // newHost returns a running manager whose fakes run as given. It stops at the
@@ -140,13 +205,19 @@ func newHost(t *testing.T, run func(ctx context.Context, f *fake) error) *host {
 
 func newLoggingHost(t *testing.T, log *slog.Logger, run func(ctx context.Context, f *fake) error) *host {
 	t.Helper()
+	return newHostOn(t, image.New(image.Options{Log: 1024}), log, run)
+}
+
+// newHostOn is newHost on an image that may hold something already.
+func newHostOn(t *testing.T, img *image.Memory, log *slog.Logger, run func(ctx context.Context, f *fake) error) *host {
+	t.Helper()
 	fs := &fakes{made: make(map[string][]*fake), run: run}
 	registry, err := NewRegistry(fs.kind("fake"), fs.kind("other"), fs.desk(), fs.device())
 	if err != nil {
 		t.Fatal(err)
 	}
-	img := image.New(image.Options{Log: 1024})
-	m := NewManager(log, img, registry, time.Now)
+	front := &moody{Image: img}
+	m := NewManager(log, front, registry, time.Now)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- m.Run(ctx) }()
@@ -157,7 +228,7 @@ func newLoggingHost(t *testing.T, log *slog.Logger, run func(ctx context.Context
 		}
 		img.Close()
 	})
-	return &host{Manager: m, t: t, image: img, fakes: fs}
+	return &host{Manager: m, t: t, image: img, moody: front, fakes: fs}
 }
 
 func (h *host) mustApply(p *plant.Plant) {

@@ -21,9 +21,8 @@ const stride = 4096
 // have targets at one connector.
 type feed struct {
 	img  image.Image
-	name string                    // of the connector
-	own  func(end any) [2]OwnPoint // of a target
-	left atomic.Bool               // the connector should have stopped long ago
+	name string      // of the connector
+	left atomic.Bool // the connector should have stopped long ago
 
 	mu      sync.Mutex
 	targets []Target           // the newest set
@@ -158,37 +157,33 @@ func (f *feed) adopt(targets []Target) Batch {
 		have.add(id)
 	}
 	f.had = have
-	f.adoptOwn(targets, old)
+	f.adoptOwn(targets)
 	f.skipTo = f.img.Seq()
 	return Batch{Targets: &targets, Changes: f.take(), Seq: f.delivered}
 }
 
+// ownType stands for the type of an own point, which its name tells.
+const ownType = point.Text + 1
+
 // adoptOwn adds the own points of targets, with a snapshot of those that belong
 // to another target than before.
-func (f *feed) adoptOwn(targets []Target, old []point.Type) {
+func (f *feed) adoptOwn(targets []Target) {
 	owners := make(map[point.Index]TargetID)
 	for i := range targets {
 		t := &targets[i]
-		if !t.owns() {
-			continue
-		}
-		for k, o := range f.own(t.End) {
-			p := t.Own[k]
+		for _, p := range t.Own {
 			if p == point.None {
 				continue
 			}
-			if before, ok := f.owners[p]; !ok || before != t.ID || old[p] != o.Type {
+			if before, ok := f.owners[p]; !ok || before != t.ID {
 				f.snapshot(p)
 			}
-			f.types[p] = o.Type
+			f.types[p] = ownType
 			owners[p] = t.ID
 		}
 	}
 	f.owners = owners
 }
-
-// owns reports whether a target has own points.
-func (t *Target) owns() bool { return t.Own[0] != point.None || t.Own[1] != point.None }
 
 // span returns one more than the highest point of the targets.
 func span(targets []Target) int {
@@ -262,7 +257,7 @@ func (f *feed) pass(c *image.Change) {
 	if int(c.Point) >= len(f.types) || f.types[c.Point] == 0 {
 		return
 	}
-	if typ := c.Value.Type(); typ != 0 && typ != f.types[c.Point] {
+	if typ, want := c.Value.Type(), f.types[c.Point]; typ != 0 && typ != want && want != ownType {
 		return
 	}
 	past := int(c.Point) < len(f.skip) && c.Seq <= f.skip[c.Point]

@@ -70,9 +70,21 @@ func (s *sink) lost(byHost, atOnce bool) {
 	if s.absence.since == 0 {
 		s.absence.since, s.absence.byHost = s.clock.tick(), byHost
 	}
+	if atOnce {
+		s.mark(markWill)
+	}
 	s.absence.byHost = s.absence.byHost && byHost
-	s.clearing = false
-	s.sweep(atOnce)
+	s.sweep()
+}
+
+// mark sets marks of all points.
+func (s *sink) mark(marks uint32) {
+	for i := range s.groups {
+		for _, p := range s.groups[i].points {
+			h := s.table.of(p)
+			h.marks.Store(h.marks.Load() | marks)
+		}
+	}
 }
 
 // Back implements [Sink].
@@ -110,21 +122,22 @@ func (s *sink) returned(lossless bool) {
 		for _, p := range s.groups[i].points {
 			h := s.table.of(p)
 			if marks := h.marks.Load(); marks != 0 {
-				h.marks.Store(marks &^ (markAway | markAdded))
+				h.marks.Store(marks &^ (markAway | markAdded | markWill))
 			}
 		}
 	}
 }
 
 // clear takes back what the absence, or the restart of the process before it, has
-// done to the quality. What the image refuses is taken back by check.
+// done to the quality.
 func (s *sink) clear() {
-	r := newRequalifier(s.img, s.table)
+	r := s.ledger.requalifier()
 	for i := range s.groups {
 		for _, p := range s.groups[i].points {
-			c := requality{point: p}
-			switch marks := s.table.of(p).marks.Load(); {
+			h, c := s.table.of(p), requality{point: p}
+			switch marks := h.marks.Load(); {
 			case marks&(markAway|markRestored) == 0:
+				h.marks.Store(marks &^ markWill)
 				continue
 			case marks&markStale != 0:
 				c.marks = markStale
@@ -134,12 +147,12 @@ func (s *sink) clear() {
 					c.flags = point.Restored
 				}
 			default:
-				c.marks = marks & markRestored
+				c.marks = marks & (markRestored | markOwed)
 			}
 			r.add(c)
 		}
 	}
-	s.clearing = !s.kept(&r)
+	s.settle(&r)
 }
 
 // check is called every second: it finds values that have become too old, and
@@ -152,28 +165,24 @@ func (s *sink) check() (sourced bool) {
 	if s.closed {
 		return sourced
 	}
-	if s.clearing {
-		s.clear()
-	}
-	s.sweep(false)
+	s.sweep()
 	return sourced
 }
 
 // sweep sets what is due, and sets the timer for the next hold time that ends.
-// With atOnce no point has a hold time. What the image refuses stays due.
-func (s *sink) sweep(atOnce bool) {
+func (s *sink) sweep() {
 	now := s.clock.now()
-	r := newRequalifier(s.img, s.table)
+	r := s.ledger.requalifier()
 	for i := range s.groups {
 		if g := &s.groups[i]; g.validity > 0 || s.absence.since != 0 {
-			s.sweepGroup(&r, g, now, atOnce)
+			s.sweepGroup(&r, g, now)
 		}
 	}
-	s.kept(&r)
+	s.settle(&r)
 	s.arm(s.clock.tickOf(now))
 }
 
-func (s *sink) sweepGroup(r *requalifier, g *freshGroup, now time.Time, atOnce bool) {
+func (s *sink) sweepGroup(r *requalifier, g *freshGroup, now time.Time) {
 	mono := s.clock.tickOf(now)
 	for _, p := range g.points {
 		h := s.table.of(p)
@@ -188,15 +197,15 @@ func (s *sink) sweepGroup(r *requalifier, g *freshGroup, now time.Time, atOnce b
 			c.set, c.marks = g.stale(), markStale
 		case s.absence.since == 0 || marks&markAway != 0:
 			continue
-		case !atOnce && mono < max(at, s.absence.since)+tick(g.hold): // a value that came while the source was away has its own hold time
+		case marks&markWill == 0 && mono < max(at, s.absence.since)+tick(g.hold): // a value that came while the source was away has its own hold time
 			continue
 		default:
-			c.set, c.marks, c.changed = g.away(), markAway|marks&markAdded, markAdded
+			c.set, c.marks = g.away(), markAway|marks&markAdded
+			if marks&markOwed == 0 { // otherwise it is from before, see requalifier.owe
+				c.changed = markAdded
+			}
 		}
 		r.add(c)
-		if r.err != nil {
-			return
-		}
 	}
 }
 
@@ -229,17 +238,13 @@ func (s *sink) arm(mono tick) {
 	}
 }
 
-// kept ends changes of quality and reports whether the image took them all.
-func (s *sink) kept(r *requalifier) bool {
-	r.flush()
+// settle ends changes of quality. What the image refuses is tried again every second.
+func (s *sink) settle(r *requalifier) {
+	r.close()
 	if r.err != nil {
 		s.counts.refused.Add(1)
-		if !s.refused {
-			s.log.Warn("quality of points is not kept, tried again every second", "error", r.err)
-		}
+		s.log.Warn("quality of points is not kept, tried again every second", "points", len(r.owing), "error", r.err)
 	}
-	s.refused = r.err != nil
-	return r.err == nil
 }
 
 // forget drops what the points owe to the instance of the connector before

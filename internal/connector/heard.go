@@ -18,6 +18,7 @@ const (
 	markAdded                       // the NT was set for that reason and goes with it
 	markStale                       // found too old
 	markRestored                    // NT was set because the process began: the journal does not have it, and it was no event
+	markWill                        // its source said that it is gone: there is no hold time
 	markOwed                        // the image does not have the NT yet
 )
 

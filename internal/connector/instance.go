@@ -33,11 +33,10 @@ type instance struct {
 func (m *Manager) newInstance(config plant.Connector, kind Kind) (i *instance, err error) {
 	defer contain(&err)
 	log := m.log.With("connector", config.ID, "kind", config.Kind)
-	sink := newSink(log, m.img, m.clock, &m.table, newSinkCounts(log, m.nameOf))
+	sink := newSink(log, m.ledger, m.clock, newSinkCounts(log, m.nameOf))
 	sink.key = kind.spec.sourceKey
 	i = &instance{config: config, kind: kind, sink: sink, feed: newFeed(m.img, config.ID)}
-	i.feed.own = kind.spec.own
-	i.keeper = &keeper{img: m.img, now: m.clock.now}
+	i.keeper = newKeeper(m.img, m.clock.now)
 	i.board = newBoard(log, m.img, m.clock.now, kind.spec.system())
 	i.track = newTracker(config.ID, config.Kind, m.clock.now)
 	i.track.changed = func() { i.board.follow(i.track) }

@@ -41,8 +41,8 @@ type Manager struct {
 	stopped   bool
 	applied   bool // there is a plant
 	table     heardTable
-	own       []own       // points of targets, in order of id
-	owed      []requality // that the image has refused
+	ledger    *ledger
+	own       []own // points of targets, in order of id
 	sources   map[string]point.Source
 	targetIDs map[targetKey]TargetID
 	lastID    TargetID
@@ -63,6 +63,7 @@ func NewManager(log *slog.Logger, img image.Image, kinds *Registry, now func() t
 		router:    newRouter(log, img, now),
 		journal:   newBoard(log, img, now, nil),
 	}
+	m.ledger = &ledger{publisher: newPublisher(img), table: &m.table}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	return m
 }
@@ -88,13 +89,15 @@ func (m *Manager) tick() {
 	status := m.img.Status()
 	m.journal.postJournal(status)
 	m.journal.retry()
-	m.pay()
 	hindrance := ""
-	if !status.Accepting {
+	if status.Accepting {
+		m.pay()
+	} else {
 		hindrance = "the process image takes no updates: " + status.Reason
 	}
 	for _, i := range m.list() {
 		i.board.retry()
+		i.keeper.retry()
 		if i.sink.check() {
 			i.super.hinder(hindrance)
 		} else {

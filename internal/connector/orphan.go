@@ -9,7 +9,7 @@ import (
 // they have now, or that have none any more: nobody knows whether it still
 // holds. They wait for the first update of the new source.
 func (m *Manager) orphan(c *change) {
-	r := newRequalifier(m.img, &m.table)
+	r := m.ledger.requalifier()
 	at := 0
 	for n := range c.plant.Points {
 		p := &c.plant.Points[n]
@@ -26,7 +26,7 @@ func (m *Manager) orphan(c *change) {
 			r.add(requality{point: old.index, set: ruleOf(p, 0).away(), force: unseen})
 		}
 	}
-	m.owe(&r)
+	m.settle(&r)
 }
 
 // sameSource reports whether a point has the readings that it had before.
@@ -43,7 +43,7 @@ func (m *Manager) sameSource(c *change, old *known, from *plant.Source) bool {
 // before the process began, until there is news of them. That is no event, since the
 // values may well hold; their age counts from their arrival.
 func (m *Manager) restore(c *change) {
-	r := newRequalifier(m.img, &m.table)
+	r := m.ledger.requalifier()
 	now := m.clock.tick()
 	for n := range c.plant.Points {
 		p, index := &c.plant.Points[n], c.indexes[n]
@@ -60,45 +60,26 @@ func (m *Manager) restore(c *change) {
 			r.add(requality{point: index, set: away, marks: markRestored | markAdded, flags: point.Restored})
 		}
 	}
-	m.owe(&r)
+	m.settle(&r)
 }
 
-// owe ends changes of quality that belong to a change of the plant. What the image
-// does not take is tried again by pay.
-func (m *Manager) owe(r *requalifier) {
-	r.flush()
-	if r.err == nil {
-		return
+// settle ends changes of quality that belong to a change of the plant.
+func (m *Manager) settle(r *requalifier) {
+	r.close()
+	if r.err != nil {
+		m.log.Warn("quality of points is not kept, tried again every second", "points", len(r.owing), "error", r.err)
 	}
-	for i := range r.refused {
-		c := &r.refused[i]
-		c.marks &^= markOwed
-		m.table.of(c.point).marks.Store(c.marks | markOwed)
-	}
-	m.owed = append(m.owed, r.refused...)
-	m.log.Warn("quality of points is not kept, tried again every second", "points", len(r.refused), "error", r.err)
 }
 
-// pay publishes changes of quality that the image has refused, as far as
-// nothing has happened to their points since. It is called every second.
+// pay publishes what the image has refused or lost. It is called every second.
 func (m *Manager) pay() {
-	if !m.apply.TryLock() {
-		return // the plant is being changed
+	if !m.ledger.owes() || !m.apply.TryLock() {
+		return // what has to wait while the plant is changed is tried again
 	}
 	defer m.apply.Unlock()
-	if len(m.owed) == 0 {
-		return
-	}
 	for _, i := range m.list() {
 		i.sink.mu.Lock()
 		defer i.sink.mu.Unlock()
 	}
-	r := newRequalifier(m.img, &m.table)
-	for _, c := range m.owed {
-		if m.table.of(c.point).marks.Load()&markOwed != 0 {
-			r.add(c)
-		}
-	}
-	r.flush()
-	m.owed = r.refused
+	m.ledger.pay()
 }

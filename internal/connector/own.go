@@ -2,7 +2,6 @@ package connector
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -92,12 +91,16 @@ func (m *Manager) bothOwn(c *change) []image.Definition {
 
 // keeper publishes the own points of the targets of one connector.
 type keeper struct {
-	img image.Image
-	now func() time.Time
+	publisher *publisher
+	now       func() time.Time
 
 	mu   sync.RWMutex
 	left bool   // the connector should have stopped long ago
 	ours bitset // all that the connector ever had: an index is never given to another point
+}
+
+func newKeeper(img image.Image, now func() time.Time) *keeper {
+	return &keeper{publisher: newPublisher(img), now: now}
 }
 
 func (k *keeper) allow(targets []Target) {
@@ -131,12 +134,21 @@ func (k *keeper) publish(batch []point.Update) error {
 		if p := batch[i].Point; !k.ours.has(uint32(p)) {
 			return fmt.Errorf("point %d is none of this connector's own", p)
 		}
-		timely(k.img, &batch[i], now)
+		timely(k.publisher.img, &batch[i], now)
 	}
-	if err := k.img.Publish(context.Background(), batch, nil); err != nil {
+	if err := k.publisher.publish(batch); err != nil {
 		return fmt.Errorf("publishing own points: %w", err)
 	}
 	return nil
+}
+
+// retry publishes again what the image has lost.
+func (k *keeper) retry() {
+	if k.publisher.hasLost() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.publisher.replay(nil)
+	}
 }
 
 // timely makes an update the state of its point, whatever the clock of the

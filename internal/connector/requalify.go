@@ -1,9 +1,9 @@
 package connector
 
 import (
-	"context"
+	"slices"
+	"sync"
 
-	"busbar/internal/image"
 	"busbar/internal/point"
 )
 
@@ -14,33 +14,36 @@ const requalifyBatch = 512
 type requality struct {
 	point      point.Index
 	set, unset point.Quality
-	marks      uint32      // of the point, once the image has taken the change
-	changed    uint32      // further marks where the quality was another
+	marks      uint32      // of the point afterwards
+	changed    uint32      // further marks if the quality was another
 	flags      point.Flags // point.Restored, or none
 	force      bool        // a change even if the quality is the same
 }
 
-// requalifier publishes changes of quality. Those that the image refuses leave
-// the marks of their points as they are, so that they are found again. It is used
-// while no update of the points is under way.
-type requalifier struct {
-	img     image.Image
-	table   *heardTable
-	batch   []point.Update
-	of      []requality // of the updates in batch
-	refused []requality
-	err     error // of the image; from then on everything counts as refused
+// ledger holds changes of quality that the image has refused, of points with
+// markOwed. Whatever takes that mark away makes them void; the last one of a
+// point counts.
+type ledger struct {
+	*publisher
+	table *heardTable
+
+	dues sync.Mutex // guards owed
+	owed []requality
 }
 
-func newRequalifier(img image.Image, table *heardTable) requalifier {
-	return requalifier{img: img, table: table}
+// requalifier publishes changes of quality. It is used while no update of the
+// points is under way.
+type requalifier struct {
+	*ledger
+	batch []point.Update
+	of    []requality // of the updates in batch
+	owing []requality // refused
+	err   error       // of the image; from then on everything counts as refused
 }
+
+func (l *ledger) requalifier() requalifier { return requalifier{ledger: l} }
 
 func (r *requalifier) add(c requality) {
-	if r.err != nil {
-		r.refused = append(r.refused, c)
-		return
-	}
 	state, ok := r.img.State(c.point)
 	q := state.Quality&^c.unset | c.set
 	if !ok || q == state.Quality && !c.force {
@@ -49,6 +52,10 @@ func (r *requalifier) add(c requality) {
 	}
 	if q != state.Quality {
 		c.marks |= c.changed
+	}
+	if r.err != nil {
+		r.owe(&c)
+		return
 	}
 	r.of = append(r.of, c)
 	r.batch = append(r.batch, point.Update{
@@ -59,18 +66,71 @@ func (r *requalifier) add(c requality) {
 	}
 }
 
-// flush publishes what was added. The changes come from the host itself, so
-// nobody waits for them to be on disk.
+// owe notes a change that the image has refused. Who takes back what he had set
+// has set it still.
+func (r *requalifier) owe(c *requality) {
+	marks := c.marks | markOwed
+	if c.unset != 0 {
+		marks |= markAdded
+	}
+	r.table.of(c.point).marks.Store(marks)
+	r.owing = append(r.owing, *c)
+}
+
 func (r *requalifier) flush() {
 	if len(r.batch) == 0 {
 		return
 	}
-	if r.err = r.img.Publish(context.Background(), r.batch, nil); r.err != nil {
-		r.refused = append(r.refused, r.of...)
-	} else {
-		for i := range r.of {
-			r.table.of(r.of[i].point).marks.Store(r.of[i].marks)
+	r.err = r.publish(r.batch)
+	for i := range r.of {
+		if c := &r.of[i]; r.err != nil {
+			r.owe(c)
+		} else {
+			r.table.of(c.point).marks.Store(c.marks)
 		}
 	}
 	r.batch, r.of = r.batch[:0], r.of[:0]
+}
+
+// close publishes what was added, and hands what is refused to the ledger.
+func (r *requalifier) close() {
+	r.flush()
+	if len(r.owing) > 0 {
+		r.dues.Lock()
+		defer r.dues.Unlock()
+		r.owed = append(r.owed, r.owing...)
+	}
+}
+
+// pay publishes what is owed, and what the image has lost. No update of any
+// point may be under way.
+func (l *ledger) pay() {
+	l.replay(func(p point.Index) bool { return l.table.of(p).marks.Load()&markRestored != 0 })
+	l.dues.Lock()
+	owed := l.owed
+	l.owed = nil
+	l.dues.Unlock()
+	r := l.requalifier()
+	for i := len(owed) - 1; i >= 0; i-- { // the last one of a point counts
+		c := owed[i]
+		h := l.table.of(c.point)
+		switch marks := h.marks.Load(); {
+		case marks&markOwed == 0:
+		case r.err != nil:
+			r.owing = append(r.owing, c)
+		default:
+			c.marks, c.changed = marks&^markOwed, 0
+			h.marks.Store(c.marks)
+			r.add(c)
+		}
+	}
+	slices.Reverse(r.owing)
+	r.close()
+}
+
+// owes reports whether there is anything to pay.
+func (l *ledger) owes() bool {
+	l.dues.Lock()
+	defer l.dues.Unlock()
+	return len(l.owed) > 0 || l.hasLost()
 }

@@ -18,26 +18,25 @@ type sink struct {
 	img     image.Image
 	clock   clock
 	table   *heardTable
+	ledger  *ledger
 	counts  *sinkCounts
 	buffers sync.Pool // of *[]point.Update
 
 	// mu is held for reading while a message is mapped and published, and for
 	// writing by what must see no message half done: a change of the plant, and
 	// a change of quality by the host.
-	mu       sync.RWMutex
-	closed   bool
-	ending   bool // the connector is told to stop
-	sources  *mapping.Sources
-	groups   []freshGroup // ascending by hold
-	absence  absence
-	clearing bool // the source is back without loss, and the image does not take that yet
-	refused  bool // the image took no change of quality when it was last tried
-	ends     endSet
-	key      func(end any) any // equal for equal ends
+	mu      sync.RWMutex
+	closed  bool
+	ending  bool // the connector is told to stop
+	sources *mapping.Sources
+	groups  []freshGroup // ascending by hold
+	absence absence
+	ends    endSet
+	key     func(end any) any // equal for equal ends
 }
 
-func newSink(log *slog.Logger, img image.Image, c clock, table *heardTable, counts *sinkCounts) *sink {
-	s := &sink{log: log, img: img, clock: c, table: table, counts: counts}
+func newSink(log *slog.Logger, l *ledger, c clock, counts *sinkCounts) *sink {
+	s := &sink{log: log, img: l.img, clock: c, table: l.table, ledger: l, counts: counts}
 	s.buffers.New = func() any { return new([]point.Update) }
 	s.ends.changed = make(chan struct{})
 	return s

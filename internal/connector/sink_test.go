@@ -1,7 +1,6 @@
 package connector
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -12,7 +11,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"busbar/internal/image"
 	"busbar/internal/plant"
 	"busbar/internal/point"
 )
@@ -65,23 +63,11 @@ func TestUselessMessagesAreCounted(t *testing.T) {
 	})
 }
 
-// fullImage keeps nothing.
-type fullImage struct{ image.Image }
-
-var errFull = errors.New("full")
-
-func (fullImage) Publish(_ context.Context, _ []point.Update, committed func(error)) error {
-	if committed != nil {
-		committed(errFull)
-	}
-	return errFull
-}
-
 func TestWhatIsNotKeptIsNotAcknowledged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, runUp)
-		h.img = fullImage{h.image}
 		h.mustApply(plantOf(sAndT(), pointOf("a", "s")))
+		h.moody.refuses.Store(true)
 		var kept error
 		err := h.sink().Deliver(t.Context(), Message{Selector: "a", Payload: []byte("1")}, func(err error) { kept = err })
 		if !errors.Is(err, errFull) || !errors.Is(kept, errFull) {

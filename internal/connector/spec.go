@@ -64,7 +64,8 @@ type Spec[S any, F comparable, T any] struct {
 
 	// Own names what an instance keeps of its own about a target, at most two
 	// points, and their types; empty names are none. The names are unique among the targets of the
-	// connector, of the characters of an id. Optional.
+	// connector, of the characters of an id, and each stands for one type for ever.
+	// Optional.
 	Own func(target T) [2]OwnPoint
 
 	// System declares the system points of an instance, beside those that every

@@ -1,10 +1,10 @@
 package connector
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -23,10 +23,10 @@ const maxNames = 1024
 // board publishes the system points of one connector, or of the journal. Its
 // lock is taken below those of a connector, and above that of the image only.
 type board struct {
-	log      *slog.Logger
-	img      image.Image
-	now      func() time.Time
-	declared []SystemPoint // that may be set from outside
+	log       *slog.Logger
+	publisher *publisher
+	now       func() time.Time
+	declared  []SystemPoint // that may be set from outside
 
 	mu         sync.Mutex
 	points     map[string]*posted // by name
@@ -53,7 +53,7 @@ type posting struct {
 }
 
 func newBoard(log *slog.Logger, img image.Image, now func() time.Time, declared []SystemPoint) *board {
-	return &board{log: log, img: img, now: now, declared: declared, points: make(map[string]*posted)}
+	return &board{log: log, publisher: newPublisher(img), now: now, declared: declared, points: make(map[string]*posted)}
 }
 
 // set is the System of a connector's Env.
@@ -69,7 +69,7 @@ func (b *board) set(name string, v point.Value) {
 			return
 		}
 	}
-	if v.Type() != e.typ {
+	if e.byHost || v.Type() != e.typ {
 		b.complain(name)
 		return
 	}
@@ -128,15 +128,16 @@ func (b *board) publish(e *posted) {
 	u := point.Update{Point: e.index, Quality: e.quality, Flags: point.KeepValue | e.flags}
 	if e.quality == 0 {
 		u = point.Update{Point: e.index, Value: e.value, Time: now, Arrival: now}
-		timely(b.img, &u, now)
+		timely(b.publisher.img, &u, now)
 	}
-	e.kept = b.img.Publish(context.Background(), []point.Update{u}, nil) == nil
+	e.kept = b.publisher.publish([]point.Update{u}) == nil
 }
 
-// retry publishes what the image has refused.
+// retry publishes what the image has refused or lost.
 func (b *board) retry() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.publisher.replay(nil)
 	for _, e := range b.points {
 		b.publish(e)
 	}
@@ -152,8 +153,8 @@ func (b *board) use(used map[string]posting, restored bool) {
 			e.index = point.None
 		}
 	}
-	for name, u := range used {
-		e := b.points[name]
+	for _, name := range slices.Sorted(maps.Keys(used)) {
+		u, e := used[name], b.points[name]
 		if e == nil {
 			e = &posted{index: point.None, typ: u.typ}
 			b.points[name] = e
@@ -161,15 +162,22 @@ func (b *board) use(used map[string]posting, restored bool) {
 		if e.index == u.index {
 			continue
 		}
-		e.index, e.kept = u.index, false
+		e.index = u.index
 		if e.value.Type() == 0 {
 			e.quality = awayOf(e.typ)
 			if restored {
 				e.flags = point.Restored
 			}
 		}
+		e.kept = b.shows(e)
 		b.publish(e)
 	}
+}
+
+// shows reports whether the image shows a point as it should.
+func (b *board) shows(e *posted) bool {
+	s, ok := b.publisher.img.State(e.index)
+	return ok && s.Quality == e.quality && (e.quality != 0 || s.Value == e.value)
 }
 
 // begin tells that the connector runs.
