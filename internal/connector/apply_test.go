@@ -228,6 +228,23 @@ func TestStopEndsSourcesBeforeTargets(t *testing.T) {
 	})
 }
 
+func TestStopIsNoAbsence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, func(ctx context.Context, f *fake) error {
+			<-ctx.Done()
+			f.env.Sink.Away("stops", true)
+			return nil
+		})
+		h.mustApply(plantOf([]plant.Connector{connectorOf("s", "")}, pointOf("a", "s", hold(0))))
+		h.deliver("s", "a", "1")
+		w := h.witness()
+		if err := h.stop(); err != nil {
+			t.Error(err)
+		}
+		w.want() // NT would be from before the restart, and stay although the source is back without loss
+	})
+}
+
 func TestConnectorThatDoesNotStopIsLeftBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})

@@ -34,7 +34,7 @@ type feed struct {
 	delivered uint64 // sequence number up to which all was delivered in this process
 	told      uint64 // of delivered, what the connector knows
 	follower  image.Follower
-	types     []point.Type             // by point: its type if it has a target, otherwise 0
+	types     []point.Type             // by point: its type if it has a target, ownType if it is own, otherwise 0
 	had       bitset                   // targets that were delivered
 	owners    map[point.Index]TargetID // of own points that were delivered
 	skip      []uint64                 // by point: changes up to here are in the snapshot; nil: none are

@@ -64,7 +64,7 @@ func (s *sink) unattended() { s.lost(true, false) }
 func (s *sink) lost(byHost, atOnce bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || s.ending {
+	if s.closed || s.ending.Load() {
 		return
 	}
 	if s.absence.since == 0 {
@@ -259,12 +259,8 @@ func (s *sink) forget() {
 }
 
 // end tells that the connector is told to stop: that it leaves its source then
-// says nothing about the values.
-func (s *sink) end() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.ending = true
-}
+// says nothing about the values. It waits for no message.
+func (s *sink) end() { s.ending.Store(true) }
 
 // close ends the timers, and delivery.
 func (s *sink) close() {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"busbar/internal/image"
 	"busbar/internal/mapping"
@@ -22,12 +23,13 @@ type sink struct {
 	counts  *sinkCounts
 	buffers sync.Pool // of *[]point.Update
 
+	ending atomic.Bool // the connector is told to stop
+
 	// mu is held for reading while a message is mapped and published, and for
 	// writing by what must see no message half done: a change of the plant, and
 	// a change of quality by the host.
 	mu      sync.RWMutex
 	closed  bool
-	ending  bool // the connector is told to stop
 	sources *mapping.Sources
 	groups  []freshGroup // ascending by hold
 	absence absence
