@@ -29,15 +29,13 @@ func (st *station) apply(b *connector.Batch) {
 		changes = st.setTargets(*b.Targets, changes)
 	}
 	if b.Gap > 0 {
-		st.mu.Lock()
-		st.figures.gaps += b.Gap
-		st.mu.Unlock()
+		st.gap(b)
 	}
 	for len(changes) > 0 {
 		n := min(len(changes), applyBatch)
 		st.mu.Lock()
 		for i := range changes[:n] {
-			st.change(&changes[i])
+			st.change(st.doubt(&changes[i]))
 		}
 		if last := &changes[n-1]; !last.Snapshot {
 			st.applied = max(st.applied, last.Seq)
@@ -54,6 +52,19 @@ func (st *station) apply(b *connector.Batch) {
 	st.mu.Unlock()
 }
 
+// gap notes that changes were lost before a batch. What is lost of those that
+// an earlier run has brought is no loss.
+func (st *station) gap(b *connector.Batch) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if b.Seq > st.applied {
+		st.figures.gaps += b.Gap
+	}
+	for i := range st.table.counters {
+		st.table.counters[i].awaited = 0
+	}
+}
+
 // setTargets puts a new table in the place of the old one. The values that the
 // changes begin with, as a snapshot, go into it before anybody sees it; it
 // returns the changes after them. Nobody but the caller changes values, so that
@@ -62,13 +73,17 @@ func (st *station) apply(b *connector.Batch) {
 func (st *station) setTargets(targets []connector.Target, changes []connector.Change) []connector.Change {
 	t := newTable(targets, st.settings.tagged())
 	t.takeOver(st.table)
+	present := uint64(0)
 	for len(changes) > 0 && changes[0].Snapshot {
-		t.snapshot(&changes[0])
+		present = max(present, changes[0].Seq)
+		t.snapshot(st.doubt(&changes[0]))
 		changes = changes[1:]
 	}
 	st.mu.Lock()
-	t.takeOverCounters(st.table)
+	moved := t.takeOverCounters(st.table)
 	st.table = t
+	st.present = max(st.present, present)
+	st.keepOwn(moved)
 	st.figures.removed += st.events.newest.purge(t, st.queues)
 	st.mu.Unlock()
 	st.rouse()
@@ -91,6 +106,7 @@ func (t *table) takeOver(old *table) {
 // snapshot sets the current value of a point without an event: the controlling
 // stations learn it by interrogation.
 func (t *table) snapshot(c *connector.Change) {
+	t.restoreOwn(c)
 	for at := t.byPoint.get(uint32(c.Point)); at != absent; at = t.rows[at].next {
 		r := &t.rows[at]
 		r.set(c)
@@ -115,19 +131,24 @@ func (r *row) set(c *connector.Change) sample {
 // change applies one change to all targets of its point.
 func (st *station) change(c *connector.Change) {
 	t := st.table
+	at := t.byPoint.get(uint32(c.Point))
+	if at == absent {
+		st.ownChange(c)
+		return
+	}
 	caused := st.desk.returns(c.Point)
 	if caused {
 		defer st.desk.returned(c.Point)
 	}
-	for at := t.byPoint.get(uint32(c.Point)); at != absent; at = t.rows[at].next {
+	for ; at != absent; at = t.rows[at].next {
 		r := &t.rows[at]
 		rule := &t.rules[r.rule]
 		event := c.Events>>r.place&1 != 0
 		switch {
 		case c.Past || c.Flags&point.Late != 0:
-			if event && c.Seq > st.applied && st.sendsChanges(at, rule) {
+			if event && c.Seq > st.applied && st.sendsChanges(at, rule, c.Seq) {
 				st.figures.late += lateOne(c)
-				st.append(r, st.reading(at, sampleOf(r.current.target, &c.Update)), c.Seq)
+				st.append(r, st.reading(at, sampleOf(r.current.target, &c.Update)), c.Seq, c.Seq < st.restored)
 			}
 		case c.Flags&point.Restored != 0:
 			r.set(c)
@@ -149,9 +170,9 @@ func lateOne(c *connector.Change) uint64 {
 // update makes a change the current value of a row, and an event if it is one,
 // which a command may have caused.
 func (st *station) update(at uint32, r *row, c *connector.Change, event, caused bool) {
-	was, seq := r.current, c.Seq
+	was, seq, again := r.current, c.Seq, c.Seq < st.restored
 	if c.Snapshot {
-		seq = st.applied
+		seq, again = st.applied, false
 	}
 	sample := r.set(c)
 	if c.Snapshot || was.kind&restored != 0 && st.shown.Load() {
@@ -161,22 +182,29 @@ func (st *station) update(at uint32, r *row, c *connector.Change, event, caused 
 	if caused {
 		sample.timeQ |= returned
 	}
-	if event && st.sendsChanges(at, &st.table.rules[r.rule]) {
-		st.append(r, st.reading(at, sample), seq)
+	if event && st.sendsChanges(at, &st.table.rules[r.rule], seq) {
+		st.append(r, st.reading(at, sample), seq, again)
 	} else {
 		st.figures.suppressed++
 	}
 }
 
 // append makes an event of a sample of a row, which the change with a sequence
-// number has brought.
-func (st *station) append(r *row, s sample, seq uint64) {
+// number has brought. again: before a restart some groups may have confirmed it.
+func (st *station) append(r *row, s sample, seq uint64, again bool) {
 	rule := &st.table.rules[r.rule]
+	log := s.kind.typ().Class()
 	s.kind |= kind(rule.class) << classShift
+	st.events.holds[rule.class] |= 1 << log
 	if rule.latest {
-		st.events.newest.put(event{s, seq}, st.queues)
+		st.events.newest.put(event{s, seq}, st.queues, again)
 	} else {
 		st.events.chains[rule.class].append(event{s, seq})
+	}
+	if again && !rule.latest {
+		for _, q := range st.queues {
+			q.pass(&st.events, rule.class, log, seq)
+		}
 	}
 	st.events.next = max(st.events.next, seq+1)
 	r.sent = seq + 1

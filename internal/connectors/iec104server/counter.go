@@ -1,6 +1,10 @@
 package iec104server
 
 import (
+	"errors"
+	"iter"
+	"time"
+
 	"busbar/iec104"
 	"busbar/internal/point"
 )
@@ -10,10 +14,15 @@ import (
 type counter struct {
 	row      uint32
 	frozen   bool
+	once     bool   // it was frozen once only
 	sequence uint8  // of the last freeze, modulo 32
+	awaited  uint8  // freezes that will be events but have not come back from the image
 	passed   uint32 // multiples of 2³² in the count at the last freeze or reset
 	offset   uint64 // the count at the last reset
-	copy     sample // what was frozen, without its sequence number
+	copy     sample // what was frozen
+	first    uint64 // number of the change of the first freeze; 0: not known any more, or not yet
+	own      [ownPoints]point.Index
+	seen     [ownPoints]uint64 // numbers of the changes that it was restored from
 }
 
 // The qualifier FRZ of a counter interrogation.
@@ -54,42 +63,79 @@ func (st *station) reading(at uint32, s sample) sample {
 
 // sendsChanges reports whether changes of a row are events. What is sent of a
 // counter is the same spontaneously and in answers: once there are frozen
-// copies, those.
-func (st *station) sendsChanges(at uint32, r *rule) bool {
+// copies, those. The change has the number seq.
+func (st *station) sendsChanges(at uint32, r *rule, seq uint64) bool {
 	if r.family != total {
 		return true
 	}
-	return r.spontaneous && r.freeze == 0 && !st.table.counters[st.table.byTotal.get(at)].frozen
+	c := &st.table.counters[st.table.byTotal.get(at)]
+	return r.spontaneous && r.freeze == 0 && (!c.frozen || seq < c.first)
 }
 
-// freeze does what a counter interrogation asks for with a counter, at the
-// instant now. A copy that is sent spontaneously becomes an event. The caller
-// holds mu.
-func (st *station) freeze(c *counter, frz uint8, now point.Instant) {
-	t := st.table
-	r := &t.rows[c.row]
+// errNotKept is why counters are not frozen where nobody keeps the copies.
+var errNotKept = errors.New("the process image does not keep frozen counters")
+
+// freeze does what a counter interrogation asks for with some counters, at a time
+// of the clock of this machine. The copies are there at once; those that are sent
+// spontaneously become events when they come back from the image. If it does not
+// accept them nothing is frozen. The caller holds mu.
+func (st *station) freeze(which iter.Seq[uint32], frz uint8, at time.Time) error {
+	now, timeQ := point.InstantOf(at), st.ownTime(at)
+	var batch []point.Update
+	var fresh []counter
+	for i := range which {
+		c := st.table.counters[i]
+		if c.own[ownFrozen] == c.own[ownOffset] {
+			return errNotKept
+		}
+		current := &st.table.rows[c.row].current
+		if frz != resetOnly {
+			c.freeze(current, now, timeQ)
+			batch = append(batch, c.frozenUpdate())
+			if st.table.rules[st.table.rows[c.row].rule].spontaneous {
+				c.awaited = max(c.awaited, c.awaited+1)
+			}
+		}
+		if frz != freezeOnly {
+			c.offset, c.passed = current.bits, 0
+			batch = append(batch, c.offsetUpdate(now))
+		}
+		fresh = append(fresh, c)
+	}
+	if len(batch) == 0 {
+		return nil
+	}
+	if err := st.publishOwn(batch); err != nil {
+		return err
+	}
+	next := 0
+	for i := range which {
+		st.table.counters[i] = fresh[next]
+		next++
+	}
 	if frz != resetOnly {
-		c.sequence = (c.sequence + 1) & 31
-		c.copy = c.running(r.current)
-		c.copy.time, c.copy.timeQ = now, 0
-		passed := uint32(c.copy.bits >> 32)
-		if c.frozen && passed != c.passed {
-			c.copy.quality |= point.Carry
-		}
-		c.frozen, c.passed = true, passed
-		st.figures.freezes++
-		if t.rules[r.rule].spontaneous {
-			st.append(r, c.copy, st.applied)
-		}
+		st.figures.freezes += uint64(len(fresh))
 	}
-	if frz == freezeReset || frz == resetOnly {
-		c.offset, c.passed = r.current.bits, 0
+	return nil
+}
+
+// freeze makes a copy of the running count.
+func (c *counter) freeze(current *sample, now point.Instant, timeQ point.TimeQuality) {
+	c.copy = c.running(*current)
+	c.sequence = (c.sequence + 1) & sequenceMask
+	c.copy.time, c.copy.timeQ, c.copy.sequence = now, timeQ, c.sequence
+	passed := uint32(c.copy.bits >> 32)
+	if c.frozen && passed != c.passed {
+		c.copy.quality |= point.Carry
 	}
+	c.once = !c.frozen
+	c.frozen, c.passed = true, passed
 }
 
 // takeOverCounters copies what was frozen, and how far events were sent, of the
-// counters that stay. The caller holds mu.
-func (t *table) takeOverCounters(old *table) {
+// counters that stay. It returns those that have other own points than before.
+// The caller holds mu.
+func (t *table) takeOverCounters(old *table) (moved []uint32) {
 	for i := range t.counters {
 		c := &t.counters[i]
 		r := &t.rows[c.row]
@@ -99,11 +145,15 @@ func (t *table) takeOverCounters(old *table) {
 		}
 		r.sent = old.rows[at].sent
 		if was := old.byTotal.get(at); was != absent {
-			row := c.row
+			row, own := c.row, c.own
 			*c = old.counters[was]
-			c.row = row
+			if c.row = row; c.own != own {
+				c.own, c.awaited = own, 0
+				moved = append(moved, uint32(i))
+			}
 		}
 	}
+	return moved
 }
 
 // Counters implements [iec104.Session].
@@ -124,14 +174,23 @@ func (s *session) Counters(ca uint16, rqt, frz uint8) iec104.Interrogation {
 	if frz == readOnly {
 		return &counterAnswer{answer: newAnswer(s), ca: ca, rqt: rqt}
 	}
-	now := point.InstantOf(st.now())
-	for i := sector.lowTotal; i < sector.endTotal; i++ {
-		if c := &st.table.counters[i]; st.table.inGroup(c, rqt) {
-			st.freeze(c, frz, now)
-		}
+	if err := st.freeze(st.table.totals(sector, rqt), frz, st.now()); err != nil {
+		st.log.Warn("counters not frozen", "peer", s.peer.String(), "ca", ca, "rqt", rqt, "frz", frz, "error", err)
+		return nil
 	}
 	st.rouse()
 	return nothing{}
+}
+
+// totals yields the counters of a sector that a request asks for.
+func (t *table) totals(s *sector, rqt uint8) iter.Seq[uint32] {
+	return func(yield func(uint32) bool) {
+		for i := s.lowTotal; i < s.endTotal; i++ {
+			if t.inGroup(&t.counters[i], rqt) && !yield(i) {
+				return
+			}
+		}
+	}
 }
 
 func (t *table) inGroup(c *counter, rqt uint8) bool {
@@ -172,7 +231,7 @@ func (a *counterAnswer) Next(dst []iec104.Item) (n int, done bool) {
 		switch {
 		case !t.inGroup(c, a.rqt):
 			continue
-		case n == len(dst) || a.waits(r, &t.rules[r.rule]):
+		case n == len(dst) || c.awaited > 0 || a.waits(r, &t.rules[r.rule]):
 			return n, false
 		}
 		reading := c.answer(r.current)

@@ -197,6 +197,7 @@ func TestLocalFreezeIsAlignedToTheClock(t *testing.T) {
 		expect(t, readings(collect(t, s, s.Counters(1, 5, 0))), "1 10 #1 0", "2 20 #1 0")
 		time.Sleep(time.Hour)
 		synctest.Wait()
+		r.publish()
 		if n := len(take(s, 10)); n != 4 {
 			t.Errorf("%d freezes in an hour, want 4", n)
 		}

@@ -152,7 +152,7 @@ func TestSnapshotAfterAGapIsAnEventWhereItDiffers(t *testing.T) {
 	take(s, 10)
 	a, b := news(1, point.FloatValue(1)), news(2, point.FloatValue(3))
 	a.Snapshot, b.Snapshot = true, true
-	r.apply(&connector.Batch{Changes: []connector.Change{a, b}, Gap: 5})
+	r.apply(&connector.Batch{Changes: []connector.Change{a, b}, Gap: 5, Seq: r.seq + 7})
 	expect(t, brief(take(s, 10)), "M_ME_NC_1 1/2 3 0")
 	if n := r.figure(func(f figures) uint64 { return f.gaps }); n != 5 {
 		t.Errorf("%d lost changes counted, want 5", n)

@@ -10,6 +10,7 @@ type eventLog struct {
 	next   uint64 // the next event has this number or a higher one
 	chains [classes]chain
 	newest newest
+	holds  [classes]uint8 // bit n: events of the class may come from points of class n
 }
 
 // none is the number of an event that there is not.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"busbar/iec104"
+	"busbar/internal/connector"
 	"busbar/internal/point"
 )
 
@@ -53,10 +54,7 @@ func (st *station) enter(s *session) {
 	case q == nil && s.key == groupKey{}, q == nil && !st.room():
 		st.aside(s) // nobody knows who would come back for it
 	case q == nil:
-		q = newQueue(s.key, &st.events)
-		q.shared = s.shared
-		st.groups[s.key] = q
-		st.queues = append(st.queues, q)
+		q = st.add(s.key, s.shared, st.newest())
 		st.attach(s, q)
 	case q.owner == nil:
 		st.attach(s, q)
@@ -71,9 +69,24 @@ func (st *station) enter(s *session) {
 	}
 }
 
+// add makes the buffer of a group that begins after a position.
+func (st *station) add(key groupKey, shared bool, begin connector.Position) *queue {
+	q := newQueue(key, &st.events, begin)
+	q.shared = shared
+	st.groups[key] = q
+	st.queues = append(st.queues, q)
+	return q
+}
+
+// newest returns the position at which a group begins that begins now.
+func (st *station) newest() connector.Position {
+	seq := max(st.applied, st.present)
+	return connector.Position{seq, seq, seq}
+}
+
 // aside gives a session a buffer of its own, from now on.
 func (st *station) aside(s *session) {
-	q := newQueue(s.key, &st.events)
+	q := newQueue(s.key, &st.events, st.newest())
 	q.temporary, q.owner = true, s
 	st.queues = append(st.queues, q)
 	s.queue = q
@@ -226,5 +239,6 @@ func (st *station) expel(q *queue) {
 	st.figures.abandoned += n
 	st.figures.dropped += q.lost()
 	st.remove(q)
+	st.gone = append(st.gone, q.key.cursor())
 	st.log.Warn("unused group dropped", "group", q.key.String(), "unused_since", q.idle, "events", n)
 }

@@ -208,8 +208,8 @@ func TestDisconnectedCentreGetsAllInOrderWithTheirTimes(t *testing.T) {
 		s.Confirm(len(events))
 	}
 	s.wants(t)
-	if c, next := s.queue.cursor(&r.events), r.events.next; c != (cursor{next, next, next}) {
-		t.Errorf("cursor %v, want %d in all", c, next)
+	if got := s.queue.position(&r.events, r.applied, false); got != (connector.Position{n, n, n}) {
+		t.Errorf("place %v, want %d in all", got, n)
 	}
 }
 

@@ -117,6 +117,7 @@ func (st *station) collect(emit func(connector.Metric)) {
 		{"unsendable_events_total", "Events skipped because their type cannot carry them.", f.unsendable},
 		{"lost_changes_total", "Changes that were overwritten before they were read.", f.gaps},
 		{"counter_freezes_total", "Counters frozen.", f.freezes},
+		{"counter_freezes_missed_total", "Counters that could not be frozen when their period ended.", f.missed},
 	} {
 		count(emit, "iec104_"+c.name, c.help, c.value, nil)
 	}

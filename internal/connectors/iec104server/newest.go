@@ -28,8 +28,8 @@ func (l *newest) seq(at uint32) uint64 {
 }
 
 // put makes an event the newest of its target. The places of buffers in the list
-// are corrected.
-func (l *newest) put(e event, queues []*queue) {
+// are corrected. again: some may have confirmed it before a restart.
+func (l *newest) put(e event, queues []*queue, again bool) {
 	at := l.byTarget.get(uint32(e.target))
 	if at == absent {
 		at = l.take(e.target)
@@ -46,8 +46,9 @@ func (l *newest) put(e event, queues []*queue) {
 	}
 	l.tail[c] = at
 	l.linked++
+	log := e.kind.typ().Class()
 	for _, q := range queues {
-		if q.place[c] == absent {
+		if q.place[c] == absent && !(again && q.has(log, e.seq)) {
 			q.place[c] = at
 		}
 	}

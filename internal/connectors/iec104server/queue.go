@@ -3,12 +3,9 @@ package iec104server
 import (
 	"time"
 
+	"busbar/internal/connector"
 	"busbar/internal/point"
 )
-
-// cursor is how far a group has confirmed: of each class the number of the first
-// event that it has not. It is all that has to be known of a group to go on.
-type cursor [classes]uint64
 
 // queue is the event buffer of a redundancy group: its place in the event log,
 // and the events that were taken from there and are not confirmed. Those that wait
@@ -31,6 +28,9 @@ type queue struct {
 	flight fifo            // taken by the owner and not confirmed
 	again  fifo            // taken by an owner before and not confirmed: they go first
 
+	begin connector.Position // where it begins in the change log: what comes before is not for it
+	saved connector.Position // how far it has confirmed, as it was last saved; zero: it was not
+
 	resumed uint64        // number behind the last event that a break is the reason for being late
 	oldest  point.Instant // of those, older ones are not sent
 
@@ -39,9 +39,10 @@ type queue struct {
 	switched time.Time       // when it was last taken over
 }
 
-// newQueue returns a queue that begins now.
-func newQueue(key groupKey, l *eventLog) *queue {
-	q := &queue{key: key, since: l.next}
+// newQueue returns a queue that begins after a position of the change log, of which
+// nothing is in the event log yet.
+func newQueue(key groupKey, l *eventLog, begin connector.Position) *queue {
+	q := &queue{key: key, since: l.next, begin: begin}
 	q.skip(l)
 	return q
 }
@@ -53,22 +54,6 @@ func (q *queue) skip(l *eventLog) {
 		q.place[c] = absent
 	}
 	q.again = fifo{}
-}
-
-// cursor returns how far the group has confirmed.
-func (q *queue) cursor(l *eventLog) cursor {
-	first := cursor(q.heads(l))
-	for _, f := range [2]*fifo{&q.flight, &q.again} {
-		for i := f.head; i != f.tail; i++ {
-			if e := f.at(i); e.class() != initialisation {
-				first[e.class()] = min(first[e.class()], e.seq)
-			}
-		}
-	}
-	for c := range classes {
-		first[c] = min(first[c], l.next)
-	}
-	return first
 }
 
 // heads returns of each class the number of the next event to take.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"busbar/internal/connector"
@@ -63,8 +64,8 @@ func (s *Settings) checkGroups() (problems []connector.Problem) {
 	names := s.names()
 	for i, name := range names {
 		g, path := s.Groups[name], "groups."+name+".clients"
-		if name == "" || len(name) > 63 {
-			problems = append(problems, connector.Faultf("groups", "has the name %q, want 1 to 63 characters", name))
+		if !groupName(name) {
+			problems = append(problems, connector.Faultf("groups", "has the name %q, want 1 to 63 of the characters A-Z a-z 0-9 . _ -", name))
 		}
 		for _, other := range names[:i] {
 			if p := shared(&g.Clients, s.Groups[other].Clients); p != "" {
@@ -78,6 +79,13 @@ func (s *Settings) checkGroups() (problems []connector.Problem) {
 		}
 	}
 	return problems
+}
+
+// groupName reports whether a group may have a name, which is part of the ids of
+// its system points.
+func groupName(name string) bool {
+	return name != "" && len(name) <= 63 && strings.Trim(name,
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == ""
 }
 
 // shared returns what two lists of clients have in common, "" if nothing.

@@ -15,18 +15,27 @@ import (
 	"busbar/internal/point"
 )
 
-// rig is a station without a network: the test is the feed and the server.
+// rig is a station without a network: the test is the image, the feed and the
+// server.
 type rig struct {
 	*station
 	t        testing.TB
+	settings Settings
 	clock    atomic.Int64 // the wall clock
 	reported []string
 	mu       sync.Mutex
 	lastID   uint64
 
-	// What the image does: numbers and gates, by point and place.
-	seq   uint64
-	gates map[point.Index][]*gate
+	// What the image does: numbers, gates by point and place, the change log, the
+	// newest states, cursors.
+	seq     uint64
+	gates   map[point.Index][]*gate
+	served  []connector.Target
+	journal []connector.Change
+	states  map[point.Index]connector.Change
+	feed    *testFeed
+	kept    []point.Update // of own points, that are still to be delivered
+	refuses error          // what PublishOwn returns
 }
 
 // gate is what the image knows of a target.
@@ -37,6 +46,9 @@ type gate struct {
 
 // decide returns the events of a change, as the image does.
 func (r *rig) decide(c *connector.Change) (events uint64) {
+	if c.Point >= ownPoint {
+		return 1
+	}
 	for n, g := range r.gates[c.Point] {
 		switch {
 		case c.Flags&point.Restored != 0:
@@ -57,25 +69,44 @@ func newRig(t testing.TB, change ...func(*Settings)) *rig {
 	for _, f := range change {
 		f(&s)
 	}
-	r := &rig{t: t, gates: map[point.Index][]*gate{}}
+	r := &rig{
+		t: t, settings: s, gates: map[point.Index][]*gate{}, states: map[point.Index]connector.Change{}, feed: newTestFeed(),
+	}
 	r.clock.Store(epoch.UnixNano())
-	r.station = newStation(s, connector.Env{
+	r.station = r.fresh()
+	return r
+}
+
+// fresh returns a station that knows nothing.
+func (r *rig) fresh() *station {
+	return newStation(r.settings, connector.Env{
 		ID: "scada", Log: slog.New(slog.DiscardHandler),
 		Now: func() time.Time { return time.Unix(0, r.clock.Load()) },
+		PublishOwn: func(batch []point.Update) error {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			if r.refuses == nil {
+				r.kept = append(r.kept, batch...)
+			}
+			return r.refuses
+		},
 		Report: func(_ connector.State, reason string) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			r.reported = append(r.reported, reason)
 		},
 	})
-	return r
 }
+
+// ownPoint is the first of the own points of targets.
+const ownPoint = 1 << 20
 
 func (r *rig) pass(d time.Duration) { r.clock.Add(int64(d)) }
 
 // targets makes the whole set of targets; changes are their snapshot.
 func (r *rig) targets(targets []connector.Target, changes ...connector.Change) {
 	old := r.gates
+	r.served = targets
 	r.gates = map[point.Index][]*gate{}
 	for i := range targets {
 		t := &targets[i]
@@ -97,13 +128,30 @@ func (r *rig) targets(targets []connector.Target, changes ...connector.Change) {
 	r.apply(&connector.Batch{Targets: &targets, Changes: changes})
 }
 
-// publish applies changes as the feed delivers them.
+// publish applies changes as the feed delivers them, after those of own points.
 func (r *rig) publish(changes ...connector.Change) {
-	for i := range changes {
-		r.seq++
-		changes[i].Seq, changes[i].Events = r.seq, r.decide(&changes[i])
+	r.mu.Lock()
+	var all []connector.Change
+	for _, u := range r.kept {
+		all = append(all, connector.Change{Update: u})
 	}
-	r.apply(&connector.Batch{Changes: changes, Seq: r.seq})
+	r.kept = nil
+	r.mu.Unlock()
+	all = append(all, changes...)
+	for i := range all {
+		r.keep(&all[i])
+	}
+	r.apply(&connector.Batch{Changes: all, Seq: r.seq})
+}
+
+// keep puts a change into the change log.
+func (r *rig) keep(c *connector.Change) {
+	r.seq++
+	c.Seq, c.Events = r.seq, r.decide(c)
+	r.journal = append(r.journal, *c)
+	if c.Flags&point.Late == 0 {
+		r.states[c.Point] = *c
+	}
 }
 
 // join opens a session with data transfer started, from an address of its own.
@@ -201,7 +249,14 @@ func collect(t testing.TB, s *session, i iec104.Interrogation) []iec104.Item {
 func at(id uint32, ca uint16, ioa uint32, as asdu.TypeID, typ point.Type, change ...func(*connector.Target, *Target)) connector.Target {
 	end := targetDefaults()
 	end.CA, end.IOA, end.As = CommonAddress(ca), ObjectAddress(ioa), MonitorType{as}
-	t := connector.Target{ID: connector.TargetID(id), Point: point.Index(id), Type: typ, End: &end, Convert: connector.Linear{Scale: 1}}
+	t := connector.Target{
+		ID: connector.TargetID(id), Point: point.Index(id), Type: typ, End: &end, Convert: connector.Linear{Scale: 1},
+		Own: [ownPoints]point.Index{point.None, point.None},
+	}
+	if forms[as].family == total {
+		first := ownPoint + point.Index(ca)<<12 + point.Index(ioa)*ownPoints // they go with the address
+		t.Own = [ownPoints]point.Index{first, first + 1}
+	}
 	for _, f := range change {
 		f(&t, &end)
 	}

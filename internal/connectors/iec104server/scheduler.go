@@ -2,10 +2,10 @@ package iec104server
 
 import (
 	"context"
+	"iter"
 	"time"
 
 	"busbar/iec104/asdu"
-	"busbar/internal/point"
 )
 
 // frozen marks the schedules of the local freezing of counters, which is no cause of
@@ -63,8 +63,20 @@ func (st *station) freezeDue(last, now time.Time) {
 		if !at.After(last) {
 			continue
 		}
-		for _, row := range s.rows {
-			st.freeze(&t.counters[t.byTotal.get(row)], freezeOnly, point.InstantOf(at))
+		if err := st.freeze(t.totalsOf(s.rows), freezeOnly, at); err != nil {
+			st.figures.missed += uint64(len(s.rows))
+			st.log.Warn("counters not frozen", "at", at, "counters", len(s.rows), "error", err)
+		}
+	}
+}
+
+// totalsOf yields the counters of rows.
+func (t *table) totalsOf(rows []uint32) iter.Seq[uint32] {
+	return func(yield func(uint32) bool) {
+		for _, row := range rows {
+			if !yield(t.byTotal.get(row)) {
+				return
+			}
 		}
 	}
 }

@@ -67,6 +67,7 @@ func TestFreezeByOneStationReachesTheOthers(t *testing.T) {
 		synctest.Wait()
 		before := wakes(b)
 		collect(t, a, a.Counters(1, 5, freezeOnly))
+		r.publish()
 		synctest.Wait()
 		if wakes(b) == before {
 			t.Error("the other station was not woken")
@@ -89,6 +90,7 @@ func TestFreezeWhileATableIsBuilt(t *testing.T) {
 	if n, done := answer.Next(make([]iec104.Item, 1)); n != 0 || done {
 		t.Error("the reading is sent before the event of its freeze")
 	}
+	r.publish()
 	expect(t, brief(take(s, 10)), "M_IT_NA_1 1/1 8 0")
 	expect(t, readings(collect(t, s, answer)), "1 8 #1 0")
 }

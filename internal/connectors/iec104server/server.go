@@ -33,6 +33,7 @@ func Kind() connector.Kind {
 		Requester:      connector.RequesterOf(requesterDefaults(), checkRequester),
 		CheckCommands:  checkCommands,
 		Listens:        func(s Settings) []string { return []string{s.Listen} },
+		Own:            own,
 	})
 }
 
@@ -118,9 +119,11 @@ func (s *server) serve(parent context.Context, l net.Listener) error {
 	var parts sync.WaitGroup
 	parts.Go(func() { cancel(s.station.follow(ctx, s.env.Feed)) })
 	parts.Go(func() { s.station.keepTime(ctx) })
+	parts.Go(func() { s.station.keepPlaces(ctx, s.env.Feed) })
 	parts.Go(func() { s.station.desk.follow(ctx.Done()) })
 	parts.Go(func() { cancel(s.link.Serve(ctx, l)) })
 	parts.Wait()
+	s.station.save(s.env.Feed, &saving{})
 	return ended(parent, context.Cause(ctx))
 }
 

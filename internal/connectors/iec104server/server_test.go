@@ -76,7 +76,19 @@ func (f *testFeed) publish(changes ...connector.Change) { f.deliver(^uint64(0), 
 // quiet delivers changes that are no events.
 func (f *testFeed) quiet(changes ...connector.Change) { f.deliver(0, changes) }
 
+// publishOwn delivers changes of own points.
+func (f *testFeed) publishOwn(batch []point.Update) error {
+	changes := make([]connector.Change, len(batch))
+	for i := range batch {
+		changes[i].Update = batch[i]
+	}
+	f.deliver(1, changes)
+	return nil
+}
+
 func (f *testFeed) deliver(events uint64, changes []connector.Change) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	for i := range changes {
 		f.seq++
 		changes[i].Seq, changes[i].Events = f.seq, events
@@ -155,6 +167,7 @@ func startServer(t *testing.T, pipe bool, change ...func(*Settings)) *running {
 	r := &running{feed: newTestFeed(), done: make(chan error, 1), up: make(chan struct{}, 10)}
 	srv, err := newServer(s, connector.Env{
 		ID: "scada", Log: slog.New(slog.DiscardHandler), Feed: r.feed, Report: r.report, Now: time.Now,
+		PublishOwn: r.feed.publishOwn,
 	})
 	if err != nil {
 		t.Fatal(err)

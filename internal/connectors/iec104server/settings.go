@@ -25,6 +25,7 @@ type Settings struct {
 
 	Connections   int    `json:"connections" min:"1" max:"10000" doc:"most connections at a time"`
 	Time          Zone   `json:"time" doc:"clock of time tags: utc, local or an IANA time zone"`
+	Clock         string `json:"clock" enum:"trust,kernel" doc:"whether times of this machine count always, or only while the kernel takes its clock for synchronised"`
 	Interrogation string `json:"interrogation" enum:"untagged,tagged" doc:"types in answers: without time tag, or that of the target"`
 	Buffer        Buffer `json:"buffer" doc:"queue of each redundancy group"`
 	MaxObjects    int    `json:"maxObjects" min:"1" max:"127" doc:"most information objects in an ASDU"`
@@ -47,7 +48,7 @@ func defaults() Settings {
 		CommandSettings: commandDefaults(),
 
 		K: 12, W: 8, T1: 15 * time.Second, T2: 10 * time.Second, T3: 20 * time.Second,
-		Connections: 100, Time: Zone{time.UTC}, Interrogation: "untagged",
+		Connections: 100, Time: Zone{time.UTC}, Clock: "trust", Interrogation: "untagged",
 		Buffer: Buffer{Events: 1_000_000}, MaxObjects: 127, Reset: "refuse", Priority: "occurrence",
 	}
 }
@@ -70,6 +71,9 @@ func (s *Settings) Validate() []connector.Problem {
 	}
 	if s.T2 >= s.T1 {
 		problems = append(problems, connector.Faultf("t2", "is %v, want less than t1, which is %v", s.T2, s.T1))
+	}
+	if s.asksKernel() && !knowsKernel {
+		problems = append(problems, connector.Faultf("clock", "is kernel, which only Linux has"))
 	}
 	return append(problems, s.checkGroups()...)
 }

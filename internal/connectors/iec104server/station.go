@@ -1,7 +1,6 @@
 package iec104server
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"net"
@@ -13,6 +12,7 @@ import (
 
 	"busbar/iec104"
 	"busbar/internal/connector"
+	"busbar/internal/point"
 )
 
 // station is the application behind the server: targets with their current
@@ -32,20 +32,28 @@ type station struct {
 	report   func(detail string) // shows the state of the server, which is up
 	kick     chan struct{}       // for the scheduler: wake the sessions, look at the table
 
+	publishOwn func(batch []point.Update) error
+	kernel     func() (synchronised bool, err error)
+
 	mu       sync.RWMutex
 	table    *table
 	applied  uint64 // sequence number up to which the changes of the feed were applied
+	present  uint64 // sequence number of the newest change that a snapshot has shown
+	restored uint64 // from this number on no group has a change from before a restart
 	events   eventLog
 	sessions []*session // replaced, never changed in place
 	groups   map[groupKey]*queue
 	queues   []*queue // of groups, and the temporary ones
 	greeted  map[netip.Addr]bool
+	gone     []string // cursors of groups that were dropped
 	figures  figures
 
 	clock masterClock
 	desk  *desk
 
-	shown atomic.Bool // values were sent that were not events
+	shown    atomic.Bool // values were sent that were not events
+	doubtful atomic.Bool // the clock of this machine is not synchronised
+	unsaved  bool        // the last place of a group could not be saved; of the goroutine that saves
 }
 
 // figures count since the process started.
@@ -62,7 +70,8 @@ type figures struct {
 	expired    uint64 // groups dropped because nobody used them
 	gaps       uint64 // changes that the feed lost
 	late       uint64 // late changes that became events
-	freezes    uint64
+	freezes    uint64 // counters frozen
+	missed     uint64 // counters that could not be frozen when their period ended
 }
 
 func (f *figures) add(g figures) {
@@ -78,21 +87,10 @@ func newStation(settings Settings, env connector.Env) *station {
 		settings: settings, log: env.Log, now: env.Now, desk: newDesk(&settings, env),
 		report: func(detail string) { env.Report(connector.Up, detail) },
 		kick:   make(chan struct{}, 1), table: &table{}, greeted: map[netip.Addr]bool{},
-		groups: map[groupKey]*queue{},
+		groups: map[groupKey]*queue{}, publishOwn: env.PublishOwn, kernel: kernelClock,
 	}
 	st.desk.serves = st.serves
 	return st
-}
-
-// begin takes the first batch of a run: the targets, and the values that were
-// there before it. Nobody is served before that.
-func (st *station) begin(ctx context.Context, feed connector.Feed) error {
-	b, err := feed.Next(ctx)
-	if err != nil {
-		return err
-	}
-	st.apply(&b)
-	return nil
 }
 
 // errNoGroup is why an address is refused where there are named groups.

@@ -50,6 +50,7 @@ type table struct {
 	byPoint   pages // the first row of a point
 	byTarget  pages
 	byTotal   pages // row of a counter -> index in counters
+	byOwn     pages // own point of a counter -> index in counters · ownPoints + which
 }
 
 // newTable builds the table of a set of targets, in which every value is still
@@ -58,7 +59,6 @@ func newTable(targets []connector.Target, tagged bool) *table {
 	t := &table{}
 	rules := map[rule]uint32{}
 	t.rows = make([]row, len(targets))
-	points := make([]point.Index, len(targets))
 	for i := range targets {
 		g := &targets[i]
 		r := ruleOf(g, tagged)
@@ -77,31 +77,31 @@ func newTable(targets []connector.Target, tagged bool) *table {
 			next:    uint32(i),
 			place:   g.Place,
 		}
-		points[i] = g.Point
 	}
 	slices.SortFunc(t.rows, func(a, b row) int { return cmp.Compare(a.key, b.key) })
-	t.index(points)
+	t.index(targets)
 	return t
 }
 
-// index makes everything that leads to rows. points are those of the targets
-// in the order they were given, which next still holds.
-func (t *table) index(points []point.Index) {
+// index makes everything that leads to rows. next of a row still holds which of the
+// targets it is.
+func (t *table) index(targets []connector.Target) {
 	for i := range t.rows {
 		r := &t.rows[i]
-		p := uint32(points[r.next])
+		g := &targets[r.next]
+		p := uint32(g.Point)
 		r.next = t.byPoint.get(p)
 		t.byPoint.set(p, uint32(i))
 		t.byTarget.set(uint32(r.current.target), uint32(i))
-		t.place(uint32(i), r)
+		t.place(uint32(i), r, g)
 	}
 	for i := range t.sectors {
 		t.addresses = append(t.addresses, t.sectors[i].ca)
 	}
 }
 
-// place adds a row to its sector, to the counters and to the schedules.
-func (t *table) place(at uint32, r *row) {
+// place adds the row of a target to its sector, to the counters and to the schedules.
+func (t *table) place(at uint32, r *row, g *connector.Target) {
 	if n := len(t.sectors); n == 0 || t.sectors[n-1].ca != r.ca() {
 		c := uint32(len(t.counters))
 		t.sectors = append(t.sectors, sector{ca: r.ca(), low: at, lowTotal: c, endTotal: c})
@@ -110,12 +110,24 @@ func (t *table) place(at uint32, r *row) {
 	s.high = at + 1
 	s.groups |= rule.groups
 	if rule.family == total {
-		t.byTotal.set(at, uint32(len(t.counters)))
-		t.counters = append(t.counters, counter{row: at})
+		t.count(at, g)
 		s.endTotal = uint32(len(t.counters))
 		s.totals |= 1 | 1<<rule.total
 	}
 	t.schedule(at, rule)
+}
+
+// count makes the row of a target a counter.
+func (t *table) count(at uint32, g *connector.Target) {
+	n := uint32(len(t.counters))
+	t.byTotal.set(at, n)
+	t.counters = append(t.counters, counter{row: at, own: g.Own})
+	if g.Own[ownFrozen] == g.Own[ownOffset] {
+		return // nobody keeps anything about it
+	}
+	for which, p := range g.Own {
+		t.byOwn.set(uint32(p), n*ownPoints+uint32(which))
+	}
 }
 
 // sector returns the rows of a common address.
