@@ -1,7 +1,6 @@
 package iec104server
 
 import (
-	"context"
 	"net/netip"
 	"strings"
 	"time"
@@ -100,8 +99,8 @@ func (st *station) places(s *saving) {
 	s.gone, st.gone = st.gone, s.gone[:0]
 	s.names, s.at = s.names[:0], s.at[:0]
 	for _, q := range st.groups {
-		if pos := q.position(&st.events, st.applied, st.settings.byClass()); pos != q.saved {
-			q.saved = pos
+		if pos := q.position(&st.events, st.applied, st.settings.byClass()); pos != q.saved || !q.known {
+			q.saved, q.known = pos, true
 			s.names = append(s.names, q.key.cursor())
 			s.at = append(s.at, pos)
 		}
@@ -121,20 +120,5 @@ func (st *station) save(feed connector.Feed, s *saving) {
 			st.log.Warn("place of the group not saved", "group", name, "error", err)
 		}
 		st.unsaved = err != nil
-	}
-}
-
-// keepPlaces saves how far the groups have confirmed, until ctx ends.
-func (st *station) keepPlaces(ctx context.Context, feed connector.Feed) {
-	ticker := time.NewTicker(saveEvery)
-	defer ticker.Stop()
-	var s saving
-	for {
-		st.save(feed, &s)
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
 	}
 }

@@ -83,3 +83,14 @@ func letters(q asdu.Quality) string {
 	}
 	return strings.Join(names, " ")
 }
+
+func TestDocumentedSystemPointsAreThoseOfTheCode(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("| point | type | tells |\n|---|---|---|\n")
+	for _, p := range systemPoints() {
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", strings.Replace(p.Name, "*", "<group>", 1), p.Type, p.Doc)
+	}
+	if diff := cmp.Diff(b.String(), documented(t, "../../../docs/connectors/iec104-server.md", "system points")); diff != "" {
+		t.Errorf("docs/connectors/iec104-server.md differs from the table in system.go (-code +documented):\n%s\n%s", diff, b.String())
+	}
+}

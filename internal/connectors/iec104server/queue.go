@@ -29,7 +29,8 @@ type queue struct {
 	again  fifo            // taken by an owner before and not confirmed: they go first
 
 	begin connector.Position // where it begins in the change log: what comes before is not for it
-	saved connector.Position // how far it has confirmed, as it was last saved; zero: it was not
+	saved connector.Position // how far it has confirmed, as it was last saved
+	known bool               // saved is
 
 	resumed uint64        // number behind the last event that a break is the reason for being late
 	oldest  point.Instant // of those, older ones are not sent

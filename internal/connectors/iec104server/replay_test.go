@@ -217,10 +217,12 @@ func TestPriorityKeepsTheOrderOfAPointThatChangesItsClass(t *testing.T) {
 // reference is what a group should get: every event that waits, in order.
 type reference struct {
 	waiting, taken []int64
+	confirmed      []int64 // since its place was last saved
 }
 
 // TestRandomSchedulesOfAGroup plays connections that come, start, stop, break and
-// confirm, and compares what they get with a simple model.
+// confirm, and processes that end without warning, and compares what the connections get
+// with a simple model.
 func TestRandomSchedulesOfAGroup(t *testing.T) {
 	for seed := range uint64(300) {
 		rnd := rand.New(rand.NewPCG(seed, 3))
@@ -238,7 +240,10 @@ func TestRandomSchedulesOfAGroup(t *testing.T) {
 			}
 			at := rnd.IntN(len(open))
 			s := open[at]
-			step := rnd.IntN(8)
+			step := rnd.IntN(9)
+			if step == 8 && rnd.IntN(4) == 0 {
+				step = 9
+			}
 			if superseded(s) && (step == 3 || step == 4) {
 				continue // it is being closed
 			}
@@ -300,9 +305,23 @@ func TestRandomSchedulesOfAGroup(t *testing.T) {
 				n := rnd.IntN(3)
 				if s == owner {
 					n = min(n, len(m.taken))
+					m.confirmed = append(m.confirmed, m.taken[:n]...)
 					m.taken = m.taken[n:]
 				}
 				s.Confirm(n)
+			case 8:
+				r.save()
+				m.confirmed = nil
+			case 9:
+				known := len(r.feed.cursors) > 0
+				r.restart()
+				r.greeted[addressA], r.greeted[addressB] = true, true
+				open, owner = nil, nil
+				rewind()
+				m.waiting, m.confirmed = append(m.confirmed, m.waiting...), nil
+				if !known { // the group is not known yet: it begins with the new process
+					m.waiting = nil
+				}
 			}
 		}
 	}

@@ -65,7 +65,8 @@ func (st *station) restore(cursors map[string]connector.Position, feed connector
 			continue
 		}
 		q := st.add(key, shared, pos)
-		q.saved, q.broken, q.idle = pos, true, st.now()
+		q.saved, q.known = pos, true
+		q.broken, q.idle = true, st.now()
 		for _, seq := range pos {
 			st.restored = max(st.restored, seq+1)
 		}

@@ -34,6 +34,7 @@ func Kind() connector.Kind {
 		CheckCommands:  checkCommands,
 		Listens:        func(s Settings) []string { return []string{s.Listen} },
 		Own:            own,
+		System:         systemPoints(),
 	})
 }
 
@@ -41,6 +42,7 @@ func Kind() connector.Kind {
 type server struct {
 	env     connector.Env
 	station *station
+	keeper  *keeper
 	link    *iec104.Server
 	listen  func(ctx context.Context, address string) (net.Listener, error)
 	addr    atomic.Pointer[net.Addr] // where it listens, while it does
@@ -70,7 +72,7 @@ func newServer(settings Settings, env connector.Env) (*server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", connector.ErrConfig, err)
 	}
-	return &server{env: env, station: st, link: link, listen: connector.Listen}, nil
+	return &server{env: env, station: st, keeper: newKeeper(st, env), link: link, listen: connector.Listen}, nil
 }
 
 // levelTrace is the level of frames, below debug.
@@ -103,6 +105,7 @@ func (s *server) Run(ctx context.Context) error {
 	addr := l.Addr()
 	s.addr.Store(&addr)
 	defer s.addr.Store(nil)
+	s.station.askKernel(ctx)
 	if err := s.station.begin(ctx, s.env.Feed); err != nil {
 		return errors.Join(ended(ctx, err), l.Close())
 	}
@@ -119,11 +122,11 @@ func (s *server) serve(parent context.Context, l net.Listener) error {
 	var parts sync.WaitGroup
 	parts.Go(func() { cancel(s.station.follow(ctx, s.env.Feed)) })
 	parts.Go(func() { s.station.keepTime(ctx) })
-	parts.Go(func() { s.station.keepPlaces(ctx, s.env.Feed) })
+	parts.Go(func() { s.keeper.run(ctx) })
 	parts.Go(func() { s.station.desk.follow(ctx.Done()) })
 	parts.Go(func() { cancel(s.link.Serve(ctx, l)) })
 	parts.Wait()
-	s.station.save(s.env.Feed, &saving{})
+	s.keeper.end()
 	return ended(parent, context.Cause(ctx))
 }
 

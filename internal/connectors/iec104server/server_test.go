@@ -159,16 +159,29 @@ func (r *running) report(s connector.State, reason string) {
 // startServer runs a server; with pipe it listens in memory.
 func startServer(t *testing.T, pipe bool, change ...func(*Settings)) *running {
 	t.Helper()
+	return launch(t, pipe, func(*connector.Env) {}, change...)
+}
+
+// startServerWith runs a server that listens in memory, with a change of its environment.
+func startServerWith(t *testing.T, env func(*connector.Env), change ...func(*Settings)) *running {
+	t.Helper()
+	return launch(t, true, env, change...)
+}
+
+func launch(t *testing.T, pipe bool, with func(*connector.Env), change ...func(*Settings)) *running {
+	t.Helper()
 	s := defaults()
 	s.Listen = "127.0.0.1:0"
 	for _, f := range change {
 		f(&s)
 	}
 	r := &running{feed: newTestFeed(), done: make(chan error, 1), up: make(chan struct{}, 10)}
-	srv, err := newServer(s, connector.Env{
+	env := connector.Env{
 		ID: "scada", Log: slog.New(slog.DiscardHandler), Feed: r.feed, Report: r.report, Now: time.Now,
 		PublishOwn: r.feed.publishOwn,
-	})
+	}
+	with(&env)
+	srv, err := newServer(s, env)
 	if err != nil {
 		t.Fatal(err)
 	}
