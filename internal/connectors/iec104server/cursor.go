@@ -99,7 +99,7 @@ func (st *station) places(s *saving) {
 	s.gone, st.gone = st.gone, s.gone[:0]
 	s.names, s.at = s.names[:0], s.at[:0]
 	for _, q := range st.groups {
-		if pos := q.position(&st.events, st.applied, st.settings.byClass()); pos != q.saved || !q.known {
+		if pos := q.position(&st.events, st.applied, st.settings.byClass()); pos != q.saved || !q.known || st.unsaved {
 			q.saved, q.known = pos, true
 			s.names = append(s.names, q.key.cursor())
 			s.at = append(s.at, pos)
@@ -114,11 +114,14 @@ func (st *station) save(feed connector.Feed, s *saving) {
 	for _, name := range s.gone {
 		feed.DropCursor(name)
 	}
+	var failed error
 	for i, name := range s.names {
-		err := feed.SaveCursor(name, s.at[i])
-		if err != nil && !st.unsaved {
-			st.log.Warn("place of the group not saved", "group", name, "error", err)
+		if err := feed.SaveCursor(name, s.at[i]); err != nil {
+			failed = err
 		}
-		st.unsaved = err != nil
 	}
+	if failed != nil && !st.unsaved {
+		st.log.Warn("places of groups not saved", "error", failed)
+	}
+	st.unsaved = failed != nil
 }

@@ -192,6 +192,14 @@ func (s *scene) restart() {
 	}
 }
 
+// rerun ends the run of the server, and lets something happen before the next one.
+func (s *scene) rerun() {
+	for _, c := range s.customers {
+		c.s, c.flight = nil, nil
+	}
+	s.r.rerun()
+}
+
 func (s *scene) step() {
 	c := s.customers[s.rnd.IntN(len(s.customers))]
 	switch n := s.rnd.IntN(20); {
@@ -209,6 +217,8 @@ func (s *scene) step() {
 		s.save()
 	case s.rnd.IntN(3) == 0:
 		s.restart()
+	case s.rnd.IntN(3) == 0:
+		s.rerun()
 	}
 }
 

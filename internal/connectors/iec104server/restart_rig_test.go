@@ -21,9 +21,30 @@ func (r *rig) restart() {
 	}
 	r.served = targets
 	r.station = r.fresh()
+	r.run()
+}
+
+// rerun lets the server fail and run again: its connections are gone, and the feed
+// delivers again what comes after the hindmost cursor.
+func (r *rig) rerun(missed ...connector.Change) {
+	r.t.Helper()
+	for _, s := range r.sessions {
+		s.Closed(nil)
+	}
+	r.commit()
+	for i := range missed {
+		r.keep(&missed[i])
+	}
+	r.run()
+}
+
+// run begins a run of the server.
+func (r *rig) run() {
+	r.t.Helper()
+	targets := slices.Clone(r.served)
 	r.feed.batches = make(chan connector.Batch, 10)
 	r.feed.batches <- connector.Batch{Targets: &targets, Changes: r.snapshot()}
-	if past := r.past(); len(r.feed.cursors) > 0 {
+	if past := r.past(); len(r.feed.cursors) > 0 || r.applied > 0 {
 		half := len(past) / 2
 		r.feed.batches <- connector.Batch{Changes: past[:half]}
 		r.feed.batches <- connector.Batch{Changes: past[half:], Seq: r.seq}
@@ -66,7 +87,7 @@ func (r *rig) snapshot() (changes []connector.Change) {
 
 // past returns the changes after the hindmost cursor.
 func (r *rig) past() (changes []connector.Change) {
-	var from connector.Position
+	from := connector.Position{r.applied, r.applied, r.applied}
 	first := true
 	for _, pos := range r.feed.Cursors() {
 		for c := range pos {

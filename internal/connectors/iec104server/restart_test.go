@@ -116,6 +116,41 @@ func TestNamedGroupWaitsFromTheFirstApplicationOn(t *testing.T) {
 	r.joinFrom(addressB).settled(t).wants(t, 3, 4, 5)
 }
 
+func TestGroupThatIsNewAfterARestartDoesNotGetWhatOthersMissed(t *testing.T) {
+	r := newRig(t, named(map[string]Group{"a": clients("one", "10.9.0.1/32")}))
+	r.targets(oneInt())
+	a := r.joinFrom(addressA).settle()
+	r.ints(1)
+	a.Closed(nil)
+	r.save()
+	r.ints(2, 3)
+	twoGroups()(&r.settings)
+	r.restart()
+	r.ints(4)
+	r.joinFrom(addressB).settled(t).wants(t, 4)
+	r.joinFrom(addressA).settled(t).wants(t, 1, 2, 3, 4)
+}
+
+func TestFailedRunNeitherLosesNorRepeats(t *testing.T) {
+	r := newRig(t, pair())
+	r.targets([]connector.Target{at(1, 1, 1, asdu.M_ME_NB_1, point.Int), at(2, 1, 2, asdu.M_IT_TB_1, point.Counter)})
+	s := r.joinFrom(addressA).settle()
+	r.save()
+	r.ints(1, 2, 3)
+	s.wants(t, 1, 2, 3)
+	s.Confirm(1)
+	r.publish(news(2, point.CounterValue(7)))
+	s.asks(t, freezeOnly) // comes back in the next run
+	r.rerun(news(1, point.IntValue(4)), news(1, point.IntValue(5)))
+	r.ints(6)
+	s = r.joinFrom(addressA)
+	s.wants(t, 2, 3, 7, 7, 4, 5, 6)
+	s.Confirm(7)
+	expect(t, r.read(t, s), "2 7 #1 0")
+	r.rerun()
+	r.joinFrom(addressA).wants(t)
+}
+
 func TestReplayAfterARestart(t *testing.T) {
 	tests := []struct {
 		name   string

@@ -42,7 +42,6 @@ func Kind() connector.Kind {
 type server struct {
 	env     connector.Env
 	station *station
-	keeper  *keeper
 	link    *iec104.Server
 	listen  func(ctx context.Context, address string) (net.Listener, error)
 	addr    atomic.Pointer[net.Addr] // where it listens, while it does
@@ -72,7 +71,7 @@ func newServer(settings Settings, env connector.Env) (*server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", connector.ErrConfig, err)
 	}
-	return &server{env: env, station: st, keeper: newKeeper(st, env), link: link, listen: connector.Listen}, nil
+	return &server{env: env, station: st, link: link, listen: connector.Listen}, nil
 }
 
 // levelTrace is the level of frames, below debug.
@@ -120,13 +119,14 @@ func (s *server) Run(ctx context.Context) error {
 func (s *server) serve(parent context.Context, l net.Listener) error {
 	ctx, cancel := context.WithCancelCause(parent)
 	var parts sync.WaitGroup
+	keeper := newKeeper(s.station, s.env)
 	parts.Go(func() { cancel(s.station.follow(ctx, s.env.Feed)) })
 	parts.Go(func() { s.station.keepTime(ctx) })
-	parts.Go(func() { s.keeper.run(ctx) })
+	parts.Go(func() { keeper.run(ctx) })
 	parts.Go(func() { s.station.desk.follow(ctx.Done()) })
 	parts.Go(func() { cancel(s.link.Serve(ctx, l)) })
 	parts.Wait()
-	s.keeper.end()
+	keeper.end()
 	return ended(parent, context.Cause(ctx))
 }
 

@@ -53,7 +53,7 @@ type station struct {
 
 	shown    atomic.Bool // values were sent that were not events
 	doubtful atomic.Bool // the clock of this machine is not synchronised
-	unsaved  bool        // the last place of a group could not be saved; of the goroutine that saves
+	unsaved  bool        // places of groups could not be saved; of the goroutine that saves
 }
 
 // figures count since the process started.
