@@ -2,8 +2,7 @@ package journal
 
 import (
 	"fmt"
-
-	"busbar/internal/point"
+	"time"
 )
 
 // group is what is committed together: batches and definitions.
@@ -16,11 +15,14 @@ type group struct {
 	records     uint64
 	octets      int64
 	callbacks   []func(error)
+	since       time.Time // when the first of it was appended
+	refused     error     // not nil: it follows a group for which there was no room
 }
 
-func (g *group) empty() bool {
-	return len(g.callbacks) == 0 && g.records == 0 && len(g.frames[dictionary]) == 0
-}
+func (g *group) empty() bool { return !g.needsAnswer() && len(g.frames[dictionary]) == 0 }
+
+// needsAnswer says whether there is more than definitions in the group.
+func (g *group) needsAnswer() bool { return len(g.callbacks) > 0 || g.records > 0 }
 
 // add adds a record to a chain.
 func (g *group) add(chain int, seq uint64, payload []byte) {
@@ -42,6 +44,7 @@ func (g *group) reset() {
 	clear(g.callbacks)
 	g.callbacks = g.callbacks[:0]
 	g.seq, g.records, g.octets = 0, 0, 0
+	g.since, g.refused = time.Time{}, nil
 }
 
 // Append adds a batch to the journal, of any classes, in the order of their
@@ -74,7 +77,7 @@ func (j *Journal) take(batch []Record, committed func(error)) error {
 	size, last := int64(chains*markSize), j.last
 	for i := range batch {
 		r := &batch[i]
-		if r.Seq <= last || r.Class >= point.Classes || len(r.Payload) > MaxRecord {
+		if r.Seq <= last || r.Class > Quiet || len(r.Payload) > MaxRecord {
 			return fmt.Errorf("%w: record %d of class %d with %d octets after record %d", ErrInvalid, r.Seq, r.Class, len(r.Payload), last)
 		}
 		last = r.Seq
@@ -85,6 +88,9 @@ func (j *Journal) take(batch []Record, committed func(error)) error {
 	}
 	g := j.group
 	octets := g.octets
+	if g.since.IsZero() {
+		g.since = time.Now()
+	}
 	for i := range batch {
 		r := &batch[i]
 		g.add(int(r.Class), r.Seq, r.Payload)
@@ -92,12 +98,26 @@ func (j *Journal) take(batch []Record, committed func(error)) error {
 	if len(batch) > 0 {
 		g.seq, j.last = last, last
 		g.records += uint64(len(batch))
+		j.queued += uint64(len(batch))
 	}
 	if committed != nil {
 		g.callbacks = append(g.callbacks, committed)
 	}
 	j.pending += g.octets - octets
 	return nil
+}
+
+// Admit says whether a batch of so many records with so many octets of payload
+// in all would be taken now. What Append may still refuse shortly after is
+// what has happened in between: no room on the disk, a failure, the end.
+func (j *Journal) Admit(records int, octets int64) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.state != Accepting {
+		return j.cause
+	}
+	// Until Append the other group may be written, and begin segments.
+	return j.fits(octets + int64(records)*frameHeader + 2*chains*(markSize+headerSize))
 }
 
 // fits says whether so many octets more are within the bounds.

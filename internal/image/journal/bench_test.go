@@ -130,7 +130,7 @@ func benchJournal(b *testing.B, preallocate bool) (*Journal, func()) {
 	wake := make(chan struct{})
 	for range 2 {
 		wg.Go(func() {
-			r := j.Reader(Position{})
+			r := j.Reader(Position{}, 0)
 			defer r.Close()
 			dst := make([]Record, 256)
 			for !stop.Load() {
@@ -150,7 +150,7 @@ func benchJournal(b *testing.B, preallocate bool) (*Journal, func()) {
 	}
 	wg.Go(func() {
 		for !stop.Load() {
-			for c := range point.Class(point.Classes) {
+			for c := range point.Class(dictionary) {
 				if err := j.Trim(c, j.Committed()); err != nil {
 					b.Error(err)
 				}
@@ -226,7 +226,7 @@ func BenchmarkRead(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for n := 0; n < b.N; {
-		r := j.Reader(Position{})
+		r := j.Reader(Position{}, 0)
 		for got := 1; got > 0 && n < b.N; n += got {
 			if got, _, err = r.Next(dst); err != nil {
 				b.Fatal(err)

@@ -38,7 +38,7 @@ func (j *Journal) nextGroup() *group {
 	if g.empty() || j.waiting(g) {
 		return nil
 	}
-	j.group, j.spare = j.spare, nil
+	j.group, j.spare, j.writing = j.spare, nil, g
 	if j.group == nil {
 		j.group = new(group)
 	}
@@ -47,13 +47,16 @@ func (j *Journal) nextGroup() *group {
 
 // waiting says whether a group has only definitions, which wait for room.
 func (j *Journal) waiting(g *group) bool {
-	return j.state == NoSpace && len(g.callbacks) == 0 && g.records == 0
+	return j.state == NoSpace && !g.needsAnswer()
 }
 
 // commit makes a group durable: first the definitions, then the records.
 func (j *Journal) commit(g *group) error {
 	if j.broken != nil {
 		return j.broken
+	}
+	if g.refused != nil {
+		return g.refused
 	}
 	if err := j.store(g, dictionary, chains); err != nil {
 		return err
@@ -172,7 +175,10 @@ func noRoom(err error) bool {
 // finish tells what became of a group.
 func (j *Journal) finish(g *group, err error) {
 	j.mu.Lock()
+	j.writing = nil
 	j.pending -= g.octets
+	j.queued -= g.records
+	refused := false
 	switch {
 	case err == nil:
 		j.groups++
@@ -184,17 +190,31 @@ func (j *Journal) finish(g *group, err error) {
 	default:
 		j.carry(g)
 		j.setState(NoSpace, err)
-		j.probeAt = time.Now().Add(probeInterval)
-		signal(j.keep)
+		if j.group.needsAnswer() { // what came later must not be kept where this is not
+			j.group.refused = err
+		}
+		refused = true
 	}
+	upTo := max(j.settled.Load(), g.seq)
+	if refused {
+		upTo = j.last
+	}
+	j.settled.Store(upTo)
 	j.mu.Unlock()
+	if j.opts.Settled != nil {
+		j.opts.Settled(upTo, err)
+	}
 	for _, committed := range g.callbacks {
 		committed(err)
 	}
 	g.reset()
 	j.mu.Lock()
+	defer j.mu.Unlock()
 	j.spare = g
-	j.mu.Unlock()
+	if refused {
+		j.probeAt = time.Now().Add(probeInterval)
+		signal(j.keep)
+	}
 }
 
 // carry keeps definitions that were not stored for the next group.

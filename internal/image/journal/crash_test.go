@@ -18,7 +18,7 @@ type promises struct {
 	mu         sync.Mutex
 	acked      map[uint64]bool
 	defined    map[uint32]bool // definitions that acknowledged records need
-	done       Position        // trimmed at most up to here
+	done       places          // trimmed at most up to here
 	cursor     Position        // as far as it was ever set
 	checkpoint uint64          // newest that was stored
 }
@@ -146,7 +146,7 @@ func (p *promises) consume(j *Journal, rnd *rand.Rand, seq uint64) {
 		}
 	case 2:
 		to := j.Committed() - min(j.Committed(), 100)
-		c := point.Class(rnd.IntN(point.Classes))
+		c := point.Class(rnd.IntN(dictionary))
 		p.done[c] = max(p.done[c], min(to, p.checkpoint))
 		_ = j.Trim(c, to)
 	}
@@ -160,7 +160,7 @@ func (p *promises) check(t *testing.T, fs *memFS, name string) {
 	if r := j.Recovery(); len(r.Damage) > 0 {
 		t.Errorf("%s: damage %v", name, r.Damage)
 	}
-	seqs, gaps := readRecords(t, j, Position{})
+	seqs, gaps := readRecords(t, j, places{})
 	for _, g := range gaps {
 		if g.Before-1 > p.done[g.Class] {
 			t.Errorf("%s: gap %+v, trimmed at most to %d", name, g, p.done)
@@ -301,7 +301,7 @@ func TestFailedSyncStopsForGood(t *testing.T) {
 					t.Errorf("%s was synced %d times", name, n)
 				}
 			}
-			if seqs, _ := readRecords(t, j, Position{}); len(seqs) != 50 {
+			if seqs, _ := readRecords(t, j, places{}); len(seqs) != 50 {
 				t.Fatalf("%d records", len(seqs))
 			}
 			_ = j.Close()
@@ -309,7 +309,7 @@ func TestFailedSyncStopsForGood(t *testing.T) {
 			j = mustOpen(t, after, Options{})
 			defer mustClose(t, j)
 			mustCommit(t, j, 351, 360)
-			seqs, _ := readRecords(t, j, Position{})
+			seqs, _ := readRecords(t, j, places{})
 			if r := j.Recovery(); len(seqs) != 60 || len(r.Damage) > 0 {
 				t.Fatalf("%d records, recovery %+v", len(seqs), r)
 			}

@@ -47,7 +47,7 @@ func TestTruncationLosesNothingBeforeIt(t *testing.T) {
 	base := newMemFS()
 	j := mustOpen(t, base, Options{Segment: 64 << 10})
 	seq := uint64(0)
-	for len(j.chains[0].segs) < 2 || j.Status().Used < 2*62<<10 {
+	for len(j.chains[0].segs) < 2 || j.chains[0].newest().end < 61<<10 {
 		if err := commit(j, long(statusRecords(seq+1, seq+4))); err != nil {
 			t.Fatal(err)
 		}
@@ -116,7 +116,7 @@ func truncateAt(t *testing.T, base *memFS, name string, cut int, ends []frameEnd
 	if err := j.recover(); err != nil {
 		t.Fatalf("cut at %d: %v", cut, err)
 	}
-	r := j.Reader(Position{want - 2})
+	r := j.Reader(Position{want - 2}, 0)
 	defer mustClose(t, r)
 	var dst [1]Record
 	for seq := want - 1; seq <= want; seq++ {
@@ -179,7 +179,7 @@ func checkFlip(t *testing.T, fs *memFS, name string, at int, closed bool) {
 	alarms := 0
 	j := mustOpen(t, fs, Options{Segment: 16 << 10, Damaged: func(Damage) { alarms++ }})
 	defer mustClose(t, j)
-	seqs, gaps := readRecords(t, j, Position{})
+	seqs, gaps := readRecords(t, j, places{})
 	lost := 2400 - len(seqs)
 	if lost > 1 {
 		t.Errorf("%s:%d: %d records lost", name, at, lost)
@@ -221,7 +221,7 @@ func TestMissingFilesAreReported(t *testing.T) {
 		if d := j.Recovery().Damage; !oldest && (len(d) != 1 || d[0].File != name) {
 			t.Errorf("without %s: damage %v", name, d)
 		}
-		seqs, _ := readRecords(t, j, Position{})
+		seqs, _ := readRecords(t, j, places{})
 		if len(seqs) < 900 || len(seqs) >= 1000 {
 			t.Errorf("without %s: %d records", name, len(seqs))
 		}
@@ -245,7 +245,7 @@ func TestStateFileDamageIsReported(t *testing.T) {
 	if d := j.Recovery().Damage; len(d) != 1 || d[0].File != stateFile || len(j.Cursors()) != 0 {
 		t.Fatalf("damage %v, cursors %v", d, j.Cursors())
 	}
-	if seqs, _ := readRecords(t, j, Position{}); len(seqs) != 10 {
+	if seqs, _ := readRecords(t, j, places{}); len(seqs) != 10 {
 		t.Fatalf("%d records", len(seqs))
 	}
 }
@@ -280,7 +280,7 @@ func FuzzSegment(f *testing.F) {
 		fs.names[name] = &inode{data: b, dirty: map[int]bool{}}
 		j := mustOpen(t, fs, Options{Segment: minSegment})
 		defer mustClose(t, j)
-		r := j.Reader(Position{})
+		r := j.Reader(Position{}, 0)
 		defer mustClose(t, r)
 		last := uint64(0)
 		for dst := make([]Record, 16); ; {

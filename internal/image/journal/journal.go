@@ -30,12 +30,16 @@ var (
 	ErrInvalid = errors.New("journal: invalid")
 )
 
+// Quiet is one class more than those of points: records that no consumer waits
+// for. They are not held up by cursors, only by the checkpoint.
+const Quiet = point.Class(point.Classes)
+
 // Record is one entry of a chain.
 type Record struct {
 	// Seq ascends over all classes, with gaps or without.
 	Seq     uint64
-	Class   point.Class
-	Payload []byte // at most MaxRecord
+	Class   point.Class // of a point, or Quiet
+	Payload []byte      // at most MaxRecord
 }
 
 // Position is a place in the journal: for each class the sequence number of
@@ -57,6 +61,11 @@ type Options struct {
 	// then faster on most file systems; each chain that is written takes a
 	// whole segment of the disk.
 	Preallocate bool
+	// Settled, if not nil, is called after each group, before the callbacks of
+	// its batches: up to which record the fate of all is known now, and why those
+	// that were not yet settled are not kept, nil if they are. It may call Append, Admit
+	// and whatever does not wait, and is waited for.
+	Settled func(upTo uint64, err error)
 	// Damaged, if not nil, is called once for each place where records were
 	// lost, by Open and by readers. It must not call the journal.
 	Damaged func(Damage)
@@ -99,12 +108,15 @@ type Journal struct {
 	lock io.Closer
 
 	committed atomic.Uint64 // written under mu
+	settled   atomic.Uint64 // up to here records are committed or given up; written under mu
 
 	mu       sync.Mutex
 	chains   [chains]chain
 	group    *group // being built
+	writing  *group // being written, nil: none
 	spare    *group // for the next one
 	pending  int64  // octets in the group being built and the one being written
+	queued   uint64 // records in them
 	used     int64  // octets in segments
 	last     uint64 // newest sequence number that was appended
 	defined  uint64 // number of the newest definition
@@ -141,6 +153,10 @@ type Journal struct {
 // accepted is durable. It never goes back, also not over a restart; the next
 // record must have a higher one.
 func (j *Journal) Committed() uint64 { return j.committed.Load() }
+
+// Settled returns the sequence number up to which the fate of every record is
+// known: it is committed, or was given up because there was no room or the disk failed.
+func (j *Journal) Settled() uint64 { return j.settled.Load() }
 
 // Close commits what was appended, saves the cursors and releases the
 // directory. It returns the error of the last save of the cursors.

@@ -166,7 +166,7 @@ func checkKilled(t *testing.T, dir string, lives []life) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	from := Position{}
+	from := places{}
 	if r != nil {
 		mustClose(t, r)
 		from[0] = j.floor.Load()

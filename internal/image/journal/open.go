@@ -6,8 +6,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-
-	"busbar/internal/point"
 )
 
 const lockFile = "lock"
@@ -86,7 +84,7 @@ func (j *Journal) recover() error {
 		committed = max(committed, seq)
 	}
 	for i := range tails {
-		if i < point.Classes {
+		if i < dictionary {
 			committed = max(committed, tails[i].last)
 		}
 	}
@@ -106,7 +104,7 @@ func (j *Journal) start(committed uint64) {
 	for i := range j.chains {
 		for _, s := range j.chains[i].segs {
 			j.used += s.end
-			if i < point.Classes {
+			if i < dictionary {
 				committed = max(committed, s.first)
 			}
 		}
@@ -114,6 +112,7 @@ func (j *Journal) start(committed uint64) {
 	j.defined = j.chains[dictionary].last
 	j.ends = j.proven()
 	j.committed.Store(committed)
+	j.settled.Store(committed)
 	j.last = committed
 	j.dirty(provenDelay)
 }

@@ -17,16 +17,17 @@ type Gap struct {
 // Reader reads committed records in the order of their sequence numbers. It
 // belongs to one goroutine. The journal may grow and be trimmed meanwhile.
 type Reader struct {
-	heads [point.Classes]head
+	heads [dictionary]head
 	gaps  []Gap
 	j     *Journal
 }
 
-// Reader returns a reader that begins after the given position.
-func (j *Journal) Reader(from Position) *Reader {
+// Reader returns a reader that begins after the given position, and with the
+// quiet records after another one.
+func (j *Journal) Reader(from Position, quiet uint64) *Reader {
 	r := &Reader{j: j}
-	for i := range r.heads {
-		r.heads[i] = head{j: j, chain: i, pos: from[i]}
+	for i, seq := range append(from[:], quiet) {
+		r.heads[i] = head{j: j, chain: i, pos: seq}
 	}
 	return r
 }
@@ -90,14 +91,6 @@ func (r *Reader) fill(h *head) error {
 		}
 	}
 	return nil
-}
-
-// Position returns the place after the last record or gap that Next returned.
-func (r *Reader) Position() (p Position) {
-	for i := range r.heads {
-		p[i] = r.heads[i].pos
-	}
-	return p
 }
 
 // Close releases the files of the reader.

@@ -11,18 +11,22 @@ import (
 	"busbar/internal/point"
 )
 
-// The chains: one per class, and one for the definitions.
+// The chains: one for each class of records, and one for the definitions.
 const (
-	dictionary = point.Classes
-	chains     = point.Classes + 1
+	dictionary = point.Classes + 1
+	chains     = dictionary + 1
 )
 
 // chainName returns the name of a chain, the first part of its file names.
 func chainName(chain int) string {
-	if chain == dictionary {
+	switch chain {
+	case point.Classes:
+		return "quiet"
+	case dictionary:
 		return "definitions"
+	default:
+		return point.Class(chain).String()
 	}
-	return point.Class(chain).String()
 }
 
 const suffix = ".seg"

@@ -22,7 +22,7 @@ func checkpoint(t *testing.T, j *Journal, seq uint64) {
 
 func trimAll(t *testing.T, j *Journal, seq uint64) {
 	t.Helper()
-	for c := range point.Class(point.Classes) {
+	for c := range point.Class(dictionary) {
 		if err := j.Trim(c, seq); err != nil {
 			t.Fatal(err)
 		}
@@ -119,7 +119,7 @@ func TestFullDiskRecoversWhenThereIsRoom(t *testing.T) {
 			mustCommit(t, j, 401, 500)
 			_ = j.Close()
 			j = mustOpen(t, fs.crash(nil), Options{})
-			seqs, gaps := readRecords(t, j, Position{})
+			seqs, gaps := readRecords(t, j, places{})
 			if diff := cmp.Diff(seqs, append(sequence(1, 100), sequence(401, 500)...)); diff != "" || len(gaps) > 0 {
 				t.Fatalf("gaps %v, %s", gaps, diff)
 			}
@@ -148,7 +148,7 @@ func TestTrimmedPositionIsAGap(t *testing.T) {
 	for from := uint64(1); from < 1000; from += 10 {
 		mustCommit(t, j, from, from+9)
 	}
-	early := j.Reader(Position{})
+	early := j.Reader(Position{}, 0)
 	defer mustClose(t, early)
 	dst := make([]Record, 5)
 	if n, _, err := early.Next(dst); n != 5 || err != nil {
@@ -156,8 +156,8 @@ func TestTrimmedPositionIsAGap(t *testing.T) {
 	}
 	checkpoint(t, j, 600)
 	trimAll(t, j, 1000)
-	seqs, gaps := readRecords(t, j, Position{})
-	if len(gaps) != 3 {
+	seqs, gaps := readRecords(t, j, places{})
+	if len(gaps) != dictionary {
 		t.Fatalf("gaps %+v, want one in each class", gaps)
 	}
 	missing := map[uint64]bool{}
@@ -175,7 +175,7 @@ func TestTrimmedPositionIsAGap(t *testing.T) {
 		t.Errorf("%d records read, %d in gaps", len(seqs), len(missing))
 	}
 	// A reader without a gap begins behind what was trimmed.
-	from := Position{}
+	from := places{}
 	for _, g := range gaps {
 		from[g.Class] = g.Before - 1
 	}

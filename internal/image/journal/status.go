@@ -32,15 +32,17 @@ func (s State) String() string {
 // Status is what an operator wants to know of a journal.
 type Status struct {
 	State     State
-	Cause     error  // why it does not accept; nil while it does
-	SaveError error  // why cursors could not be saved at the last attempt; nil if they were
-	Committed uint64 // newest durable sequence number
-	Appended  uint64 // newest sequence number
-	Used      int64  // octets in segments
-	Limit     int64  // octets
-	Pending   int64  // octets that wait for the disk
-	Records   uint64 // committed since Open
-	Groups    uint64 // committed since Open, each with one sync per chain
+	Cause     error         // why it does not accept; nil while it does
+	SaveError error         // why cursors could not be saved at the last attempt; nil if they were
+	Committed uint64        // newest durable sequence number
+	Appended  uint64        // newest sequence number
+	Used      int64         // octets in segments
+	Limit     int64         // octets
+	Pending   int64         // octets that wait for the disk
+	Queued    uint64        // records that wait for the disk
+	Lag       time.Duration // since the oldest batch that waits was appended
+	Records   uint64        // committed since Open
+	Groups    uint64        // committed since Open, each with one sync per chain
 	Segments  [chains]int
 }
 
@@ -52,12 +54,23 @@ func (j *Journal) Status() Status {
 		State: j.state, Cause: j.cause, SaveError: j.saveErr,
 		Committed: j.committed.Load(), Appended: j.last,
 		Used: j.used, Limit: j.opts.Limit, Pending: j.pending,
-		Records: j.records, Groups: j.groups,
+		Queued: j.queued, Records: j.records, Groups: j.groups,
+	}
+	if since := j.oldest(); !since.IsZero() {
+		s.Lag = time.Since(since)
 	}
 	for i := range j.chains {
 		s.Segments[i] = len(j.chains[i].segs)
 	}
 	return s
+}
+
+// oldest returns when the oldest batch that waits was appended; mu is held.
+func (j *Journal) oldest() time.Time {
+	if j.writing != nil && !j.writing.since.IsZero() {
+		return j.writing.since
+	}
+	return j.group.since
 }
 
 // Accepting returns nil while Append takes records, otherwise the error that
