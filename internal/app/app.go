@@ -47,10 +47,13 @@ func Run(ctx context.Context, log *Log, c config.Config, o Options) (err error) 
 	if err != nil {
 		return fmt.Errorf("kinds of connectors: %w", err)
 	}
-	img := image.New(image.Options{})
-	defer img.Close()
+	img, closeImage, err := openImage(log, c)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeImage()) }()
 	a := &app{
-		log: log, config: c, options: o, registry: registry,
+		log: log, config: c, options: o, registry: registry, img: img,
 		manager: connector.NewManager(log.Logger, img, registry, time.Now),
 	}
 	if a.commands, err = openCommands(c.Data, log, a.manager); err != nil {
@@ -66,6 +69,7 @@ type app struct {
 	config   config.Config
 	options  Options
 	registry *connector.Registry
+	img      image.Image
 	manager  *connector.Manager
 	commands *commandlog.Log
 }
@@ -76,7 +80,7 @@ func (a *app) run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, s.stop()) }()
 	s.start(a.manager.Run)
 
-	server, err := newServer(a.log, a.config.HTTPListen, a.manager, commandMetrics(a.commands)...)
+	server, err := newServer(a.log, a.config.HTTPListen, a.manager, a.img, commandMetrics(a.commands)...)
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"busbar/internal/connector"
+	"busbar/internal/image"
 )
 
 // Limits of the HTTP server.
@@ -37,7 +38,7 @@ type server struct {
 
 // newServer listens on addr; empty means that nothing is served. more are
 // figures beside those of m.
-func newServer(log *Log, addr string, m *connector.Manager, more ...prometheus.Collector) (*server, error) {
+func newServer(log *Log, addr string, m *connector.Manager, img image.Image, more ...prometheus.Collector) (*server, error) {
 	s := &server{}
 	if addr == "" {
 		return s, nil
@@ -50,10 +51,14 @@ func newServer(log *Log, addr string, m *connector.Manager, more ...prometheus.C
 	mux.Handle("GET /metrics", metrics)
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { answer(log.Logger, w, http.StatusOK, "alive") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if s.ready.Load() {
-			answer(log.Logger, w, http.StatusOK, "ready")
-		} else {
+		status := img.Status()
+		switch {
+		case !s.ready.Load():
 			answer(log.Logger, w, http.StatusServiceUnavailable, "starting or stopping")
+		case status.Failed:
+			answer(log.Logger, w, http.StatusServiceUnavailable, "nothing is accepted: "+status.Reason)
+		default:
+			answer(log.Logger, w, http.StatusOK, "ready")
 		}
 	})
 	s.http = &http.Server{

@@ -20,7 +20,10 @@ type Config struct {
 	Plant      string // the plant file; empty: an empty plant
 	LogLevel   string // trace, debug, info (the default), warn or error
 	LogFormat  string // text (the default) or json
-	SecretsDir string // directory of the secrets that a plant refers to with ${file:…}; empty: none
+	Image      string // embedded (the default), or memory
+	// JournalLimit is the most that the journal may take, in octets, default 2 GiB.
+	JournalLimit int64
+	SecretsDir   string // directory of the secrets that a plant refers to with ${file:…}; empty: none
 }
 
 // flagConfig is the flag that names the file; BUSBAR_CONFIG names it too.

@@ -32,12 +32,12 @@ func load(t *testing.T, content string, env map[string]string, args ...string) (
 }
 
 func defaults() Config {
-	return Config{Data: "busbar-data", HTTPListen: "127.0.0.1:8080", LogLevel: "info", LogFormat: "text"}
+	return Config{Data: "busbar-data", HTTPListen: "127.0.0.1:8080", LogLevel: "info", LogFormat: "text", Image: "embedded", JournalLimit: 2 << 30}
 }
 
 func TestLoad(t *testing.T) {
 	t.Parallel()
-	all := Config{Data: "d", HTTPListen: "[::1]:0", Plant: "p.yaml", LogLevel: "trace", LogFormat: "json", SecretsDir: "s"}
+	all := Config{Data: "d", HTTPListen: "[::1]:0", Plant: "p.yaml", LogLevel: "trace", LogFormat: "json", SecretsDir: "s", Image: "memory", JournalLimit: 500 << 20}
 	tests := []struct {
 		name, file string
 		env        map[string]string
@@ -47,28 +47,28 @@ func TestLoad(t *testing.T) {
 		{"nothing is default", "", nil, nil, defaults()},
 		{"empty file is default", "# nothing\n", nil, nil, defaults()},
 		{
-			"nested file", "data: d\nhttp: {listen: '[::1]:0'}\nplant: p.yaml\nlog:\n  level: trace\n  format: json\nrole: all\nsecrets: {dir: s}\n",
+			"nested file", "data: d\nhttp: {listen: '[::1]:0'}\nplant: p.yaml\nlog:\n  level: trace\n  format: json\nrole: all\nsecrets: {dir: s}\nimage: memory\njournal: {limit: 500MiB}\n",
 			nil, nil, all,
 		},
-		{"file with dots", "data: d\nhttp.listen: '[::1]:0'\nplant: p.yaml\nlog.level: trace\nlog.format: json\nsecrets.dir: s\n", nil, nil, all},
+		{"file with dots", "data: d\nhttp.listen: '[::1]:0'\nplant: p.yaml\nlog.level: trace\nlog.format: json\nsecrets.dir: s\nimage: memory\njournal.limit: 500MiB\n", nil, nil, all},
 		{"environment", "", map[string]string{
 			"BUSBAR_DATA": "d", "BUSBAR_HTTP_LISTEN": "[::1]:0", "BUSBAR_PLANT": "p.yaml", "BUSBAR_LOG_LEVEL": "trace",
-			"BUSBAR_LOG_FORMAT": "json", "BUSBAR_ROLE": "all", "BUSBAR_SECRETS_DIR": "s",
+			"BUSBAR_LOG_FORMAT": "json", "BUSBAR_ROLE": "all", "BUSBAR_SECRETS_DIR": "s", "BUSBAR_IMAGE": "memory", "BUSBAR_JOURNAL_LIMIT": "500MiB",
 		}, nil, all},
 		{"flags", "", nil, []string{
 			"--data", "d", "--http-listen", "[::1]:0", "--plant", "p.yaml", "--log-level", "trace",
-			"--log-format", "json", "--role", "all", "--secrets-dir", "s",
+			"--log-format", "json", "--role", "all", "--secrets-dir", "s", "--image", "memory", "--journal-limit", "512000KiB",
 		}, all},
 		{
 			"flag before environment before file", "data: file\nplant: file\nsecrets: {dir: file}\n",
 			map[string]string{"BUSBAR_DATA": "env", "BUSBAR_PLANT": "env"},
 			[]string{"--data", "flag"},
-			Config{Data: "flag", HTTPListen: "127.0.0.1:8080", Plant: "env", LogLevel: "info", LogFormat: "text", SecretsDir: "file"},
+			Config{Data: "flag", HTTPListen: "127.0.0.1:8080", Plant: "env", LogLevel: "info", LogFormat: "text", SecretsDir: "file", Image: "embedded", JournalLimit: 2 << 30},
 		},
 		{
 			"http off", "", nil,
 			[]string{"--http-listen", "off"},
-			Config{Data: "busbar-data", LogLevel: "info", LogFormat: "text"},
+			Config{Data: "busbar-data", LogLevel: "info", LogFormat: "text", Image: "embedded", JournalLimit: 2 << 30},
 		},
 	}
 	for _, tt := range tests {
@@ -112,6 +112,11 @@ func TestLoadNamesEveryProblem(t *testing.T) {
 		{"list", "plant: [a, b]\n", nil, nil, []string{"busbar.yaml:1:8: plant is no text"}},
 		{"no map", "- a\n", nil, nil, []string{"busbar.yaml:1:1: is no map"}},
 		{"no YAML", "a: [\n", nil, nil, []string{"busbar.yaml: yaml: "}},
+		{"image of a later version", "image: valkey://x\n", nil, nil, []string{`busbar.yaml:1:8: image is "valkey://x", which is not supported by this version, want embedded or memory`}},
+		{"unknown image", "", nil, []string{"--image", "disk"}, []string{`flag --image: image is "disk", want embedded or memory`}},
+		{"size without unit", "", nil, []string{"--journal-limit", "1000000000"}, []string{`journal.limit is "1000000000", want a whole number and a unit`}},
+		{"size too small", "", nil, []string{"--journal-limit", "1MiB"}, []string{`journal.limit is "1MiB", want at least 16MiB`}},
+		{"size too large", "", nil, []string{"--journal-limit", "4294967295TiB"}, []string{`want a whole number and a unit`}},
 		{"role of a later version", "", nil, []string{"--role", "frontend"}, []string{`flag --role: role is "frontend", which is not supported by this version, want all`}},
 		{"unknown role", "", nil, []string{"--role", "x"}, []string{`flag --role: role is "x", want all`}},
 		{"host name", "", nil, []string{"--http-listen", "example.org:80"}, []string{"want a loopback address"}},

@@ -2,9 +2,11 @@ package config
 
 import (
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -42,6 +44,8 @@ func settings() []setting {
 			c.LogFormat = v
 			return oneOf(v, "text", "json")
 		}},
+		{"image", "embedded", "where the process image is kept: embedded (in the data directory) or memory (nowhere)", setImage},
+		{"journal.limit", "2GiB", "most that the journal may take, `size` such as 500MiB or 2GiB", setJournalLimit},
 		{"role", "all", "what this process does: all", func(_ *Config, v string) error {
 			if slices.Contains([]string{"management", "connectors", "frontend"}, v) {
 				return fmt.Errorf("is %q, which is not supported by this version, want all", v)
@@ -56,7 +60,47 @@ func settings() []setting {
 }
 
 // later are settings that have a place in the format but are not supported yet.
-func later() []string { return []string{"auth", "database", "http.tls", "image"} }
+func later() []string { return []string{"auth", "database", "http.tls"} }
+
+func setImage(c *Config, v string) error {
+	c.Image = v
+	if strings.HasPrefix(v, "valkey:") || strings.HasPrefix(v, "valkeys:") {
+		return fmt.Errorf("is %q, which is not supported by this version, want embedded or memory", v)
+	}
+	return oneOf(v, "embedded", "memory")
+}
+
+// minJournal is the smallest limit of the journal: less is no time at all.
+const minJournal = 16 << 20
+
+func setJournalLimit(c *Config, v string) (err error) {
+	if c.JournalLimit, err = parseSize(v); err != nil {
+		return err
+	}
+	if c.JournalLimit < minJournal {
+		return fmt.Errorf("is %q, want at least 16MiB", v)
+	}
+	return nil
+}
+
+// parseSize reads a number of octets with a unit.
+func parseSize(v string) (int64, error) {
+	for _, unit := range []struct {
+		name   string
+		octets int64
+	}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40}} {
+		digits, ok := strings.CutSuffix(v, unit.name)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseUint(digits, 10, 32)
+		if err != nil || int64(n) > math.MaxInt64/unit.octets {
+			break
+		}
+		return int64(n) * unit.octets, nil
+	}
+	return 0, fmt.Errorf("is %q, want a whole number and a unit, KiB, MiB, GiB or TiB, such as 2GiB", v)
+}
 
 func nonEmpty(v, want string) error {
 	if v == "" {

@@ -3,6 +3,7 @@ package connector
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
+	"busbar/internal/image"
 	"busbar/internal/point"
 )
 
@@ -49,7 +50,21 @@ func (m *Manager) collectImage(e exporter) {
 	for _, class := range []string{"good", "invalid", "not_topical", "other"} {
 		e.gauge("points_quality", "Points of the plant by quality.", float64(byQuality[class]), Label{"quality", class})
 	}
-	e.counter("image_changes_total", "Changes in the change log since the start.", float64(m.img.Seq()))
+	e.counter("image_changes_total", "Changes in the change log since it was begun.", float64(m.img.Seq()))
+	collectJournal(e, m.img.Status())
+}
+
+// collectJournal collects how far changes are kept.
+func collectJournal(e exporter, s image.Status) {
+	e.gauge("image_accepting", "1 while the process image takes updates, otherwise 0.", float64(boolInt(s.Accepting)))
+	if s.Limit == 0 {
+		return // in memory
+	}
+	e.gauge("journal_used_bytes", "Octets of the journal.", float64(s.Used))
+	e.gauge("journal_limit_bytes", "Most octets of the journal.", float64(s.Limit))
+	e.gauge("journal_pending_changes", "Changes that are not on disk yet.", float64(s.Pending))
+	e.gauge("journal_lag_seconds", "Age of the oldest change that is not on disk yet.", s.Lag.Seconds())
+	e.counter("journal_damaged_total", "Places where kept changes were found lost since the start.", float64(s.Damaged))
 }
 
 func (c *commandCounts) collect(e exporter) {

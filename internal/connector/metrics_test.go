@@ -41,7 +41,10 @@ busbar_points_quality{quality="good"} 1
 busbar_points_quality{quality="invalid"} 1
 busbar_points_quality{quality="not_topical"} 0
 busbar_points_quality{quality="other"} 0
-# HELP busbar_image_changes_total Changes in the change log since the start.
+# HELP busbar_image_accepting 1 while the process image takes updates, otherwise 0.
+# TYPE busbar_image_accepting gauge
+busbar_image_accepting 1
+# HELP busbar_image_changes_total Changes in the change log since it was begun.
 # TYPE busbar_image_changes_total counter
 busbar_image_changes_total 3
 # HELP busbar_source_messages_total Messages that the connector has received.

@@ -18,6 +18,7 @@ type cell struct {
 	timeQuality   point.TimeQuality
 	known         bool // has a value
 	transient     bool
+	refused       bool // it is not kept: its source will send it again
 }
 
 func (c *cell) value(text string) point.Value {
@@ -43,7 +44,7 @@ func (c *cell) set(u *point.Update, seq uint64) {
 	c.bits, c.transient = u.Value.Raw()
 	c.time, c.arrival, c.seq = u.Time, u.Arrival, seq
 	c.source, c.quality, c.timeQuality = u.Source, u.Quality, u.TimeQuality
-	c.known = true
+	c.known, c.refused = true, false
 }
 
 // substitute are the marks of a time that is not known to be the source's own.
@@ -52,13 +53,13 @@ const substitute = point.TimeInvalid | point.TimeSubstituted
 // isLate reports whether the update happened before the state, by the times
 // that the source gave to both.
 func (c *cell) isLate(u *point.Update) bool {
-	return c.known && u.Time < c.time && (u.TimeQuality|c.timeQuality)&substitute == 0
+	return c.known && !c.refused && u.Time < c.time && (u.TimeQuality|c.timeQuality)&substitute == 0
 }
 
 // wantsRetained reports whether a retained update is news: the first, newer by
 // its own time, or all there is of a point that is not topical.
 func (c *cell) wantsRetained(u *point.Update) bool {
-	if !c.known {
+	if !c.known || c.refused {
 		return true
 	}
 	if u.TimeQuality&substitute != 0 {

@@ -21,8 +21,8 @@ type changes struct {
 	text  int     // octets of text in the ring
 }
 
-func newChanges(size int) changes {
-	return changes{ring: make([]entry, size), first: 1, next: 1}
+func newChanges(size int, next uint64) changes {
+	return changes{ring: make([]entry, size), first: next, next: next}
 }
 
 func (l *changes) at(seq uint64) *entry {

@@ -62,7 +62,7 @@ func (w *waiter) wait(ctx context.Context) {
 type reader interface {
 	// read copies what there is; drained tells that nothing is left. If it has
 	// copied nothing and nothing is left, the waiter is set to waiting.
-	read(dst []Change) (n int, gap uint64, drained bool)
+	read(dst []Change) (n int, gap uint64, drained bool, err error)
 }
 
 // next is the loop of Next: read until there is something, wait in between.
@@ -71,7 +71,10 @@ func (w *waiter) next(ctx context.Context, r reader, dst []Change) (n int, gap u
 		if err := w.ended(ctx); err != nil {
 			return 0, 0, err
 		}
-		n, gap, drained := r.read(dst)
+		n, gap, drained, err := r.read(dst)
+		if err != nil {
+			return 0, 0, err
+		}
 		if n > 0 || gap > 0 || len(dst) == 0 {
 			return n, gap, nil
 		}
@@ -97,7 +100,7 @@ func (m *Memory) Follow(mode Mode) Follower {
 		m.latest = append(m.latest, f)
 		return f
 	}
-	f := &everyFollower{waiter: w, image: m, cursor: m.log.next}
+	f := &everyFollower{waiter: w, image: m, cursor: m.log.next, past: newPast(m, Position{})}
 	m.every = append(m.every, f)
 	return f
 }
@@ -111,7 +114,7 @@ func (m *Memory) Resume(from Position) Follower {
 		w.stop()
 	}
 	first := min(from[point.ClassStatus], from[point.ClassCounter], from[point.ClassMeasured]) + 1
-	f := &everyFollower{waiter: w, image: m, cursor: min(first, m.log.next), from: from}
+	f := &everyFollower{waiter: w, image: m, cursor: min(first, m.log.next), from: from, past: newPast(m, from)}
 	m.every = append(m.every, f)
 	return f
 }
@@ -122,6 +125,8 @@ type everyFollower struct {
 	image  *Memory
 	cursor uint64 // sequence number of the next change to deliver
 	from   Position
+	past   *past // nil: what is not in the log is lost
+	inPast bool  // past was read last
 }
 
 // Next implements [Follower].
@@ -129,10 +134,27 @@ func (f *everyFollower) Next(ctx context.Context, dst []Change) (int, uint64, er
 	return f.next(ctx, f, dst)
 }
 
-func (f *everyFollower) read(dst []Change) (n int, gap uint64, drained bool) {
+func (f *everyFollower) read(dst []Change) (n int, gap uint64, drained bool, err error) {
+	n, gap, drained, inRing := f.readLog(dst)
+	if !inRing {
+		f.inPast = true
+		return f.past.read(f, dst)
+	}
+	if f.inPast {
+		f.inPast = false
+		f.past.close()
+	}
+	return n, gap, drained, nil
+}
+
+// readLog is read as far as the log holds what follows; otherwise it is false.
+func (f *everyFollower) readLog(dst []Change) (n int, gap uint64, drained, ok bool) {
 	m := f.image
 	m.mu.RLock()
 	defer m.mu.RUnlock()
+	if f.cursor < m.log.first && f.past != nil {
+		return 0, 0, false, false
+	}
 	if f.cursor < m.log.first {
 		gap = m.log.first - f.cursor
 		f.cursor = m.log.first
@@ -153,17 +175,20 @@ func (f *everyFollower) read(dst []Change) (n int, gap uint64, drained bool) {
 	if drained && n == 0 && gap == 0 {
 		f.waiting.Store(true)
 	}
-	return n, gap, drained
+	return n, gap, drained, true
 }
 
 // Close implements [Follower].
 func (f *everyFollower) Close() {
 	m := f.image
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	f.stop()
 	if i := slices.Index(m.every, f); i >= 0 {
 		m.every = slices.Delete(m.every, i, i+1)
+	}
+	m.mu.Unlock()
+	if f.past != nil {
+		f.past.close()
 	}
 }
 
@@ -195,7 +220,7 @@ func (f *latestFollower) Next(ctx context.Context, dst []Change) (int, uint64, e
 	return f.next(ctx, f, dst)
 }
 
-func (f *latestFollower) read(dst []Change) (n int, gap uint64, drained bool) {
+func (f *latestFollower) read(dst []Change) (n int, gap uint64, drained bool, err error) {
 	m := f.image
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -215,7 +240,7 @@ func (f *latestFollower) read(dst []Change) (n int, gap uint64, drained bool) {
 	if drained && n == 0 {
 		f.waiting.Store(true)
 	}
-	return n, 0, drained
+	return n, 0, drained, nil
 }
 
 // unmark clears the next mark from the cursor on, of which there is one.

@@ -102,3 +102,39 @@ func (g *gates) number(numbers map[mapping.Gate]uint32, gate mapping.Gate) uint3
 	}
 	return r
 }
+
+// recoveredGates returns gates of so many points, of which none is there yet.
+// Those that are recovered take any change for an event until they are defined.
+func recoveredGates(points int) gates {
+	return gates{first: make([]uint32, points+1), rules: []mapping.Gate{{}}}
+}
+
+// recovered adds what the gates of a point remember. Points come in ascending order, and
+// at the end comes seal.
+func (g *gates) recovered(p point.Index, states []mapping.GateState) {
+	g.first[p] = uint32(len(g.states))
+	g.states = append(g.states, states...)
+	g.rule = append(g.rule, make([]uint32, len(states))...)
+	g.first[p+1] = uint32(len(g.states))
+}
+
+// seal gives the points between those that were recovered their place.
+func (g *gates) seal() {
+	for p := 1; p < len(g.first); p++ {
+		g.first[p] = max(g.first[p], g.first[p-1])
+	}
+}
+
+// extend gives points more gates.
+func (g *gates) extend(more map[point.Index][]mapping.GateState) {
+	if len(more) == 0 {
+		return
+	}
+	old := *g
+	*g = recoveredGates(len(old.first) - 1)
+	for p := range point.Index(len(old.first) - 1) {
+		from, to := old.span(p)
+		g.recovered(p, append(old.states[from:to:to], more[p]...))
+	}
+	g.rules = old.rules
+}

@@ -17,6 +17,9 @@ var ErrClosed = errors.New("image: closed")
 // MaxGates is how many targets a point has at most.
 const MaxGates = 64
 
+// MaxText is the longest text of a point in octets. Longer ones are cut and OV.
+const MaxText = 1 << 20
+
 // Definition makes a point known to the image.
 type Definition struct {
 	ID   string
@@ -65,6 +68,7 @@ const (
 // kept at once.
 type Status struct {
 	Accepting bool
+	Failed    bool          // it does not accept again before the process is started again
 	Reason    string        // why it does not accept; empty while it does
 	Pending   uint64        // changes that are not on disk yet
 	Lag       time.Duration // age of the oldest of them

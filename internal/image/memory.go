@@ -2,6 +2,7 @@ package image
 
 import (
 	"context"
+	"log/slog"
 	"maps"
 	"math/bits"
 	"slices"
@@ -13,12 +14,27 @@ import (
 // DefaultLog is how many changes the change log holds by default.
 const DefaultLog = 1 << 17
 
-// Options of New. The zero value is the default.
+// Options of New and Open. The zero value is the default.
 type Options struct {
-	// Log is how many changes the change log holds, rounded up to a power of
-	// two; 0 is DefaultLog. Each takes 64 octets. A follower in mode Every that
-	// is further behind has a gap.
+	// Log is how many changes are held in memory, rounded up to a power of two; 0
+	// is DefaultLog. Each takes 64 octets. A follower in mode Every that is
+	// further behind goes on from the journal; where there is none it has a gap.
 	Log int
+
+	// What follows is for Open only.
+
+	// Limit is the most that the journal may take, in octets; 0 is 2 GiB.
+	Limit int64
+	// Segment is the size of the files of the journal, in octets; 0 is 16 MiB or
+	// an eighth of Limit.
+	Segment int64
+	// Pending is the most that may wait for the disk, in octets; 0 is 32 MiB.
+	Pending int64
+	// Preallocate reserves the room of a file of the journal when it is begun,
+	// which makes syncs faster.
+	Preallocate bool
+	// Logger takes what an operator should know; nil discards it.
+	Logger *slog.Logger
 }
 
 // Memory is the process image in memory. Nothing outlives the process.
@@ -37,6 +53,7 @@ type Memory struct {
 	closed bool
 
 	cursors map[string]Position
+	keeper  *keeper // nil: nothing is kept
 }
 
 var _ Image = (*Memory)(nil)
@@ -50,7 +67,7 @@ func New(opts Options) *Memory {
 	return &Memory{
 		ids:     make(map[string]point.Index),
 		texts:   make(map[point.Index]string),
-		log:     newChanges(1 << bits.Len(uint(size-1))),
+		log:     newChanges(1<<bits.Len(uint(size-1)), 1),
 		cursors: make(map[string]Position),
 	}
 }
@@ -58,15 +75,21 @@ func New(opts Options) *Memory {
 // Close closes the image and its followers. It may be called more than once.
 func (m *Memory) Close() {
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.closed = true
-	for _, f := range m.every {
+	every := m.every
+	for _, f := range every {
 		f.stop()
 	}
 	for _, f := range m.latest {
 		f.stop()
 	}
 	m.every, m.latest = nil, nil
+	m.mu.Unlock()
+	for _, f := range every {
+		if f.past != nil {
+			f.past.close()
+		}
+	}
 }
 
 // Define implements [Image].
@@ -84,9 +107,9 @@ func (m *Memory) Define(defs []Definition) []point.Index {
 			m.ids[d.ID] = p
 			m.cells = append(m.cells, cell{})
 			stays = append(stays, true)
-			m.reset(p, d.Type)
+			m.reset(p, d.ID, d.Type)
 		case m.cells[p].typ != d.Type:
-			m.reset(p, d.Type)
+			m.reset(p, d.ID, d.Type)
 		}
 		stays[p] = true
 		indices[i] = p
@@ -96,6 +119,9 @@ func (m *Memory) Define(defs []Definition) []point.Index {
 			delete(m.ids, id)
 			m.cells[p] = cell{}
 			delete(m.texts, p)
+			if m.keeper != nil {
+				m.keeper.remove(p)
+			}
 		}
 	}
 	m.gates = m.gates.define(defs, indices, m.cells)
@@ -104,7 +130,10 @@ func (m *Memory) Define(defs []Definition) []point.Index {
 }
 
 // reset makes p a point of type t without a value.
-func (m *Memory) reset(p point.Index, t point.Type) {
+func (m *Memory) reset(p point.Index, id string, t point.Type) {
+	if m.keeper != nil {
+		m.keeper.define(p, definition{id: id, typ: t, since: m.log.next - 1})
+	}
 	m.cells[p] = cell{typ: t, quality: unknown}
 	delete(m.texts, p)
 	m.gates.reset(p)
@@ -163,18 +192,23 @@ func (m *Memory) publish(batch []point.Update) error {
 	if m.closed {
 		return ErrClosed
 	}
+	m.takeAll(batch)
+	return nil
+}
+
+// takeAll applies a batch and wakes those who wait for it.
+func (m *Memory) takeAll(batch []point.Update) {
 	next := m.log.next
 	for i := range batch {
 		m.take(batch[i])
 	}
 	if m.log.next == next {
-		return nil
+		return
 	}
 	for _, f := range m.every {
 		f.wakeUp()
 	}
 	m.wakeLatest()
-	return nil
 }
 
 // wakeLatest wakes the followers in mode Latest that have something to deliver.
@@ -205,24 +239,34 @@ func (m *Memory) take(u point.Update) {
 	if u.Flags&point.Retained != 0 && !c.wantsRetained(&u) {
 		return
 	}
+	cut(&u)
 	late := c.isLate(&u)
 	u.Flags &= point.Restored
 	if late {
 		u.Flags |= point.Late
-		m.log.append(u, m.gates.late(u.Point))
+		m.append(u, m.gates.late(u.Point))
 		return
 	}
 	events := uint64(0)
 	if u.Flags&point.Restored == 0 {
 		events = m.gates.decide(u.Point, u.Value, u.Quality)
 	}
-	c.set(&u, m.log.append(u, events))
+	c.set(&u, m.append(u, events))
 	if typ == point.Text {
 		m.texts[u.Point] = u.Value.Text()
 	}
 	for _, f := range m.latest {
 		f.mark(u.Point)
 	}
+}
+
+// append adds a change to the log, and to what is kept.
+func (m *Memory) append(u point.Update, events uint64) uint64 {
+	seq := m.log.append(u, events)
+	if m.keeper != nil && u.Flags&point.Restored == 0 {
+		m.keeper.add(seq, &u, events)
+	}
+	return seq
 }
 
 // SaveCursor implements [Image].

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"encoding/binary"
 	"hash/fnv"
 	"io"
 	"math"
@@ -55,6 +56,30 @@ func (g Gate) Event(s *GateState, v point.Value, q point.Quality) bool {
 func (s *GateState) Set(v point.Value, q point.Quality) {
 	bits, transient := content(v)
 	*s = GateState{number: bits, quality: q, typ: v.Type(), known: true, extra: transient}
+}
+
+// GateStateSize is what AppendTo appends, in octets.
+const GateStateSize = 11
+
+// AppendTo appends the state in the form in which it is kept on disk.
+func (s *GateState) AppendTo(b []byte) []byte {
+	flags := byte(0)
+	if s.known {
+		flags |= 1
+	}
+	if s.extra {
+		flags |= 2
+	}
+	b = binary.LittleEndian.AppendUint64(b, s.number)
+	return append(b, byte(s.quality), byte(s.typ), flags)
+}
+
+// Take takes over what AppendTo appended; b holds at least GateStateSize octets.
+func (s *GateState) Take(b []byte) {
+	*s = GateState{
+		number: binary.LittleEndian.Uint64(b), quality: point.Quality(b[8]), typ: point.Type(b[9]),
+		known: b[10]&1 != 0, extra: b[10]&2 != 0,
+	}
 }
 
 // passed reports whether the value has left the dead band.

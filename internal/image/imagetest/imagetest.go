@@ -16,8 +16,8 @@ import (
 )
 
 // Opener opens an empty image for one test and closes it with the test. It is
-// called inside of a synctest bubble, but for one test. The change log should hold no more than
-// a few thousand changes, so that the suite gets a follower to fall behind.
+// called inside of a synctest bubble, but for one test. The change log in memory should
+// hold no more than a few thousand changes, so that the suite gets a follower to fall behind.
 type Opener func(t *testing.T) image.Image
 
 // Run runs the suite.
@@ -36,7 +36,7 @@ func Run(t *testing.T, open Opener) {
 		{"late changes leave the state", lateChanges},
 		{"retained", retained},
 		{"every delivers in order from now on", everyInOrder},
-		{"every reports exactly what was lost", everyGap},
+		{"every reports exactly what was lost, if anything", everyFallsBehind},
 		{"every skips changes of removed points", everySkipsRemoved},
 		{"latest begins with a snapshot", latestSnapshot},
 		{"latest coalesces", latestCoalesces},

@@ -52,6 +52,14 @@ func (j *Journal) Cursors() map[string]Position {
 	return maps.Clone(j.cursors)
 }
 
+// Saved returns all cursors as they are on disk: after a crash they are at least
+// there. It must not be changed.
+func (j *Journal) Saved() map[string]Position {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.durable
+}
+
 // The state file holds the cursors and what proves which records were durable:
 //
 //	0   magic

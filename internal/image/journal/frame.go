@@ -14,8 +14,9 @@ import (
 //	16 payload
 const frameHeader = 16
 
-// MaxRecord is the longest payload of a record or definition in octets.
-const MaxRecord = 1 << 20
+// MaxRecord is the longest payload of a record or definition in octets: 1 MiB and
+// what belongs to it.
+const MaxRecord = 1<<20 + 1<<10
 
 // The kinds of frames. Zero is none: it is what reserved room is filled with.
 const (

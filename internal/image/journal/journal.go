@@ -135,7 +135,8 @@ type Journal struct {
 	// broken is why nothing can be written any more. The committer owns it.
 	broken error
 
-	saved []byte // what the state file holds; the keeper owns it
+	saved   []byte              // what the state file holds; the keeper owns it
+	durable map[string]Position // the cursors in it; guarded by mu, replaced as a whole
 
 	trimming    sync.Mutex    // held while segments are removed
 	checkpoint  sync.Mutex    // held while checkpoints are written or looked for; guards checkpoints

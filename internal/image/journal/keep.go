@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"maps"
 	"time"
 )
 
@@ -65,6 +66,13 @@ func (j *Journal) keepUp(now time.Time) {
 func (j *Journal) save() {
 	j.mu.Lock()
 	b, ahead := j.encodeState()
+	cursors := maps.Clone(j.cursors)
+	for name, pos := range cursors {
+		for c := range pos {
+			pos[c] = min(pos[c], j.committed.Load())
+		}
+		cursors[name] = pos
+	}
 	j.saveAt = time.Time{}
 	if ahead {
 		j.dirty(cursorDelay)
@@ -88,7 +96,7 @@ func (j *Journal) save() {
 		j.dirty(probeInterval)
 		return
 	}
-	j.saved = b
+	j.saved, j.durable = b, cursors
 }
 
 const (

@@ -3,6 +3,7 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -134,6 +135,6 @@ func (j *Journal) loadState() (committed uint64, proven ends, err error) {
 		j.damaged(Damage{File: stateFile, Reason: "cursors lost: " + err.Error()})
 		return 0, ends{}, nil
 	}
-	j.cursors, j.saved = cursors, b
+	j.cursors, j.saved, j.durable = cursors, b, maps.Clone(cursors)
 	return committed, proven, nil
 }

@@ -1,0 +1,219 @@
+package image
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"busbar/internal/image/journal"
+	"busbar/internal/mapping"
+	"busbar/internal/point"
+)
+
+// A checkpoint holds the state of every point that was ever received, and what
+// its gates remember, as it was after some change. That differs from point to
+// point, since the image goes on while it is written: each state has the
+// sequence number of its change, and records up to that are in it already.
+//
+//	0  "BUSBARI1"
+//	8  sequence number up to which all records are in it
+//
+// and then sections of whole points in ascending order, the last one empty:
+//
+//	0  octets that follow in this section
+//	4  points: number, cell (37 octets), number of gates, gates (11 octets each);
+//	   of texts length and text
+const (
+	checkpointMagic = "BUSBARI1"
+	checkpointHead  = 16
+	savedSize       = 4 + 37 + 1
+	sectionSize     = 256 << 10 // about
+	maxSection      = sectionSize + savedSize + MaxGates*mapping.GateStateSize + 4 + MaxText
+)
+
+const (
+	savedTransient = 1 << iota
+	savedRefused
+)
+
+// saved is a point in a checkpoint.
+type saved struct {
+	point point.Index
+	cell  cell
+	gates []mapping.GateState
+	text  string
+}
+
+// appendSaved appends a point as it is now; the image is locked.
+func (m *Memory) appendSaved(b []byte, p point.Index) []byte {
+	c := &m.cells[p]
+	flags := byte(0)
+	if c.transient {
+		flags |= savedTransient
+	}
+	if c.refused {
+		flags |= savedRefused
+	}
+	b = binary.LittleEndian.AppendUint32(b, uint32(p))
+	for _, v := range []uint64{c.bits, uint64(c.time), uint64(c.arrival), c.seq} {
+		b = binary.LittleEndian.AppendUint64(b, v)
+	}
+	b = append(b, byte(c.typ), byte(c.quality), byte(c.timeQuality), flags, 0)
+	from, to := m.gates.span(p)
+	b = append(b, byte(to-from))
+	for i := from; i < to; i++ {
+		b = m.gates.states[i].AppendTo(b)
+	}
+	if c.typ == point.Text {
+		text := m.texts[p]
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(text)))
+		b = append(b, text...)
+	}
+	return b
+}
+
+// parse reads a point and returns what follows it.
+func (s *saved) parse(b []byte) (rest []byte, ok bool) {
+	if len(b) < savedSize {
+		return nil, false
+	}
+	field := func(i int) uint64 { return binary.LittleEndian.Uint64(b[4+8*i:]) }
+	s.point = point.Index(binary.LittleEndian.Uint32(b))
+	s.cell = cell{
+		bits: field(0), time: point.Instant(field(1)), arrival: point.Instant(field(2)), seq: field(3),
+		typ: point.Type(b[36]), quality: point.Quality(b[37]), timeQuality: point.TimeQuality(b[38]), known: true,
+		transient: b[39]&savedTransient != 0, refused: b[39]&savedRefused != 0,
+	}
+	n := int(b[41])
+	b = b[savedSize:]
+	if len(b) < n*mapping.GateStateSize || n > MaxGates {
+		return nil, false
+	}
+	s.gates = s.gates[:0]
+	for ; n > 0; n-- {
+		var state mapping.GateState
+		state.Take(b)
+		s.gates = append(s.gates, state)
+		b = b[mapping.GateStateSize:]
+	}
+	s.text = ""
+	if s.cell.typ != point.Text {
+		return b, true
+	}
+	if len(b) < 4 || uint64(len(b)-4) < uint64(binary.LittleEndian.Uint32(b)) {
+		return nil, false
+	}
+	size := int(binary.LittleEndian.Uint32(b))
+	s.text = string(b[4 : 4+size])
+	return b[4+size:], true
+}
+
+// checkpoint writes a checkpoint. The image goes on meanwhile.
+func (e *Embedded) checkpoint() error {
+	j, octets := e.keeper.journal, e.keeper.octets.Load()
+	refused := e.keeper.refused.Load()
+	seq := j.Committed()
+	err := j.Checkpoint(seq, func(w io.Writer) error {
+		if err := e.writeStates(w, seq); err != nil {
+			return err
+		}
+		return e.awaitKept(refused)
+	})
+	if err != nil {
+		return err
+	}
+	e.keeper.octets.Add(-octets)
+	return nil
+}
+
+func (e *Embedded) writeStates(w io.Writer, seq uint64) error {
+	head := binary.LittleEndian.AppendUint64([]byte(checkpointMagic), seq)
+	if _, err := w.Write(head); err != nil {
+		return err
+	}
+	b := make([]byte, 0, sectionSize*2)
+	for next, more := point.Index(0), true; more; {
+		b, next, more = e.section(b[:0], next)
+		if _, err := w.Write(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// section appends a section that begins with the point next. more is false if it
+// was the last, which is empty.
+func (e *Embedded) section(b []byte, next point.Index) (_ []byte, _ point.Index, more bool) {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	b = append(b, 0, 0, 0, 0)
+	for ; int(next) < len(e.cells) && len(b) < sectionSize; next++ {
+		if c := &e.cells[next]; c.typ != 0 && c.known {
+			b = e.appendSaved(b, next)
+		}
+	}
+	binary.LittleEndian.PutUint32(b, uint32(len(b)-4))
+	return b, next, len(b) > 4
+}
+
+// errUnkept is why a checkpoint is given up: it would hold what is not kept.
+var errUnkept = errors.New("image: changes were refused by the journal meanwhile")
+
+// awaitKept returns when all that was published until now is committed. refused
+// is how often that had failed before.
+func (e *Embedded) awaitKept(refused uint64) error {
+	e.mu.RLock()
+	upTo := e.keeper.appended
+	e.mu.RUnlock()
+	for {
+		news := e.keeper.news.wait()
+		switch j := e.keeper.journal; {
+		case e.keeper.refused.Load() != refused:
+			return errUnkept
+		case j.Committed() >= upTo:
+			return nil
+		case errors.Is(j.Accepting(), journal.ErrFailed):
+			return j.Accepting()
+		}
+		<-news
+	}
+}
+
+// readCheckpoint reads the checkpoint after record seq and calls take for each point.
+func readCheckpoint(f io.Reader, seq uint64, take func(*saved)) error {
+	r := bufio.NewReaderSize(f, sectionSize)
+	head := make([]byte, checkpointHead)
+	if _, err := io.ReadFull(r, head); err != nil {
+		return err
+	}
+	if string(head[:8]) != checkpointMagic || binary.LittleEndian.Uint64(head[8:]) != seq {
+		return errCheckpoint
+	}
+	var b []byte
+	var s saved
+	for {
+		var size [4]byte
+		if _, err := io.ReadFull(r, size[:]); err != nil {
+			return err
+		}
+		n := binary.LittleEndian.Uint32(size[:])
+		if n == 0 {
+			return nil
+		}
+		if n > maxSection {
+			return fmt.Errorf("section of %d octets: %w", n, errCheckpoint)
+		}
+		b = append(b[:0], make([]byte, n)...)
+		if _, err := io.ReadFull(r, b); err != nil {
+			return err
+		}
+		for rest, ok := b, true; len(rest) > 0; {
+			if rest, ok = s.parse(rest); !ok {
+				return errCheckpoint
+			}
+			take(&s)
+		}
+	}
+}
