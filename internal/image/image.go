@@ -92,10 +92,11 @@ type Image interface {
 	Lookup(id string) (point.Index, bool)
 
 	// Publish stores a batch and appends it to the change log, in order. It
-	// never waits for a follower. committed, if not nil, is called exactly
+	// never waits for a follower, and for the disk only while too much waits for
+	// that: until ctx ends, at most 5 s. committed, if not nil, is called exactly
 	// once, with nil when the batch is kept (in memory: at once) and with the
-	// reason when it is not; it must not block. The batch may be reused when
-	// Publish returns. Updates of unknown points, and values of another type
+	// reason when it is not; it must not block. If Publish fails, committed has been called
+	// with its error. The batch may be reused when Publish returns. Updates of unknown points, and values of another type
 	// than that of the point, are dropped.
 	//
 	// Not every update becomes the state of its point:
@@ -128,8 +129,7 @@ type Image interface {
 
 	// Resume returns a follower in mode Every that begins at a position, as far
 	// as the changes after it are still there; it reports a gap where they are not.
-	// Of changes that were no event it may leave out those from before the
-	// process started.
+	// Of changes that were no event it may leave out those from before the call.
 	Resume(from Position) Follower
 
 	// SaveCursor sets a named cursor: of the changes up to pos the consumer needs
@@ -149,9 +149,9 @@ type Image interface {
 type Follower interface {
 	// Next waits until there is something to deliver, copies up to len(dst)
 	// changes into dst and returns how many. gap is the number of changes that
-	// were lost before the first of them (always 0 in mode Latest); n may be 0
-	// with a gap. It fails with ctx.Err() or ErrClosed, and then has delivered
-	// nothing.
+	// were lost before the first of them (always 0 in mode Latest), or how many they may
+	// be where that is not known; n may be 0 with a gap. It fails with ctx.Err(),
+	// ErrClosed or why the disk cannot be read, and then has delivered nothing.
 	Next(ctx context.Context, dst []Change) (n int, gap uint64, err error)
 
 	// Close releases the follower; a waiting Next returns ErrClosed.

@@ -13,6 +13,8 @@ import (
 type past struct {
 	image  *Memory
 	keeper *keeper
+	// quiet: up to here changes that were no event are left out.
+	quiet uint64
 	// exact: every number above it that is passed over is a change that was lost.
 	// Below it only the journal knows what is.
 	exact uint64
@@ -28,7 +30,7 @@ func newPast(m *Memory, from Position) *past {
 	if m.keeper == nil {
 		return nil
 	}
-	p := &past{image: m, keeper: m.keeper, exact: m.keeper.start}
+	p := &past{image: m, keeper: m.keeper, quiet: m.log.next - 1, exact: m.log.next - 1}
 	for _, seq := range from {
 		p.exact = max(p.exact, seq)
 	}
@@ -79,8 +81,7 @@ func (p *past) load(f *everyFollower) (drained bool, err error) {
 	return !p.leave(f, settled), nil
 }
 
-// open begins to read at the cursor of the follower. Quiet changes of an earlier
-// process are left out: their states are in the image.
+// open begins to read at the cursor of the follower.
 func (p *past) open(f *everyFollower) {
 	from := f.from
 	for c := range from {
@@ -89,7 +90,7 @@ func (p *past) open(f *everyFollower) {
 	if p.batch == nil {
 		p.batch = make([]journal.Record, 0, stride)
 	}
-	p.reader = p.keeper.journal.Reader(journal.Position(from), max(f.cursor-1, p.keeper.start))
+	p.reader = p.keeper.journal.Reader(journal.Position(from), max(f.cursor-1, p.quiet))
 }
 
 // skip moves the cursor on to next; what lies between was lost, if it was ever there.

@@ -43,7 +43,7 @@ func TestPowerCutLosesNothingAcknowledged(t *testing.T) {
 		fs := newMemFS()
 		p := &promises{acked: map[uint64]bool{}, defined: map[uint32]bool{}}
 		for life := range 3 {
-			fs.cutAfter(1 + rnd.IntN(160))
+			fs.CutAfter(1 + rnd.IntN(160))
 			live(fs, p, rnd, run%2 == 0)
 			if rnd.IntN(8) == 0 {
 				rnd = rand.New(rand.NewPCG(run, uint64(life)))
@@ -52,7 +52,7 @@ func TestPowerCutLosesNothingAcknowledged(t *testing.T) {
 				fs = fs.crash(rnd)
 			}
 			if rnd.IntN(2) == 0 { // and again while it recovers
-				fs.cutAfter(1 + rnd.IntN(40))
+				fs.CutAfter(1 + rnd.IntN(40))
 				if j, err := Open(fs, cutOptions(false)); err == nil {
 					_ = j.Close()
 				}
@@ -68,19 +68,6 @@ func TestPowerCutLosesNothingAcknowledged(t *testing.T) {
 
 func cutOptions(preallocate bool) Options {
 	return Options{Segment: minSegment, Limit: 1 << 20, Preallocate: preallocate}
-}
-
-// cutAfter cuts the power after so many calls.
-func (m *memFS) cutAfter(calls int) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	from := m.calls
-	m.hook = func(call int, _, _ string) error {
-		if call > from+calls {
-			return errPower
-		}
-		return nil
-	}
 }
 
 // live is a process that appends, reads, saves cursors, trims and stores
@@ -154,7 +141,7 @@ func (p *promises) consume(j *Journal, rnd *rand.Rand, seq uint64) {
 
 func (p *promises) check(t *testing.T, fs *memFS, name string) {
 	t.Helper()
-	fs.hook = nil
+	fs.SetHook(nil)
 	j := mustOpen(t, fs, cutOptions(false))
 	defer mustClose(t, j)
 	if r := j.Recovery(); len(r.Damage) > 0 {
@@ -238,26 +225,25 @@ func TestNothingIsAcknowledgedBeforeItIsSynced(t *testing.T) {
 }
 
 // hasDurable says whether a power cut now would leave record seq.
-func (m *memFS) hasDurable(seq uint64) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for name, n := range m.durable {
+func (m *memFS) hasDurable(seq uint64) (found bool) {
+	m.Durable(func(name string, b []byte) {
 		chain, first, ok := parseSegmentName(name)
-		if !ok || chain != int(class(seq)) || first > seq {
-			continue
+		if !ok || chain != int(class(seq)) || first > seq || found {
+			return
 		}
-		for b := n.durable[headerSize:]; len(b) > 0; {
+		for b = b[headerSize:]; len(b) > 0; {
 			f, v := parse(b, chain, 0, none)
 			if v != whole {
-				break
+				return
 			}
 			if f.kind == kindRecord && f.seq == seq {
-				return string(f.payload) == string(payload(seq))
+				found = string(f.payload) == string(payload(seq))
+				return
 			}
 			b = b[f.size():]
 		}
-	}
-	return false
+	})
+	return found
 }
 
 func TestFailedSyncStopsForGood(t *testing.T) {
@@ -270,8 +256,7 @@ func TestFailedSyncStopsForGood(t *testing.T) {
 			mustCommit(t, j, 1, 50)
 			broken := errors.New("I/O error")
 			syncs := map[string]int{}
-			fs.mu.Lock()
-			fs.hook = func(_ int, did, name string) error {
+			fs.SetHook(func(_ int, did, name string) error {
 				if _, _, ok := parseSegmentName(name); !ok && did != "syncdir" {
 					return nil
 				}
@@ -282,8 +267,7 @@ func TestFailedSyncStopsForGood(t *testing.T) {
 					return broken
 				}
 				return nil
-			}
-			fs.mu.Unlock()
+			})
 			if err := commit(j, records(51, 350)); !errors.Is(err, ErrFailed) || !errors.Is(err, broken) {
 				t.Fatalf("committed with %v", err)
 			}

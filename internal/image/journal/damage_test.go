@@ -29,19 +29,6 @@ func long(batch []Record) []Record {
 	return batch
 }
 
-// clone returns a directory with the same durable files.
-func (m *memFS) clone() *memFS {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	c := newMemFS()
-	for name, n := range m.names {
-		data := slices.Clone(n.data)
-		c.names[name] = &inode{data: data, durable: slices.Clone(data), dirty: map[int]bool{}}
-		c.durable[name] = c.names[name]
-	}
-	return c
-}
-
 func TestTruncationLosesNothingBeforeIt(t *testing.T) {
 	t.Parallel()
 	base := newMemFS()
@@ -54,18 +41,18 @@ func TestTruncationLosesNothingBeforeIt(t *testing.T) {
 		seq += 4
 	}
 	unclosed := base.clone()
-	delete(unclosed.names, stateFile)
+	unclosed.Drop(stateFile)
 	mustClose(t, j)
 	name := j.chains[0].newest().name()
-	size := len(base.names[name].data)
-	if size < 60<<10 {
-		t.Fatalf("last segment has %d octets", size)
+	data := base.Data(name)
+	if len(data) < 60<<10 {
+		t.Fatalf("last segment has %d octets", len(data))
 	}
-	ends := frameEnds(base.names[name].data)
-	for cut := range size {
-		truncateAt(t, unclosed, name, cut, ends, false)
+	ends := frameEnds(data)
+	for cut := range data {
+		truncateAt(t, unclosed, name, data, cut, ends, false)
 		if cut%8 == 0 {
-			truncateAt(t, base, name, cut, ends, true)
+			truncateAt(t, base, name, data, cut, ends, true)
 		}
 		if t.Failed() {
 			return
@@ -93,15 +80,9 @@ type frameEnd struct {
 	seq uint64
 }
 
-func truncateAt(t *testing.T, base *memFS, name string, cut int, ends []frameEnd, closed bool) {
+func truncateAt(t *testing.T, base *memFS, name string, data []byte, cut int, ends []frameEnd, closed bool) {
 	t.Helper()
-	fs := newMemFS()
-	for n, i := range base.names {
-		if n == name {
-			i = &inode{data: slices.Clone(i.data[:cut]), dirty: map[int]bool{}}
-		}
-		fs.names[n] = i
-	}
+	fs := &memFS{base.With(name, data[:cut:cut])}
 	want := ends[0].seq - 1
 	for _, e := range ends {
 		if e.off <= cut {
@@ -158,9 +139,10 @@ func TestBitFlipLosesOneRecord(t *testing.T) {
 		}
 		names := slices.DeleteFunc(names(fs), func(n string) bool { return !strings.HasSuffix(n, suffix) })
 		name := names[rnd.IntN(len(names))]
-		data := fs.names[name].data
+		data := fs.Data(name)
 		at := rnd.IntN(len(data))
 		data[at] ^= 1 << rnd.IntN(8)
+		fs.Put(name, data)
 		checkFlip(t, fs, name, at, closed)
 		if t.Failed() {
 			return
@@ -214,7 +196,7 @@ func TestMissingFilesAreReported(t *testing.T) {
 			continue
 		}
 		fs := base.clone()
-		delete(fs.names, name)
+		fs.Drop(name)
 		j := mustOpen(t, fs, Options{Segment: minSegment})
 		chain, first, _ := parseSegmentName(name)
 		oldest := first == j.chains[chain].segs[0].before+1 || j.chains[chain].segs[0].before >= first
@@ -238,8 +220,9 @@ func TestStateFileDamageIsReported(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustClose(t, j)
-	data := fs.names[stateFile].data
+	data := fs.Data(stateFile)
 	binary.LittleEndian.PutUint16(data[20:], 7)
+	fs.Put(stateFile, data)
 	j = mustOpen(t, fs, Options{})
 	defer mustClose(t, j)
 	if d := j.Recovery().Damage; len(d) != 1 || d[0].File != stateFile || len(j.Cursors()) != 0 {
@@ -262,7 +245,7 @@ func FuzzSegment(f *testing.F) {
 	mustClose(f, j)
 	segments := slices.DeleteFunc(names(base), func(n string) bool { return !strings.HasSuffix(n, suffix) })
 	for _, name := range segments {
-		data := base.names[name].data
+		data := base.Data(name)
 		f.Add(data, true)
 		f.Add(data[:len(data)-7], false)
 		f.Add(slices.Concat(data[:100], data[160:]), false)
@@ -277,7 +260,7 @@ func FuzzSegment(f *testing.F) {
 		if newest {
 			name = segments[len(segments)-1]
 		}
-		fs.names[name] = &inode{data: b, dirty: map[int]bool{}}
+		fs.Put(name, b)
 		j := mustOpen(t, fs, Options{Segment: minSegment})
 		defer mustClose(t, j)
 		r := j.Reader(Position{}, 0)

@@ -90,7 +90,7 @@ func TestFullDiskRecoversWhenThereIsRoom(t *testing.T) {
 			fs := newMemFS()
 			j := mustOpen(t, fs, Options{Segment: minSegment, Limit: 1 << 20, Preallocate: preallocate})
 			mustCommit(t, j, 1, 100)
-			fs.setRoom(1000)
+			fs.SetRoom(1000)
 			if err := j.Define(1, make([]byte, 2000)); err != nil {
 				t.Fatal(err)
 			}
@@ -110,7 +110,7 @@ func TestFullDiskRecoversWhenThereIsRoom(t *testing.T) {
 			if j.Accepting() == nil {
 				t.Fatal("accepts without room")
 			}
-			fs.setRoom(-1)
+			fs.SetRoom(-1)
 			time.Sleep(probeInterval + time.Millisecond)
 			synctest.Wait()
 			if err := j.Accepting(); err != nil {
@@ -133,12 +133,6 @@ func TestFullDiskRecoversWhenThereIsRoom(t *testing.T) {
 			mustClose(t, j)
 		})
 	}
-}
-
-func (m *memFS) setRoom(octets int64) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.room = octets
 }
 
 func TestTrimmedPositionIsAGap(t *testing.T) {

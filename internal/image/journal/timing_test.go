@@ -3,6 +3,7 @@ package journal
 import (
 	"errors"
 	"io"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,7 +17,7 @@ func TestBatchesShareASync(t *testing.T) {
 		fs := newMemFS()
 		j := mustOpen(t, fs, Options{})
 		mustCommit(t, j, 1, 30) // begins all segments
-		fs.syncTime = 10 * time.Millisecond
+		fs.SetSyncTime(10 * time.Millisecond)
 		start := time.Now()
 		var at []time.Duration
 		for seq := uint64(31); seq <= 130; seq++ {
@@ -54,7 +55,7 @@ func TestSlowDiskBoundsWhatWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fs := newMemFS()
-		fs.syncTime = time.Minute
+		fs.SetSyncTime(time.Minute)
 		j := mustOpen(t, fs, Options{Pending: 64 << 10})
 		var err error
 		seq := uint64(0)
@@ -92,7 +93,7 @@ func TestCursorsAreSavedSoonAndNeverAhead(t *testing.T) {
 		if diff := cmp.Diff(savedCursors(t, fs), map[string]Position{"a": {10, 20, 30}}); diff != "" {
 			t.Fatal(diff)
 		}
-		fs.syncTime = 300 * time.Millisecond
+		fs.SetSyncTime(300 * time.Millisecond)
 		if err := j.Append(records(31, 60), nil); err != nil {
 			t.Fatal(err)
 		}
@@ -115,9 +116,12 @@ func TestCursorsAreSavedSoonAndNeverAhead(t *testing.T) {
 // savedCursors returns what a power cut now would leave.
 func savedCursors(t *testing.T, fs *memFS) map[string]Position {
 	t.Helper()
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	b := fs.durable[stateFile].durable
+	var b []byte
+	fs.Durable(func(name string, data []byte) {
+		if name == stateFile {
+			b = slices.Clone(data)
+		}
+	})
 	_, _, cursors, err := parseState(b[:len(b)-trailerSize])
 	if err != nil {
 		t.Fatal(err)
@@ -131,7 +135,7 @@ func TestCursorSaveIsTriedAgain(t *testing.T) {
 		fs := newMemFS()
 		j := mustOpen(t, fs, Options{})
 		mustCommit(t, j, 1, 30)
-		fs.setRoom(0)
+		fs.SetRoom(0)
 		if err := j.SaveCursor("a", Position{1, 2, 3}); err != nil {
 			t.Fatal(err)
 		}
@@ -139,7 +143,7 @@ func TestCursorSaveIsTriedAgain(t *testing.T) {
 		if err := j.Status().SaveError; !errors.Is(err, errNoSpace) {
 			t.Fatalf("save error %v", err)
 		}
-		fs.setRoom(-1)
+		fs.SetRoom(-1)
 		time.Sleep(1100 * time.Millisecond)
 		if err := j.Status().SaveError; err != nil || len(savedCursors(t, fs)) != 1 {
 			t.Fatalf("save error %v, saved %v", err, savedCursors(t, fs))
@@ -166,9 +170,11 @@ func TestDamagedCheckpointGivesTheOneBefore(t *testing.T) {
 	mustClose(t, j)
 	fs = fs.crash(nil)
 	wantCheckpoint(t, fs, 30, "30", 0)
-	fs.names[checkpointName(30)].data[1] ^= 4
+	b := fs.Data(checkpointName(30))
+	b[1] ^= 4
+	fs.Put(checkpointName(30), b)
 	wantCheckpoint(t, fs, 20, "20", 1)
-	fs.names[checkpointName(20)].data = nil
+	fs.Put(checkpointName(20), nil)
 	wantCheckpoint(t, fs, 0, "", 2)
 }
 
