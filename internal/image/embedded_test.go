@@ -8,28 +8,26 @@ import (
 	"busbar/internal/image/journal"
 )
 
+// small are options that get the suite to fall back on the journal.
+var small = image.Options{Log: 1000, Segment: 64 << 10, Limit: 64 << 20}
+
 func TestEmbedded(t *testing.T) {
 	t.Parallel()
 	imagetest.Run(t, func(t *testing.T) image.Image {
-		return open(t, t.TempDir(), image.Options{Log: 1000})
+		fs, err := journal.NewDisk(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := mustOpen(t, fs, small)
+		t.Cleanup(func() { mustClose(t, e) })
+		return e
 	})
 }
 
-// open opens an image in a directory and closes it with the test.
-func open(t testing.TB, dir string, opts image.Options) *image.Embedded {
-	t.Helper()
-	fs, err := journal.NewDisk(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := image.Open(fs, opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := e.Close(); err != nil {
-			t.Error(err)
-		}
+func TestEmbeddedKeeps(t *testing.T) {
+	t.Parallel()
+	imagetest.RunKept(t, func(t *testing.T) func() imagetest.Keeper {
+		fs := newMemFS()
+		return func() imagetest.Keeper { return mustOpen(t, fs, small) }
 	})
-	return e
 }
