@@ -43,9 +43,9 @@ func publishFollow(b *testing.B, defs []image.Definition, size int, withLatest b
 	p := m.Define(defs)
 	var every, latest atomic.Int64
 	var followers sync.WaitGroup
-	follow(b, &followers, m.Follow(image.Every), &every)
+	count(b, &followers, m.Follow(image.Every), &every)
 	if withLatest {
-		follow(b, &followers, m.Follow(image.Latest), &latest)
+		count(b, &followers, m.Follow(image.Latest), &latest)
 	}
 	batch := make([]point.Update, size)
 	ctx := context.Background()
@@ -73,8 +73,8 @@ func publishFollow(b *testing.B, defs []image.Definition, size int, withLatest b
 	b.ReportMetric(float64(sent)/b.Elapsed().Seconds()/1e6, "M/s")
 }
 
-// follow counts what the follower gets until it is closed.
-func follow(b *testing.B, wg *sync.WaitGroup, f image.Follower, received *atomic.Int64) {
+// count counts what the follower gets until it is closed.
+func count(b *testing.B, wg *sync.WaitGroup, f image.Follower, received *atomic.Int64) {
 	wg.Go(func() {
 		dst := make([]image.Change, 1024)
 		for {

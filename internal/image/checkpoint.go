@@ -112,8 +112,13 @@ func (s *saved) parse(b []byte) (rest []byte, ok bool) {
 
 // checkpoint writes a checkpoint. The image goes on meanwhile.
 func (e *Embedded) checkpoint() error {
+	e.writing.Lock()
+	defer e.writing.Unlock()
 	j, octets := e.keeper.journal, e.keeper.octets.Load()
 	refused := e.keeper.refused.Load()
+	if err := j.Accepting(); errors.Is(err, journal.ErrFailed) {
+		return err // there are states that are not kept, and never will be
+	}
 	seq := j.Committed()
 	err := j.Checkpoint(seq, func(w io.Writer) error {
 		if err := e.writeStates(w, seq); err != nil {
@@ -149,7 +154,7 @@ func (e *Embedded) section(b []byte, next point.Index) (_ []byte, _ point.Index,
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	b = append(b, 0, 0, 0, 0)
-	for ; int(next) < len(e.cells) && len(b) < sectionSize; next++ {
+	for ; int(next) < len(e.cells) && len(b)-4 < e.sectionSize; next++ {
 		if c := &e.cells[next]; c.typ != 0 && c.known {
 			b = e.appendSaved(b, next)
 		}
@@ -159,7 +164,7 @@ func (e *Embedded) section(b []byte, next point.Index) (_ []byte, _ point.Index,
 }
 
 // errUnkept is why a checkpoint is given up: it would hold what is not kept.
-var errUnkept = errors.New("image: changes were refused by the journal meanwhile")
+var errUnkept = errors.New("image: changes were not kept meanwhile")
 
 // awaitKept returns when all that was published until now is committed. refused
 // is how often that had failed before.
@@ -169,13 +174,14 @@ func (e *Embedded) awaitKept(refused uint64) error {
 	e.mu.RUnlock()
 	for {
 		news := e.keeper.news.wait()
-		switch j := e.keeper.journal; {
+		settled := e.keeper.journal.Settled()
+		switch {
 		case e.keeper.refused.Load() != refused:
 			return errUnkept
-		case j.Committed() >= upTo:
+		case e.keeper.journal.Committed() >= upTo:
 			return nil
-		case errors.Is(j.Accepting(), journal.ErrFailed):
-			return j.Accepting()
+		case settled >= upTo:
+			return errUnkept
 		}
 		<-news
 	}

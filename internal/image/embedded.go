@@ -23,10 +23,12 @@ type Embedded struct {
 	keeper *keeper
 	limit  int64
 
-	stop  chan struct{} // closed by Close
-	tasks sync.WaitGroup
-	once  sync.Once
-	ended error // of Close
+	sectionSize int           // of checkpoints, in octets
+	writing     sync.Mutex    // held by the checkpoint that is written
+	stop        chan struct{} // closed by Close
+	tasks       sync.WaitGroup
+	once        sync.Once
+	ended       error // of Close
 }
 
 var _ Image = (*Embedded)(nil)
@@ -39,7 +41,7 @@ var _ Image = (*Embedded)(nil)
 // cannot be read or written. What is damaged does not make it fail; it is in
 // the log and in Status.
 func Open(fs journal.FS, opts Options) (*Embedded, error) {
-	e := &Embedded{Memory: New(opts), keeper: &keeper{log: opts.Logger}, stop: make(chan struct{})}
+	e := &Embedded{Memory: New(opts), keeper: &keeper{log: opts.Logger}, sectionSize: sectionSize, stop: make(chan struct{})}
 	if e.keeper.log == nil {
 		e.keeper.log = slog.New(slog.DiscardHandler)
 	}

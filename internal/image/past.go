@@ -77,7 +77,6 @@ func (p *past) load(f *everyFollower) (drained bool, err error) {
 	if n > 0 {
 		return false, nil
 	}
-	p.skip(f, settled+1)
 	return !p.leave(f, settled), nil
 }
 
@@ -101,12 +100,14 @@ func (p *past) skip(f *everyFollower, next uint64) {
 	f.cursor = max(f.cursor, next)
 }
 
-// leave reports whether the log in memory has what follows, and prepares to
-// wait if it has not yet been decided whether the journal will.
+// leave reports whether the log in memory has what follows on the records, and
+// prepares to wait if it has not yet been decided whether the journal will. Up to
+// settled all has been read that there is.
 func (p *past) leave(f *everyFollower, settled uint64) bool {
 	m := p.image
 	m.mu.RLock()
 	defer m.mu.RUnlock()
+	p.skip(f, min(settled+1, m.log.first))
 	if f.cursor < m.log.first {
 		if p.keeper.appended >= f.cursor {
 			p.await(f, settled)
@@ -138,6 +139,10 @@ func (p *past) deliver(f *everyFollower, dst []Change) (n int) {
 		u, events, ok := parseRecord(rec.Payload)
 		if n > 0 && (!ok || rec.Seq > max(f.cursor, p.exact+1)) {
 			break
+		}
+		p.skip(f, min(rec.Seq, m.log.first))
+		if f.cursor < rec.Seq && f.cursor >= m.log.first {
+			break // the log in memory has more
 		}
 		p.skip(f, rec.Seq)
 		f.cursor = rec.Seq + 1
