@@ -156,6 +156,26 @@ func (b *Busbar) Reload(plant string) int {
 // other signal stops in order.
 func (b *Busbar) Signal(s os.Signal) { b.signal(s) }
 
+// Kill ends the process without any chance to save, and waits for its end.
+func (b *Busbar) Kill() {
+	b.tb.Helper()
+	b.Signal(syscall.SIGKILL)
+	b.Exit()
+}
+
+// StartAndKill starts the process and kills it as soon as it has written so
+// many lines to its log.
+func (b *Busbar) StartAndKill(lines int) {
+	b.tb.Helper()
+	n := b.Log.Len()
+	b.exited = make(chan struct{})
+	b.launch()
+	Until(b.tb, fmt.Sprintf("%d lines of the log", lines), func() bool {
+		return strings.Count(b.Log.After(n), "\n") >= lines
+	})
+	b.Kill()
+}
+
 // Exit waits for the end and returns the exit code.
 func (b *Busbar) Exit() int {
 	b.tb.Helper()

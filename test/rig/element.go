@@ -20,13 +20,15 @@ func (o Object) Float() float32 {
 	return math.Float32frombits(binary.LittleEndian.Uint32(o.Element))
 }
 
-// Int returns the value of types 1, 3, 9, 11, 15 and of those with a time tag.
+// Int returns the value of types 1, 3, 7, 9, 11, 15 and of those with a time tag.
 func (o Object) Int() int {
 	switch o.Type {
 	case 1, 30:
 		return int(o.Element[0] & 1)
 	case 3, 31:
 		return int(o.Element[0] & 3)
+	case 7, 33:
+		return int(binary.LittleEndian.Uint32(o.Element))
 	case 15, 37:
 		return int(int32(binary.LittleEndian.Uint32(o.Element)))
 	default:

@@ -39,6 +39,7 @@ type Object struct {
 	IOA         uint32
 	Element     []byte // with quality and time tag
 	ASDU        int    // number of the ASDU in which it came, from 0
+	Arrived     time.Time
 }
 
 // elementSizes are the octets of an element with its time tag, by type.
@@ -53,10 +54,21 @@ var elementSizes = map[byte]int{
 // listens there, without starting data transfer.
 func ConnectMaster(tb testing.TB, addr string) *Master {
 	tb.Helper()
+	return connectMaster(tb, net.Dialer{Timeout: Patience}, addr)
+}
+
+// ConnectMasterFrom is ConnectMaster from an address of its own, such as 127.0.0.2.
+func ConnectMasterFrom(tb testing.TB, own, addr string) *Master {
+	tb.Helper()
+	return connectMaster(tb, net.Dialer{Timeout: Patience, LocalAddr: &net.TCPAddr{IP: net.ParseIP(own)}}, addr)
+}
+
+func connectMaster(tb testing.TB, dialer net.Dialer, addr string) *Master {
+	tb.Helper()
 	var conn net.Conn
 	Until(tb, "something to listen on "+addr, func() bool {
 		var err error
-		conn, err = net.DialTimeout("tcp", addr, Patience)
+		conn, err = dialer.Dial("tcp", addr)
 		return err == nil
 	})
 	m := &Master{tb: tb, conn: conn, news: make(chan struct{})}
@@ -78,20 +90,30 @@ func StartMaster(tb testing.TB, addr string) *Master {
 }
 
 // StartDT starts data transfer and waits for the confirmation.
-func (m *Master) StartDT() {
-	m.tb.Helper()
-	m.Write([]byte{0x68, 4, 0x07, 0, 0, 0})
-	m.await("STARTDT con", func() bool { return bytes.IndexByte(m.control, 0x0b) >= 0 })
-}
+func (m *Master) StartDT() { m.tb.Helper(); m.exchange("STARTDT con", 0x07, 0x0b) }
+
+// StopDT stops data transfer and waits for the confirmation, after which
+// nothing more arrives.
+func (m *Master) StopDT() { m.tb.Helper(); m.exchange("STOPDT con", 0x13, 0x23) }
 
 // Test sends TESTFR act and waits for the confirmation.
-func (m *Master) Test() {
+func (m *Master) Test() { m.tb.Helper(); m.exchange("TESTFR con", 0x43, 0x83) }
+
+// exchange sends a U frame and waits for the one that answers it.
+func (m *Master) exchange(what string, act, con byte) {
 	m.tb.Helper()
 	m.mu.Lock()
 	m.control = nil
 	m.mu.Unlock()
-	m.Write([]byte{0x68, 4, 0x43, 0, 0, 0})
-	m.await("TESTFR con", func() bool { return bytes.IndexByte(m.control, 0x83) >= 0 })
+	m.Write([]byte{0x68, 4, act, 0, 0, 0})
+	m.await(what, func() bool { return bytes.IndexByte(m.control, con) >= 0 })
+}
+
+// Close ends the connection from the side of the controlling station.
+func (m *Master) Close() {
+	m.tb.Helper()
+	m.conn.Close()
+	m.AwaitEnd()
 }
 
 // Write writes octets as they are.
@@ -160,19 +182,33 @@ func (m *Master) Unread() [][]byte {
 // arrives in between stays to be awaited.
 func (m *Master) Interrogate(ca uint16) []Object {
 	m.tb.Helper()
+	return m.interrogate("interrogation", ca, 100, 20, 20)
+}
+
+// Counters makes a general counter interrogation of ca, which reads, and
+// returns its data.
+func (m *Master) Counters(ca uint16) []Object {
+	m.tb.Helper()
+	return m.interrogate("counter interrogation", ca, 101, 5, 37)
+}
+
+// interrogate sends an interrogation command and returns the data with the cause until
+// its end.
+func (m *Master) interrogate(what string, ca uint16, typ, qualifier, cause byte) []Object {
+	m.tb.Helper()
 	n := m.Received()
-	m.Send(100, ca, 0, 20)
-	end := m.AwaitAfter(n, fmt.Sprintf("the end of the interrogation of %d", ca), func(o Object) bool {
-		return o.Type == 100 && o.CA == ca && (o.Cause == 10 || o.Negative)
+	m.Send(typ, ca, 0, qualifier)
+	end := m.AwaitAfter(n, fmt.Sprintf("the end of the %s of %d", what, ca), func(o Object) bool {
+		return o.Type == typ && o.CA == ca && (o.Cause == 10 || o.Negative)
 	})
 	if end.Negative {
-		m.tb.Fatalf("interrogation of %d is refused with cause %d", ca, end.Cause)
+		m.tb.Fatalf("%s of %d is refused with cause %d", what, ca, end.Cause)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var data []Object
 	for _, o := range m.objects[n:] {
-		if o.Cause == 20 && o.CA == ca {
+		if o.Cause == cause && o.CA == ca {
 			data = append(data, o)
 		}
 	}
@@ -336,8 +372,9 @@ func (m *Master) takeI(frame []byte, asdu int) error {
 	m.unacked++
 	m.asdus = append(m.asdus, frame[6:])
 	objects, err := split(frame[6:])
+	now := time.Now()
 	for i := range objects {
-		objects[i].ASDU = asdu
+		objects[i].ASDU, objects[i].Arrived = asdu, now
 	}
 	m.objects = append(m.objects, objects...)
 	return err

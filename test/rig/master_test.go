@@ -53,7 +53,7 @@ func TestMasterTakesObjectsAndAcknowledges(t *testing.T) {
 	if tagged.Type != 30 || tagged.IOA != 100 || !tagged.TimeInvalid() || tagged.Time().Minute() != 45 {
 		t.Errorf("the first object is %+v, want type 30, IOA 100, an invalid time, minute 45", tagged)
 	}
-	want := rig.Object{Type: 1, Cause: 20, CA: 1, IOA: 1004, Element: []byte{0}, ASDU: 1}
+	want := rig.Object{Type: 1, Cause: 20, CA: 1, IOA: 1004, Element: []byte{0}, ASDU: 1, Arrived: last.Arrived}
 	if diff := cmp.Diff(want, last); diff != "" {
 		t.Errorf("the last object: want -, got +:\n%s", diff)
 	}
