@@ -51,6 +51,10 @@ $(LINT): Makefile
 fuzz: ## fuzz every decoder for FUZZTIME (60s) each
 	GO=$(GO) FUZZTIME=$(FUZZTIME) scripts/fuzz.sh
 
+.PHONY: soak
+soak: tools build ## kill, cut and switch over BUSBAR_SOAK_KILLS (50) times and print the figures
+	GO=$(GO) scripts/soak.sh
+
 .PHONY: bench
 bench: tools build ## run the benchmarks beside their floors and print the ratios
 	GO=$(GO) BENCHTIME=$(BENCHTIME) scripts/bench.sh

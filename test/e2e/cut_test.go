@@ -51,7 +51,7 @@ func TestSilentCutSendsAgainFromTheFirstUnconfirmed(t *testing.T) {
 			if within > 0 {
 				t.Errorf("%d events came again without a cut", within)
 			}
-			t.Logf("soak: %d links cut at 1000 events/s, %d of %d events came again, none missing", cuts, again, min(last, stream.Acknowledged()))
+			t.Logf("soak: %s: %d links cut at 1000 events/s, %d of %d events came again, none missing", t.Name(), cuts, again, min(last, stream.Acknowledged()))
 		})
 	}
 }

@@ -106,6 +106,7 @@ type siege struct {
 	ledger  *rig.Ledger
 	streams []*rig.Stream
 	kills   int
+	stops   int // in order
 }
 
 func newSiege(t *testing.T, k kept, busbar *rig.Busbar, station, broker string) *siege {
@@ -128,7 +129,7 @@ func (s *siege) run(rounds int) {
 		s.t.Errorf("%d events came again with no break in sight", now-again)
 	}
 	// What is on its way to Busbar when it is killed may come as another event.
-	if most := 1000 * s.kills; within > most {
+	if most := 1000 * (s.kills + s.stops); within > most {
 		s.t.Errorf("%d events were made of messages that came again, want %d at most", within, most)
 	}
 	s.report(again, within)
@@ -168,8 +169,12 @@ func (s *siege) round(connected bool) {
 		stream := s.streams[rand.IntN(len(s.streams))]
 		stream.AwaitAcknowledged(stream.Acknowledged() + 1 + rand.IntN(n))
 	}
-	s.busbar.Kill()
-	s.kills++
+	if rand.IntN(5) == 0 {
+		s.stop()
+	} else {
+		s.busbar.Kill()
+		s.kills++
+	}
 	if connected {
 		m.AwaitEnd()
 	}
@@ -185,12 +190,21 @@ func (s *siege) round(connected bool) {
 	s.ledger.Check(s.t)
 }
 
+func (s *siege) stop() {
+	s.t.Helper()
+	s.busbar.Signal(syscall.SIGTERM)
+	if code := s.busbar.Exit(); code != 0 {
+		s.t.Errorf("exit code %d after SIGTERM, want 0", code)
+	}
+	s.stops++
+}
+
 func (s *siege) report(again, within int) {
 	published, breaks := 0, 0
 	for _, stream := range s.streams {
 		published += stream.Acknowledged()
 		breaks += stream.Breaks()
 	}
-	s.t.Logf("soak: %d kills, %d messages acknowledged, none missing; %d events came again, %d of them from messages that came again; "+
-		"%d connections of publishers lost", s.kills, published, again, within, breaks)
+	s.t.Logf("soak: %s: %d kills, %d stops, %d messages acknowledged, none missing; %d events came again, %d of them from messages that came again; "+
+		"%d connections of publishers lost", s.t.Name(), s.kills, s.stops, published, again, within, breaks)
 }

@@ -26,7 +26,7 @@ func TestSwitchOversUnderLoadLoseNothing(t *testing.T) {
 	stream.Pace(1000)
 	stream.Extend(1_000_000)
 	for i := range 8 * rounds(t) {
-		p.active.AwaitCount(p.active.Received() + 20 + rand.IntN(150))
+		p.active.AwaitCount(p.active.Received() + 100 + rand.IntN(200))
 		switch {
 		case i%4 == 3:
 			p.killInSwitch()
