@@ -50,6 +50,15 @@ func Exec(tb testing.TB, binary, plant string, args ...string) *Busbar {
 	return b
 }
 
+// ExecOn is Exec with the data directory on a disk.
+func ExecOn(tb testing.TB, disk *Disk, binary, plant string, args ...string) *Busbar {
+	tb.Helper()
+	b := newBusbar(tb, plant, append([]string{"--data", filepath.Join(disk.Dir, "data")}, args...))
+	b.launch = func() { b.asProcess(disk.Command(binary)...) }
+	b.Start()
+	return b
+}
+
 func newBusbar(tb testing.TB, plant string, args []string) *Busbar {
 	tb.Helper()
 	dir := tb.TempDir()
@@ -109,13 +118,13 @@ func (b *Busbar) inProcess() {
 	}()
 }
 
-func (b *Busbar) asProcess(binary string) {
+func (b *Busbar) asProcess(command ...string) {
 	b.tb.Helper()
-	cmd := exec.Command(binary, b.args...)
+	cmd := exec.Command(command[0], append(command[1:], b.args...)...)
 	cmd.Stdout, cmd.Stderr = &b.Log, &b.Log
 	if err := cmd.Start(); err != nil {
 		close(b.exited)
-		b.tb.Fatalf("%s: %v", binary, err)
+		b.tb.Fatalf("%q: %v", command, err)
 	}
 	b.signal = func(s os.Signal) {
 		if err := cmd.Process.Signal(s); err != nil {
