@@ -23,7 +23,7 @@ type Ledger struct {
 	centre   *Centre
 	leg      int                 // the one that is read
 	read     int                 // objects of it
-	arrived  map[int][]time.Time // by stream: when number i+1 came the last time
+	arrived  map[int][]time.Time // by stream: when number i+1 came the last time, zero if it is missing
 	breaks   []time.Time
 	repeats  int // events that came again
 	within   int // of these, those without a break since they had come
@@ -34,8 +34,9 @@ type Ledger struct {
 // after it: cursors are saved within 100 ms, the rest is for a loaded machine.
 const Lag = 2 * time.Second
 
-// mostProblems bounds what is told of one failure.
-const mostProblems = 20
+// mostProblems bounds what is told of one failure, mostMissing the numbers that may be
+// missing in one place.
+const mostProblems, mostMissing = 20, 1_000_000
 
 // NewLedger returns a ledger of what the centre receives from now on.
 func NewLedger(centre *Centre, entry func(Object) (Entry, bool)) *Ledger {
@@ -45,8 +46,8 @@ func NewLedger(centre *Centre, entry func(Object) (Entry, bool)) *Ledger {
 // Break notes that the process was killed, or that a connection was broken, now.
 func (l *Ledger) Break() { l.breaks = append(l.breaks, time.Now()) }
 
-// Update reads what the centre has received since, and returns the number up
-// to which all of a stream have arrived.
+// Update reads what the centre has received since, and returns the highest number of
+// a stream that has arrived.
 func (l *Ledger) Update(stream int) int {
 	for l.leg < len(l.centre.legs) {
 		objects := l.centre.objects(l.leg, l.read)
@@ -66,12 +67,19 @@ func (l *Ledger) Update(stream int) int {
 
 func (l *Ledger) take(o Object, e Entry) {
 	came := l.arrived[e.Stream]
-	switch {
-	case e.Number < 1 || e.Number > len(came)+1:
+	switch next := len(came) + 1; {
+	case e.Number < 1 || e.Number > next+mostMissing:
 		l.problem("number %d of stream %d comes after %d", e.Number, e.Stream, len(came))
 		return
-	case e.Number == len(came)+1:
+	case e.Number >= next:
+		if e.Number > next {
+			l.problem("numbers %d to %d of stream %d are missing before %d", next, e.Number-1, e.Stream, e.Number)
+		}
+		came = append(came, make([]time.Time, e.Number-next)...)
 		l.arrived[e.Stream] = append(came, o.Arrived)
+	case came[e.Number-1].IsZero():
+		l.problem("number %d of stream %d comes late, after %d", e.Number, e.Stream, len(came))
+		came[e.Number-1] = o.Arrived
 	default:
 		l.takeAgain(o, e, &came[e.Number-1])
 	}
