@@ -27,7 +27,7 @@ func TestPlacesAreSavedWhileTheServerRunsAndAtItsEnd(t *testing.T) {
 		r.feed.publish(news(1, point.IntValue(1)), news(1, point.IntValue(2)))
 		time.Sleep(9 * time.Second)
 		saved(0)
-		time.Sleep(time.Second + saveEvery) // acknowledged after t2
+		time.Sleep(time.Second + saveEvery + 1) // acknowledged after t2
 		saved(2)
 		r.feed.quiet(news(1, point.IntValue(2)))
 		time.Sleep(saveEvery + 1)
