@@ -247,10 +247,12 @@ func (h *host) deliver(connector, topic, payload string) {
 
 func (h *host) deliverMessage(connector string, m Message) {
 	h.t.Helper()
-	kept := errors.New("committed was not called")
-	err := h.fakes.last(connector).env.Sink.Deliver(context.Background(), m, func(err error) { kept = err })
-	if err != nil || kept != nil {
-		h.t.Fatalf("Deliver = %v, committed with %v, want nil", err, kept)
+	kept := make(chan error, 1)
+	if err := h.fakes.last(connector).env.Sink.Deliver(context.Background(), m, func(err error) { kept <- err }); err != nil {
+		h.t.Fatalf("Deliver = %v, want nil", err)
+	}
+	if err := <-kept; err != nil {
+		h.t.Fatalf("committed with %v, want nil", err)
 	}
 }
 
