@@ -59,6 +59,9 @@ func lastRig(t *testing.T, embedded bool) restarted {
 			master.Await(topic, spontaneous(1, uint32(ioa)))
 		}
 	}
+	if !embedded { // control centres do not wait for the disk
+		r.busbar.AwaitMetric(float64(len(lastValues)), "busbar_mqtt_acknowledgements_total")
+	}
 	r.busbar.Kill()
 	master.AwaitEnd()
 	return r
