@@ -110,9 +110,15 @@ func (t *table) snapshot(c *connector.Change) {
 	for at := t.byPoint.get(uint32(c.Point)); at != absent; at = t.rows[at].next {
 		r := &t.rows[at]
 		r.set(c)
-		if c.Value.Type() != 0 {
-			r.current.kind |= restored
-		}
+		r.doubt(c)
+	}
+}
+
+// doubt marks a current value that was set without an event to be one that the
+// controlling stations may know otherwise, if its quality says so.
+func (r *row) doubt(c *connector.Change) {
+	if c.Value.Type() != 0 && c.Quality&(point.NotTopical|point.Invalid) != 0 {
+		r.current.kind |= restored
 	}
 }
 
@@ -151,8 +157,7 @@ func (st *station) change(c *connector.Change) {
 				st.append(r, st.reading(at, sampleOf(r.current.target, &c.Update)), c.Seq, c.Seq < st.restored)
 			}
 		case c.Flags&point.Restored != 0:
-			r.set(c)
-			r.current.kind |= restored
+			st.requalify(at, r, c)
 		default:
 			st.update(at, r, c, event, caused)
 		}
@@ -165,6 +170,17 @@ func lateOne(c *connector.Change) uint64 {
 		return 1
 	}
 	return 0
+}
+
+// requalify makes a change that is no news of the source the current value of a
+// row. It is an event only if it takes back what a controlling station was shown.
+func (st *station) requalify(at uint32, r *row, c *connector.Change) {
+	was := r.current
+	sample := r.set(c)
+	r.doubt(c)
+	if was.kind&restored != 0 && st.shown.Load() && !was.same(&r.current) && st.sendsChanges(at, &st.table.rules[r.rule], c.Seq) {
+		st.append(r, st.reading(at, sample), c.Seq, false)
+	}
 }
 
 // update makes a change the current value of a row, and an event if it is one,

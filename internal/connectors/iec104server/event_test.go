@@ -186,6 +186,25 @@ func TestRestoredValueIsShownWithoutAnEvent(t *testing.T) {
 		r.publish(news(1, point.FloatValue(6)))
 		expect(t, brief(take(s, 10)), "M_ME_NC_1 1/1 6 0")
 	})
+	resumed := func() connector.Change {
+		c := news(1, point.FloatValue(5))
+		c.Flags = point.Restored
+		return c
+	}
+	t.Run("clearing by the host that nobody saw is no event", func(t *testing.T) {
+		r, s := prepare(t)
+		r.publish(resumed())
+		expect(t, brief(take(s, 10)))
+		expect(t, briefItems(collect(t, s, s.Interrogate(1, 20))), "M_ME_NC_1 1 5 0")
+		r.publish(news(1, point.FloatValue(5)))
+		expect(t, brief(take(s, 10)))
+	})
+	t.Run("clearing by the host that was seen is an event", func(t *testing.T) {
+		r, s := prepare(t)
+		expect(t, briefItems(collect(t, s, s.Interrogate(1, 20))), fmt.Sprintf("M_ME_NC_1 1 5 %d", asdu.NT))
+		r.publish(resumed())
+		expect(t, brief(take(s, 10)), "M_ME_NC_1 1/1 5 0")
+	})
 	t.Run("restored later", func(t *testing.T) {
 		r, s := prepare(t)
 		r.publish(news(1, point.FloatValue(6)))

@@ -11,7 +11,7 @@ type kind uint8
 const (
 	typeMask  kind = 0x0f
 	classMask kind = 0x30 // of an event, its class
-	restored  kind = 0x40 // nothing was heard of the source since the process started
+	restored  kind = 0x40 // set without an event to a quality that is not good
 	transient kind = 0x80
 )
 
