@@ -143,7 +143,7 @@ func TestBrokerSendsAgainWhatCouldNotBeKept(t *testing.T) {
 		first := s.expect(t, "a", "1")
 		s.expect(t, "a", "2").commit(nil)
 		first.commit(fmt.Errorf("disk full"))
-		s.state(t, "connecting: message not kept: disk full")
+		s.state(t, "degraded: message not kept: disk full")
 		s.expect(t, "a", "1").commit(nil)
 		s.expect(t, "a", "2").commit(nil)
 	})

@@ -264,7 +264,7 @@ func TestMessageThatIsNotKeptClosesTheConnection(t *testing.T) {
 		if f, err := p.nextButPing(); err == nil {
 			t.Fatalf("packet type %d, want the end of the connection", f.kind)
 		}
-		s.state(t, "connecting: message not kept: disk full")
+		s.state(t, "degraded: message not kept: disk full")
 		p = <-peers
 		p.welcome("01")
 	})
@@ -551,7 +551,7 @@ func TestFailureOfTheSinkClosesTheConnection(t *testing.T) {
 		if f, err := p.nextButPing(); err == nil {
 			t.Fatalf("packet type %d, want the end of the connection", f.kind)
 		}
-		s.state(t, "connecting: message not kept: image: closed")
+		s.state(t, "degraded: message not kept: image: closed")
 	})
 }
 
@@ -560,4 +560,36 @@ type failing struct{ *sink }
 
 func (failing) Deliver(context.Context, connector.Message, func(error)) error {
 	return errors.New("image: closed")
+}
+
+func TestRefusedMessagesWithoutAcknowledgementLeaveTheConnection(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSink(Source{Topic: "a"})
+		_, peers := script(t, s, nil)
+		s.refuse(errors.New("journal full"))
+		p := <-peers
+		p.welcome("00")
+		s.state(t, "up: ")
+		p.send("30 04 0001 61 31" + "30 04 0001 61 32")
+		s.state(t, "degraded: message not kept: journal full")
+		synctest.Wait()
+		s.refuse(nil)
+		p.send("30 04 0001 61 33")
+		s.expect(t, "a", "3")
+		s.state(t, "up: ")
+		// With an acknowledgement it is another matter: the broker has a copy.
+		s.refuse(errors.New("journal full"))
+		p.send("32 06 0001 61 0001 31")
+		if f, err := p.nextButPing(); err == nil {
+			t.Fatalf("packet type %d, want the end of the connection", f.kind)
+		}
+		s.state(t, "degraded: message not kept: journal full")
+		s.refuse(nil)
+		p = <-peers
+		p.welcome("01")
+		p.send("32 06 0001 61 0001 31")
+		s.expect(t, "a", "1")
+		p.expectFor(puback, 1)
+	})
 }

@@ -54,8 +54,9 @@ type Connector struct {
 	planner planner
 	resumed bool // connected before in the life of the process
 
-	alive liveness
-	lossy atomic.Bool // a message of QoS 0 was seen: what is sent while away is lost
+	alive  liveness
+	health health
+	lossy  atomic.Bool // a message of QoS 0 was seen: what is sent while away is lost
 	// aliveWanted is set while the alive topic is also the topic of a point.
 	aliveWanted atomic.Bool
 	// points are the filters of points; nil: not known yet.
@@ -82,16 +83,19 @@ func New(s Settings, env connector.Env) (connector.Connector, error) {
 // so that an outage of the broker is no failure of the connector.
 func (c *Connector) Run(ctx context.Context) error {
 	var pause backOff
-	reason := ""
+	state, reason := connector.Connecting, ""
 	for {
-		c.env.Report(connector.Connecting, reason)
+		c.env.Report(state, reason)
 		began := time.Now()
 		err := c.session(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
-		reason = describe(err)
-		c.env.Report(connector.Connecting, reason)
+		state, reason = connector.Connecting, describe(err)
+		if errors.Is(err, errNotKept) {
+			state = connector.Degraded // nothing is wrong with the broker
+		}
+		c.env.Report(state, reason)
 		if !wait(ctx, pause.next(time.Since(began))) {
 			return nil
 		}
@@ -146,6 +150,7 @@ func (c *Connector) session(parent context.Context) error {
 	hung := time.AfterFunc(farewellTimeout, func() { c.abort(g) })
 	defer hung.Stop()
 	wg.Wait()
+	c.disconnected()
 	l.end()
 	if orderly {
 		r.finish()

@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -74,9 +75,11 @@ func (r *receiver) receive(m *message) {
 		}
 	}
 	err := r.c.env.Sink.Deliver(r.ctx, connector.Message{Selector: m.topic, Payload: m.payload, Retained: m.retained}, commit)
-	if err != nil {
-		r.fail(notKept(err))
+	if m.qos == 0 || err == nil {
+		r.c.took(err)
+		return
 	}
+	r.fail(notKept(err))
 }
 
 // acknowledge acknowledges messages that were kept, until the connection ends.
@@ -114,4 +117,7 @@ func accept(commit func(error)) {
 	}
 }
 
-func notKept(err error) error { return fmt.Errorf("message not kept: %w", err) }
+// errNotKept ends a connection: the broker then sends the message again.
+var errNotKept = errors.New("message not kept")
+
+func notKept(err error) error { return fmt.Errorf("%w: %w", errNotKept, err) }

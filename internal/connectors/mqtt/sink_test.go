@@ -31,6 +31,7 @@ type sink struct {
 	duties    *duties
 
 	mu      sync.Mutex
+	refused error // of every message
 	ends    []any
 	changed chan struct{}
 }
@@ -53,11 +54,27 @@ func ends(sources []Source) []any {
 }
 
 func (s *sink) Deliver(_ context.Context, m connector.Message, committed func(error)) error {
+	s.mu.Lock()
+	refused := s.refused
+	s.mu.Unlock()
+	if refused != nil {
+		if committed != nil {
+			committed(refused)
+		}
+		return refused
+	}
 	if committed != nil && !s.hold {
 		committed(nil)
 	}
 	s.delivered <- delivery{m.Selector, string(m.Payload), m.Retained, committed}
 	return nil
+}
+
+// refuse makes the sink take no more messages, or again with nil.
+func (s *sink) refuse(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refused = err
 }
 
 func (s *sink) Away(reason string, now bool) {

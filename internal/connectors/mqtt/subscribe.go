@@ -8,7 +8,6 @@ import (
 	"slices"
 	"sync"
 
-	"busbar/internal/connector"
 	"busbar/internal/dispatch"
 )
 
@@ -184,7 +183,7 @@ func (s *subscriber) ask(ctx context.Context, batch []request) error {
 // report shows whether all subscriptions were granted.
 func (s *subscriber) report() {
 	if len(s.refused) == 0 {
-		s.c.env.Report(connector.Up, "")
+		s.c.connected("")
 		return
 	}
 	first := slices.Min(slices.Collect(maps.Keys(s.refused)))
@@ -192,5 +191,5 @@ func (s *subscriber) report() {
 	if more := len(s.refused) - 1; more > 0 {
 		text += fmt.Sprintf(", and %d more", more)
 	}
-	s.c.env.Report(connector.Degraded, text)
+	s.c.connected(text)
 }

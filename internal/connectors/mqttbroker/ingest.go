@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	broker "github.com/mochi-mqtt/server/v2"
@@ -28,7 +29,8 @@ type ingest struct {
 	maxPacket   uint32
 	maxSessions int
 
-	waits sync.Pool // of chan error with one place
+	waits    sync.Pool   // of chan error with one place
+	refusing atomic.Bool // the last message was not taken
 
 	mu      sync.Mutex
 	warned  map[string]time.Time      // by message
@@ -92,9 +94,9 @@ func (h *ingest) OnACLCheck(_ *broker.Client, topic string, write bool) bool {
 }
 
 // OnPublish implements [broker.Hook]. It returns when the host has kept the
-// message; then the library acknowledges it. If the host has not, the
-// connection is closed without acknowledgement, so that the client sends the
-// message again.
+// message; then the library acknowledges it. If the host has not, there is no
+// acknowledgement and the connection is closed, so that the client sends the
+// message again; one of QoS 0 is lost.
 func (h *ingest) OnPublish(cl *broker.Client, pk packets.Packet) (packets.Packet, error) {
 	if h.desk.Expects(pk.TopicName) {
 		h.desk.Hear(pk.TopicName, pk.Payload, string(pk.Properties.CorrelationData))
@@ -107,9 +109,11 @@ func (h *ingest) OnPublish(cl *broker.Client, pk packets.Packet) (packets.Packet
 	}
 	if err := h.deliver(pk.TopicName, pk.Payload, pk.FixedHeader.Qos > 0); err != nil {
 		if h.ctx.Err() == nil {
-			h.warn("mqtt message not taken, connection closed", "client", shown(cl.ID), "error", err)
+			h.warn("mqtt message not taken", "client", shown(cl.ID), "error", err)
 		}
-		connOf(cl).fail()
+		if pk.FixedHeader.Qos > 0 { // otherwise the client would not send it again
+			connOf(cl).fail()
+		}
 		return pk, packets.ErrRejectPacket
 	}
 	pk.FixedHeader.Retain = pk.FixedHeader.Retain && h.mayRetain(pk.TopicName, pk.Payload)
@@ -138,7 +142,24 @@ func (h *ingest) deliver(topic string, payload []byte, wait bool) error {
 	if err != nil {
 		h.figures.rejected.Add(1)
 	}
+	if h.ctx.Err() == nil {
+		h.took(err)
+	}
 	return err
+}
+
+// took shows whether the host takes messages.
+func (h *ingest) took(err error) {
+	if err == nil && !h.refusing.Load() {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.refusing.Store(err != nil); err != nil {
+		h.env.Report(connector.Degraded, "message not kept: "+err.Error())
+	} else {
+		h.env.Report(connector.Up, "")
+	}
 }
 
 func (h *ingest) keep(m connector.Message, wait bool) error {

@@ -78,7 +78,8 @@ func TestClosesInsteadOfAcknowledging(t *testing.T) {
 				s := newSink()
 				s.hold = true
 				if early {
-					s.failure = errors.New("image: closed")
+					closed := errors.New("image: closed")
+					s.failure.Store(&closed)
 				}
 				r := start(t, s, nil)
 				d := r.device(t, version, options{id: "d"})
@@ -94,6 +95,28 @@ func TestClosesInsteadOfAcknowledging(t *testing.T) {
 					t.Errorf("QoS %d, early %v: %v rejected messages counted, want 1", qos, early, got)
 				}
 			}
+		}
+	})
+}
+
+func TestMessagesWithoutAcknowledgementAreLostQuietly(t *testing.T) {
+	eachVersion(t, func(t *testing.T, version string) {
+		s := newSink()
+		r := start(t, s, nil)
+		d := r.device(t, version, options{id: "d"})
+		full := errors.New("journal full")
+		s.failure.Store(&full)
+		if err := d.publish("a", 0, "1"); err != nil {
+			t.Fatal(err)
+		}
+		until(t, "state", func() bool { return next(t, "state", s.states) == "degraded: message not kept: journal full" })
+		s.failure.Store(nil)
+		if err := d.publish("a", 1, "2"); err != nil {
+			t.Errorf("the connection has not outlived a message that was not kept: %v", err)
+		}
+		s.expect(t, "a", "2")
+		if got := next(t, "state", s.states); got != "up: " {
+			t.Errorf("state %q, want up", got)
 		}
 	})
 }

@@ -33,7 +33,7 @@ type delivery struct {
 // once; with hold set the test commits.
 type sink struct {
 	hold      bool
-	failure   error // of Deliver
+	failure   atomic.Pointer[error] // of Deliver
 	panics    atomic.Bool
 	delivered chan delivery
 	presence  chan string
@@ -55,8 +55,8 @@ func (s *sink) Deliver(_ context.Context, m connector.Message, committed func(er
 	if s.panics.Load() {
 		panic("boom")
 	}
-	if s.failure != nil {
-		return s.failure
+	if err := s.failure.Load(); err != nil {
+		return *err
 	}
 	if committed != nil && !s.hold {
 		committed(nil)
