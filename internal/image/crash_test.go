@@ -23,7 +23,7 @@ var tiny = image.Options{Log: 64, Segment: 4 << 10, Limit: 64 << 10}
 // on as if nothing had happened.
 func TestPowerCutLosesNothingAcknowledged(t *testing.T) {
 	t.Parallel()
-	for run := range uint64(1000) {
+	for run := range uint64(300) {
 		synctest.Test(t, func(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(run, 7))
 			l := &lives{model: newModel(rnd), fs: newMemFS()}

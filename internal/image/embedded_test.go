@@ -2,6 +2,7 @@ package image_test
 
 import (
 	"testing"
+	"time"
 
 	"busbar/internal/image"
 	"busbar/internal/image/imagetest"
@@ -30,4 +31,32 @@ func TestEmbeddedKeeps(t *testing.T) {
 		fs := newMemFS()
 		return func() imagetest.Keeper { return mustOpen(t, fs, small) }
 	})
+}
+
+// TestEmbeddedKeepsWhenKilled leaves it to the next start to make sense of what
+// is there.
+func TestEmbeddedKeepsWhenKilled(t *testing.T) {
+	t.Parallel()
+	imagetest.RunKept(t, func(t *testing.T) func() imagetest.Keeper {
+		fs := newMemFS()
+		return func() imagetest.Keeper { return &killed{Embedded: mustOpen(t, fs, small), t: t, fs: &fs} }
+	})
+}
+
+// killed is an image that is not closed, once everything is acknowledged.
+type killed struct {
+	*image.Embedded
+	t  *testing.T
+	fs *memFS
+}
+
+func (k *killed) Close() error {
+	if err := kept(k.t, k); err != nil {
+		k.t.Error(err)
+	}
+	time.Sleep(100 * time.Millisecond) // until cursors are on disk
+	after := memFS{k.fs.Clone()}
+	err := k.Embedded.Close()
+	*k.fs = after
+	return err
 }
