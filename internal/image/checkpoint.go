@@ -215,7 +215,8 @@ func readCheckpoint(f io.Reader, seq uint64, take func(*saved)) error {
 		if _, err := io.ReadFull(r, b); err != nil {
 			return err
 		}
-		for rest, ok := b, true; len(rest) > 0; {
+		for rest := b; len(rest) > 0; {
+			var ok bool
 			if rest, ok = s.parse(rest); !ok {
 				return errCheckpoint
 			}

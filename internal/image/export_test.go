@@ -6,3 +6,11 @@ func (e *Embedded) SetSection(octets int) { e.sectionSize = octets }
 
 // Checkpoint writes a checkpoint now.
 func (e *Embedded) Checkpoint() error { return e.checkpoint() }
+
+// Abandon closes the image and writes nothing more of it.
+func (e *Embedded) Abandon() {
+	e.Memory.Close()
+	close(e.stop)
+	e.tasks.Wait()
+	_ = e.keeper.journal.Close()
+}

@@ -57,7 +57,7 @@ func (r *recovery) define() error {
 		return err
 	}
 	m := r.e.Memory
-	m.cells = make([]cell, len(r.defs))
+	m.cells, m.ids = make([]cell, len(r.defs)), make(map[string]point.Index, len(r.defs))
 	for i, d := range slices.Backward(r.defs) {
 		p := point.Index(i)
 		if d.typ == 0 || d.removed {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -180,4 +181,102 @@ func TestTrimmedPositionIsAGap(t *testing.T) {
 	if n, gaps, err := early.Next(dst); n == 0 || len(gaps) > 0 || err != nil || dst[0].Seq != 6 {
 		t.Errorf("reader in a trimmed segment: %d records, gaps %v, %v", n, gaps, err)
 	}
+}
+
+// TestRefusalTakesAlongWhatFollows has a group for which there is no room, and one
+// that was appended meanwhile and would fit.
+func TestRefusalTakesAlongWhatFollows(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fs := newMemFS()
+		type settled struct {
+			upTo uint64
+			err  error
+		}
+		var told []settled
+		j := mustOpen(t, fs, Options{Segment: minSegment, Limit: 1 << 20, Settled: func(upTo uint64, err error) {
+			told = append(told, settled{upTo, err})
+		}})
+		mustCommit(t, j, 1, 10)
+		appended := make(chan bool)
+		full := true
+		fs.SetHook(func(_ int, op, name string) error {
+			if op == "write" && full && strings.HasSuffix(name, suffix) {
+				full = false
+				<-appended
+				return errNoSpace
+			}
+			return nil
+		})
+		results := make(chan error, 2)
+		if err := j.Append(records(11, 40), func(err error) { results <- err }); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if err := j.Append(records(41, 42), func(err error) { results <- err }); err != nil {
+			t.Fatal(err)
+		}
+		close(appended)
+		for range 2 {
+			if err := <-results; !errors.Is(err, errNoSpace) {
+				t.Errorf("committed with %v, want %v", err, errNoSpace)
+			}
+		}
+		if j.Settled() != 42 || j.Committed() != 10 {
+			t.Errorf("settled %d, committed %d, want 42 and 10", j.Settled(), j.Committed())
+		}
+		time.Sleep(2 * probeInterval)
+		mustCommit(t, j, 43, 50)
+		if n := len(told); told[0] != (settled{10, nil}) || told[1].upTo != 42 || !errors.Is(told[1].err, errNoSpace) || told[n-1] != (settled{50, nil}) {
+			t.Errorf("told %v, want 10 committed, up to 42 refused and 50 committed", told)
+		}
+		mustClose(t, j)
+		j = mustOpen(t, fs, Options{})
+		if seqs, _ := readRecords(t, j, places{}); !cmp.Equal(seqs, append(sequence(1, 10), sequence(43, 50)...)) {
+			t.Errorf("records %v", seqs)
+		}
+		mustClose(t, j)
+	})
+}
+
+func TestAdmittedIsTaken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fs := newMemFS()
+		j := mustOpen(t, fs, Options{Segment: minSegment, Limit: 8 * minSegment, Pending: 2000})
+		size := func(batch []Record) (octets int64) {
+			for _, r := range batch {
+				octets += int64(len(r.Payload))
+			}
+			return octets
+		}
+		fs.SetSyncTime(time.Second)
+		seq, refused := uint64(0), map[error]int{}
+		for range 1000 {
+			batch := records(seq+1, seq+7)
+			if err := j.Admit(len(batch), size(batch)); err != nil {
+				for _, is := range []error{ErrFull, ErrBusy} {
+					if errors.Is(err, is) {
+						refused[is]++
+					}
+				}
+				time.Sleep(time.Second)
+				continue
+			}
+			if err := j.Append(batch, nil); err != nil {
+				t.Fatalf("batch from %d was admitted, and not taken: %v", seq+1, err)
+			}
+			seq += 7
+			if s := j.Status(); s.Queued == 0 || s.Lag < 0 || s.Lag > 3*time.Second {
+				t.Errorf("status %+v with a batch on its way", s)
+			}
+		}
+		if refused[ErrBusy] == 0 || refused[ErrFull] == 0 || len(refused) != 2 {
+			t.Errorf("refused %v, want that it was busy, and full at the end", refused)
+		}
+		if s := j.Status(); s.State != Full || s.Queued != 0 || s.Lag != 0 {
+			t.Errorf("status %+v at the end", s)
+		}
+		mustClose(t, j)
+	})
 }
