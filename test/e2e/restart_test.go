@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"syscall"
 	"testing"
 	"time"
 
@@ -28,7 +29,8 @@ var lastTime = time.Date(2026, 1, 15, 10, 30, 0, 0, time.UTC)
 // lastValues are what lastRig has published, by address; those of never are not.
 var lastValues = map[uint32]string{1: "23.5", 2: "1", 3: "4711"}
 
-// restarted is Busbar after a kill -9, with values from before it.
+// restarted is Busbar after an end in order and one by kill -9, with values from
+// before.
 type restarted struct {
 	broker    *rig.Broker // nil: the embedded one
 	busbar    *rig.Busbar
@@ -36,7 +38,8 @@ type restarted struct {
 	publisher func() *rig.Publisher
 }
 
-// lastRig publishes values, has a control centre take them, and kills Busbar.
+// lastRig publishes values, has a control centre take them, stops Busbar in order, so that no
+// event comes again, and kills it after the next start.
 func lastRig(t *testing.T, embedded bool) restarted {
 	t.Helper()
 	r := restarted{listen: rig.FreeAddr(t)}
@@ -59,11 +62,13 @@ func lastRig(t *testing.T, embedded bool) restarted {
 			master.Await(topic, spontaneous(1, uint32(ioa)))
 		}
 	}
-	if !embedded { // control centres do not wait for the disk
-		r.busbar.AwaitMetric(float64(len(lastValues)), "busbar_mqtt_acknowledgements_total")
+	r.busbar.Signal(syscall.SIGTERM)
+	if code := r.busbar.Exit(); code != 0 {
+		t.Errorf("exit code %d after SIGTERM, want 0", code)
 	}
-	r.busbar.Kill()
 	master.AwaitEnd()
+	r.busbar.Start()
+	r.busbar.Kill()
 	return r
 }
 
