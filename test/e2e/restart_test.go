@@ -62,6 +62,7 @@ func lastRig(t *testing.T, embedded bool) restarted {
 			master.Await(topic, spontaneous(1, uint32(ioa)))
 		}
 	}
+	master.Test() // until then not everything is confirmed
 	r.busbar.Signal(syscall.SIGTERM)
 	if code := r.busbar.Exit(); code != 0 {
 		t.Errorf("exit code %d after SIGTERM, want 0", code)
