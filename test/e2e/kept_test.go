@@ -16,6 +16,7 @@ import (
 // counter, with a source time of its own.
 type kept struct {
 	streams int
+	wide    int       // further points that each third number of stream 0 changes as well
 	begin   time.Time // source time of number 0; each number is 1 ms later
 }
 
@@ -37,6 +38,10 @@ func (k kept) plant(source, listen, station string) string {
 				"to: [{connector: scada, ca: 1, ioa: %d, as: %s}]}\n", s, i, typ.point, s, i, s*len(keptTypes)+i+1, typ.target)
 		}
 	}
+	for i := range k.wide {
+		fmt.Fprintf(&b, "  w/%d: {type: int, from: {connector: sensors, topic: kept/0/0, value: v, time: t}, "+
+			"to: [{connector: scada, ca: 2, ioa: %d, as: M_ME_TF_1}]}\n", i, i+1)
+	}
 	return b.String()
 }
 
@@ -54,7 +59,7 @@ func (k kept) time(n int) time.Time { return k.begin.Add(time.Duration(n) * time
 
 // entry returns what an event of the plant must be.
 func (k kept) entry(o rig.Object) (rig.Entry, bool) {
-	if o.Cause != 3 || o.Type > 40 {
+	if o.CA != 1 || o.Cause != 3 || o.Type > 40 {
 		return rig.Entry{}, false
 	}
 	n := o.Int()

@@ -1,0 +1,105 @@
+package e2e
+
+import (
+	"fmt"
+	"testing"
+
+	"busbar/test/rig"
+)
+
+// Figures of a journal that is full.
+const (
+	acceptingMetric = "busbar_image_accepting"
+	refusedMetric   = "busbar_source_refused_total"
+)
+
+// TestFullJournalHoldsSourcesBackAndLosesNothing has a control centre that is
+// away for so long that the journal reaches its limit.
+func TestFullJournalHoldsSourcesBackAndLosesNothing(t *testing.T) {
+	t.Parallel()
+	for name, embedded := range map[string]bool{"mqtt": false, "mqtt-broker": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			k := newKept(1)
+			k.wide = 300
+			f := startFull(t, k, embedded, func(plant string) *rig.Busbar {
+				return rig.Exec(t, builtBinary(t), plant, "--journal-limit", "16MiB")
+			})
+			last := f.stream.Extend(6000)
+			f.awaitFull()
+			f.busbar.Kill()
+			f.ledger.Break()
+			f.busbar.Start()
+			f.awaitFull()
+
+			n := f.busbar.Log.Len()
+			f.centre.Connect()
+			f.awaitRoom(n, last)
+		})
+	}
+}
+
+// full is Busbar with a control centre that is away, and a stream.
+type full struct {
+	t        *testing.T
+	embedded bool
+	busbar   *rig.Busbar
+	centre   *rig.Centre
+	ledger   *rig.Ledger
+	stream   *rig.Stream
+}
+
+func startFull(t *testing.T, k kept, embedded bool, start func(plant string) *rig.Busbar) *full {
+	t.Helper()
+	f := &full{t: t, embedded: embedded}
+	ingest, listen := rig.FreeAddr(t), rig.FreeAddr(t)
+	if embedded {
+		f.busbar = start(k.plant(fmt.Sprintf("{kind: mqtt-broker, listen: %q}", ingest), listen, namedGroup))
+	} else {
+		broker := rig.StartBroker(t)
+		ingest = broker.Addr()
+		f.busbar = start(k.plant(fmt.Sprintf("{kind: mqtt, url: %q}", "mqtt://"+ingest), listen, namedGroup))
+		broker.AwaitSubscription(0, k.lastTopic())
+	}
+	f.centre = rig.NewCentre(t, "127.0.0.1", listen)
+	f.ledger = rig.NewLedger(f.centre, k.entry)
+	f.stream = k.start(t, ingest)[0]
+	return f
+}
+
+// awaitFull waits until nothing is accepted, and looks whether anything is
+// acknowledged then.
+func (f *full) awaitFull() {
+	f.t.Helper()
+	rig.Until(f.t, "Busbar not to accept", func() bool { return f.busbar.Metric(acceptingMetric) == 0 })
+	refused := f.busbar.Metric(refusedMetric)
+	f.busbar.AwaitMetric(refused+2, refusedMetric)
+	acknowledged := f.acknowledged()
+	f.busbar.AwaitMetric(refused+4, refusedMetric)
+	if now := f.acknowledged(); now != acknowledged {
+		f.t.Errorf("%v messages are acknowledged, then %v: want none while nothing is accepted", acknowledged, now)
+	}
+}
+
+// acknowledged returns how many messages Busbar has acknowledged.
+func (f *full) acknowledged() float64 {
+	if f.embedded {
+		return float64(f.stream.Acknowledged())
+	}
+	return f.busbar.Metric("busbar_mqtt_acknowledgements_total")
+}
+
+// awaitRoom waits until the journal accepts again, said after the first n octets
+// of the log, and everything up to a number has arrived.
+func (f *full) awaitRoom(n, last int) {
+	f.t.Helper()
+	f.busbar.Log.Await(f.t, n, "accepts again")
+	f.stream.AwaitAcknowledged(last)
+	f.ledger.Await(f.t, 0, last)
+	if f.busbar.Metric(acceptingMetric) != 1 {
+		f.t.Error("the metric says that nothing is accepted, after everything was")
+	}
+	again, within := f.ledger.Repeats()
+	f.t.Logf("soak: %s: %d messages over a time without room, none missing; %d events came again, %d of them from messages that came again",
+		f.t.Name(), last, again, within)
+}
