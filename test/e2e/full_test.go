@@ -30,9 +30,40 @@ func TestFullJournalHoldsSourcesBackAndLosesNothing(t *testing.T) {
 			f.busbar.Kill()
 			f.ledger.Break()
 			f.busbar.Start()
-			f.awaitFull()
+			f.awaitNotAccepting()
 
 			n := f.busbar.Log.Len()
+			f.centre.Connect()
+			f.awaitRoom(n, last)
+		})
+	}
+}
+
+// TestFullDiskHoldsSourcesBackAndLosesNothing has no more room on the disk for
+// a while, a kill -9 and a start included.
+func TestFullDiskHoldsSourcesBackAndLosesNothing(t *testing.T) {
+	t.Parallel()
+	for name, embedded := range map[string]bool{"mqtt": false, "mqtt-broker": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			disk := rig.NewDisk(t, 32<<20)
+			f := startFull(t, newKept(1), embedded, func(plant string) *rig.Busbar {
+				return rig.ExecOn(t, disk, builtBinary(t), plant)
+			})
+			f.stream.Pace(1000)
+			f.stream.AwaitAcknowledged(f.stream.Extend(500))
+			disk.Fill()
+			last := f.stream.Extend(500)
+			f.awaitFull()
+			f.busbar.Log.Await(t, 0, "journal stopped accepting", "no space")
+			f.busbar.Kill()
+			f.ledger.Break()
+			f.busbar.Start()
+			f.awaitNotAccepting()
+
+			n := f.busbar.Log.Len()
+			disk.Free()
+			f.busbar.Log.Await(t, n, "accepts again")
 			f.centre.Connect()
 			f.awaitRoom(n, last)
 		})
@@ -63,19 +94,25 @@ func startFull(t *testing.T, k kept, embedded bool, start func(plant string) *ri
 	}
 	f.centre = rig.NewCentre(t, "127.0.0.1", listen)
 	f.ledger = rig.NewLedger(f.centre, k.entry)
+	f.centre.Connect().Close() // its group begins here
 	f.stream = k.start(t, ingest)[0]
 	return f
+}
+
+func (f *full) awaitNotAccepting() {
+	f.t.Helper()
+	rig.Until(f.t, "Busbar not to accept", func() bool { return f.busbar.Metric(acceptingMetric) == 0 })
 }
 
 // awaitFull waits until nothing is accepted, and looks whether anything is
 // acknowledged then.
 func (f *full) awaitFull() {
 	f.t.Helper()
-	rig.Until(f.t, "Busbar not to accept", func() bool { return f.busbar.Metric(acceptingMetric) == 0 })
+	f.awaitNotAccepting()
 	refused := f.busbar.Metric(refusedMetric)
-	f.busbar.AwaitMetric(refused+2, refusedMetric)
+	f.busbar.AwaitMetric(refused+1, refusedMetric)
 	acknowledged := f.acknowledged()
-	f.busbar.AwaitMetric(refused+4, refusedMetric)
+	f.busbar.AwaitMetric(refused+2, refusedMetric)
 	if now := f.acknowledged(); now != acknowledged {
 		f.t.Errorf("%v messages are acknowledged, then %v: want none while nothing is accepted", acknowledged, now)
 	}

@@ -34,12 +34,12 @@ func (k kept) plant(source, listen, station string) string {
 	fmt.Fprintf(&b, "version: 1\nconnectors:\n  sensors: %s\n  scada: {kind: iec104-server, listen: %q%s}\npoints:\n", source, listen, station)
 	for s := range k.streams {
 		for i, typ := range keptTypes {
-			fmt.Fprintf(&b, "  p/%d/%d: {type: %s, from: {connector: sensors, topic: kept/%d/%d, value: v, time: t}, "+
+			fmt.Fprintf(&b, "  p/%d/%d: {type: %s, hold: 300s, from: {connector: sensors, topic: kept/%d/%d, value: v, time: t}, "+
 				"to: [{connector: scada, ca: 1, ioa: %d, as: %s}]}\n", s, i, typ.point, s, i, s*len(keptTypes)+i+1, typ.target)
 		}
 	}
 	for i := range k.wide {
-		fmt.Fprintf(&b, "  w/%d: {type: int, from: {connector: sensors, topic: kept/0/0, value: v, time: t}, "+
+		fmt.Fprintf(&b, "  w/%d: {type: int, hold: 300s, from: {connector: sensors, topic: kept/0/0, value: v, time: t}, "+
 			"to: [{connector: scada, ca: 2, ioa: %d, as: M_ME_TF_1}]}\n", i, i+1)
 	}
 	return b.String()
