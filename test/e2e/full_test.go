@@ -21,11 +21,11 @@ func TestFullJournalHoldsSourcesBackAndLosesNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			k := newKept(1)
-			k.wide = 300
+			k.wide = 1000
 			f := startFull(t, k, embedded, func(plant string) *rig.Busbar {
 				return rig.Exec(t, builtBinary(t), plant, "--journal-limit", "16MiB")
 			})
-			last := f.stream.Extend(6000)
+			last := f.stream.Extend(1300)
 			f.awaitFull()
 			f.busbar.Kill()
 			f.ledger.Break()
