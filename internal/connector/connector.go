@@ -188,7 +188,8 @@ type Batch struct {
 	Targets *[]Target
 	Changes []Change
 	// Seq is how far the change log was delivered, with this batch. There are
-	// batches with nothing else in them, so that cursors move on.
+	// batches with nothing else in them, so that cursors move on, and when everything
+	// from before a snapshot was delivered.
 	Seq uint64
 	// Gap is how many changes, of any points, were lost before Changes because
 	// the connector fell too far behind. After a gap the changes begin with a

@@ -33,6 +33,7 @@ type feed struct {
 	seen      uint64 // version that was delivered, 0: none yet
 	delivered uint64 // sequence number up to which all was delivered in this process
 	told      uint64 // of delivered, what the connector knows
+	catchUp   uint64 // sequence number of the newest snapshot; that it is reached is told
 	follower  image.Follower
 	types     []point.Type             // by point: its type if it has a target, ownType if it is own, otherwise 0
 	had       bitset                   // targets that were delivered
@@ -92,11 +93,10 @@ func (f *feed) open() image.Follower {
 	switch {
 	case !first:
 		return f.img.Resume(from)
-	case f.delivered > 0:
-		return f.img.Resume(image.At(f.delivered))
-	default:
-		return f.img.Follow(image.Every)
+	case f.delivered == 0:
+		f.delivered = f.img.Seq()
 	}
+	return f.img.Resume(image.At(f.delivered))
 }
 
 // Next implements [Feed].
@@ -158,7 +158,8 @@ func (f *feed) adopt(targets []Target) Batch {
 	}
 	f.had = have
 	f.adoptOwn(targets)
-	f.skipTo = f.img.Seq()
+	f.skipTo, f.told = f.img.Seq(), f.delivered
+	f.catchUp = f.skipTo
 	return Batch{Targets: &targets, Changes: f.take(), Seq: f.delivered}
 }
 
@@ -245,7 +246,8 @@ func (f *feed) follow(ctx context.Context) (b Batch, ok bool, err error) {
 	if n > 0 {
 		f.delivered = f.raw[n-1].Seq
 	}
-	if len(f.out) == 0 && gap == 0 && f.delivered-f.told < stride {
+	caughtUp := f.told < f.catchUp && f.catchUp <= f.delivered
+	if len(f.out) == 0 && gap == 0 && f.delivered-f.told < stride && !caughtUp {
 		return Batch{}, false, nil
 	}
 	return Batch{Changes: f.take(), Gap: gap, Seq: f.delivered}, true, nil
