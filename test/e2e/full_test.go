@@ -89,7 +89,7 @@ func startFull(t *testing.T, k kept, embedded bool, start func(plant string) *ri
 	} else {
 		broker := rig.StartBroker(t)
 		ingest = broker.Addr()
-		f.busbar = start(k.plant(fmt.Sprintf("{kind: mqtt, url: %q}", "mqtt://"+ingest), listen, namedGroup))
+		f.busbar = start(k.plant(fmt.Sprintf("{kind: mqtt, url: %q, receiveMaximum: 20}", "mqtt://"+ingest), listen, namedGroup))
 		broker.AwaitSubscription(0, k.lastTopic())
 	}
 	f.centre = rig.NewCentre(t, "127.0.0.1", listen)
@@ -130,6 +130,7 @@ func (f *full) acknowledged() float64 {
 // of the log, and everything up to a number has arrived.
 func (f *full) awaitRoom(n, last int) {
 	f.t.Helper()
+	f.busbar.AwaitMetric(1, acceptingMetric)
 	f.busbar.Log.Await(f.t, n, "accepts again")
 	f.stream.AwaitAcknowledged(last)
 	f.ledger.Await(f.t, 0, last)
