@@ -34,6 +34,7 @@ func TestEventsWaitForTheControlCentreOverTheEndOfTheProcess(t *testing.T) {
 			centre := rig.NewCentre(t, "127.0.0.1", listen)
 			ledger := rig.NewLedger(centre, k.entry)
 			centre.Connect().Close() // its group begins here
+			busbar.AwaitCursor(groupCursor(tt.station))
 			stream := k.start(t, broker.Addr())[0]
 			stream.Extend(events)
 			stream.AwaitAcknowledged(events)
@@ -87,14 +88,14 @@ func TestKillsAtRandomMomentsLoseNothingAccepted(t *testing.T) {
 			source := fmt.Sprintf("{kind: mqtt, url: %q, version: %s}", "mqtt://"+broker.Addr(), version)
 			busbar := rig.Exec(t, builtBinary(t), k.plant(source, listen, station))
 			broker.AwaitSubscription(0, k.lastTopic())
-			newSiege(t, k, busbar, listen, broker.Addr()).run(rounds(t))
+			newSiege(t, k, busbar, listen, broker.Addr(), station).run(rounds(t))
 		})
 	}
 	t.Run("mqtt-broker", func(t *testing.T) {
 		t.Parallel()
 		k, ingest, listen := newKept(8), rig.FreeAddr(t), rig.FreeAddr(t) // one message of a client is in work at a time
 		busbar := rig.Exec(t, builtBinary(t), k.plant(fmt.Sprintf("{kind: mqtt-broker, listen: %q}", ingest), listen, namedGroup))
-		newSiege(t, k, busbar, listen, ingest).run(rounds(t))
+		newSiege(t, k, busbar, listen, ingest, namedGroup).run(rounds(t))
 	})
 }
 
@@ -107,17 +108,29 @@ type siege struct {
 	streams []*rig.Stream
 	kills   int
 	stops   int // in order
+	group   string
 }
 
-func newSiege(t *testing.T, k kept, busbar *rig.Busbar, station, broker string) *siege {
+// groupCursor is the name of the cursor of the group of this machine.
+func groupCursor(station string) string {
+	if station == namedGroup {
+		return "scada/control-room"
+	}
+	return "scada/@127.0.0.1"
+}
+
+func newSiege(t *testing.T, k kept, busbar *rig.Busbar, listen, broker, station string) *siege {
 	t.Helper()
-	centre := rig.NewCentre(t, "127.0.0.1", station)
-	return &siege{t: t, busbar: busbar, centre: centre, ledger: rig.NewLedger(centre, k.entry), streams: k.start(t, broker)}
+	centre := rig.NewCentre(t, "127.0.0.1", listen)
+	return &siege{
+		t: t, busbar: busbar, centre: centre, ledger: rig.NewLedger(centre, k.entry), streams: k.start(t, broker), group: groupCursor(station),
+	}
 }
 
 func (s *siege) run(rounds int) {
 	s.t.Helper()
 	s.centre.Connect().Close() // its group begins here
+	s.busbar.AwaitCursor(s.group)
 	for range rounds {
 		s.round(rand.IntN(3) > 0)
 	}

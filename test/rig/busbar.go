@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -23,6 +24,7 @@ type Busbar struct {
 
 	tb     testing.TB
 	plant  string   // path of the plant file
+	data   string   // the data directory
 	args   []string // of the command line
 	launch func()   // starts it; sets signal and ends by closing exited
 	signal func(os.Signal)
@@ -54,6 +56,7 @@ func Exec(tb testing.TB, binary, plant string, args ...string) *Busbar {
 func ExecOn(tb testing.TB, disk *Disk, binary, plant string, args ...string) *Busbar {
 	tb.Helper()
 	b := newBusbar(tb, plant, append([]string{"--data", filepath.Join(disk.Dir, "data")}, args...))
+	b.data = filepath.Join(disk.Dir, "data")
 	b.launch = func() { b.asProcess(disk.Command(binary)...) }
 	b.Start()
 	return b
@@ -62,9 +65,9 @@ func ExecOn(tb testing.TB, disk *Disk, binary, plant string, args ...string) *Bu
 func newBusbar(tb testing.TB, plant string, args []string) *Busbar {
 	tb.Helper()
 	dir := tb.TempDir()
-	b := &Busbar{tb: tb, HTTP: FreeAddr(tb), plant: filepath.Join(dir, "plant.yaml")}
+	b := &Busbar{tb: tb, HTTP: FreeAddr(tb), plant: filepath.Join(dir, "plant.yaml"), data: filepath.Join(dir, "data")}
 	b.args = append([]string{
-		"run", "--plant", b.plant, "--data", filepath.Join(dir, "data"), "--http-listen", b.HTTP,
+		"run", "--plant", b.plant, "--data", b.data, "--http-listen", b.HTTP,
 	}, args...)
 	b.WritePlant(plant)
 	tb.Cleanup(func() {
@@ -77,6 +80,16 @@ func newBusbar(tb testing.TB, plant string, args []string) *Busbar {
 		}
 	})
 	return b
+}
+
+// AwaitCursor waits until it is on disk how far a consumer has come: from then
+// on it gets what happens while nobody runs or is killed.
+func (b *Busbar) AwaitCursor(name string) {
+	b.tb.Helper()
+	Until(b.tb, "the cursor "+name+" on disk", func() bool {
+		state, err := os.ReadFile(filepath.Join(b.data, "journal", "state"))
+		return err == nil && bytes.Contains(state, []byte(name))
+	})
 }
 
 // Start starts Busbar again after its end, with the same files and addresses,
