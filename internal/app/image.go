@@ -44,5 +44,5 @@ func openEmbedded(log *Log, c config.Config, dir string) (*image.Embedded, error
 	if err != nil {
 		return nil, err
 	}
-	return image.Open(fs, image.Options{Limit: c.JournalLimit, Logger: log.Logger})
+	return image.Open(fs, image.Options{Limit: c.JournalLimit, Preallocate: true, Logger: log.Logger})
 }

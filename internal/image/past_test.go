@@ -78,9 +78,13 @@ func TestFollowersThatFallBehind(t *testing.T) {
 			send(t, e, p, 1, 20)
 			synctest.Wait()
 			fs.SetRoom(0)
-			fs.SetSyncTime(time.Second)
-			send(t, e, p, 21, 220)
-			time.Sleep(2 * time.Second)
+			var batch []point.Update
+			for n := 21; n <= 220; n++ {
+				batch = append(batch, at(p, n))
+			}
+			if err := kept(t, e, batch...); !errors.Is(err, journal.ErrFull) {
+				t.Fatalf("committed with %v, want %v", err, journal.ErrFull)
+			}
 			fs.SetRoom(-1)
 			time.Sleep(20 * time.Second)
 			send(t, e, p, 221, 320)
