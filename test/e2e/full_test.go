@@ -46,7 +46,7 @@ func TestFullDiskHoldsSourcesBackAndLosesNothing(t *testing.T) {
 	for name, embedded := range map[string]bool{"mqtt": false, "mqtt-broker": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			disk := rig.NewDisk(t, 32<<20)
+			disk := rig.NewDisk(t, 160<<20)
 			f := startFull(t, newKept(1), embedded, func(plant string) *rig.Busbar {
 				return rig.ExecOn(t, disk, builtBinary(t), plant)
 			})
