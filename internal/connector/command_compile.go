@@ -3,6 +3,7 @@ package connector
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -23,6 +24,14 @@ type command struct {
 	authority *condition
 	requested map[string]bool // connectors with an end
 	direct    map[string]bool // connectors with an end that permits direct operation
+}
+
+// equal reports whether an order of either would be the same; both may be nil.
+func (c *command) equal(d *command) bool {
+	if c == nil || d == nil {
+		return c == d
+	}
+	return c.executor == d.executor && reflect.DeepEqual(c.Command, d.Command)
 }
 
 // condition is a condition together with its points.

@@ -60,16 +60,17 @@ func newRouter(log *slog.Logger, img image.Image, now func() time.Time) *router 
 }
 
 // set makes the commands of a new plant those in force. Orders under way go on
-// as they began.
+// as they began. What was selected is not any more if it would operate
+// something else now.
 func (r *router) set(commands map[string]*command, ends map[string][]CommandEnd) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.commands = commands
 	for id := range r.held {
-		if commands[id] == nil {
+		if !r.commands[id].equal(commands[id]) {
 			delete(r.held, id)
 		}
 	}
+	r.commands = commands
 	for id := range ends {
 		r.endsOf(id)
 	}

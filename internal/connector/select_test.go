@@ -100,6 +100,36 @@ func TestSelectionEnds(t *testing.T) {
 	})
 }
 
+func TestSelectionEndsWhereTheExecuteWouldDoSomethingElse(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		change func(*plant.Plant)
+		want   string
+	}{
+		{"same plant", func(*plant.Plant) {}, "0s +con"},
+		{"another command beside it", func(p *plant.Plant) { p.Commands = append(p.Commands, commandOf("d", selectOnly)) }, "0s +con"},
+		{"another device", func(p *plant.Plant) { p.Commands[0].To.End = &deviceEnd{Output: 2} }, "0s -con: is not selected"},
+		{"another range", func(p *plant.Plant) { p.Commands[0].Range = &plant.Range{High: 1} }, "0s -con: is not selected"},
+		{"another interlock", func(p *plant.Plant) { p.Commands[0].Interlock = "true" }, "0s -con: is not selected"},
+		{"executor replaced", func(p *plant.Plant) { p.Connectors[2].Settings = &fakeSettings{Name: "changed"} }, "0s -con: is not selected"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := newControl(t, steps(accepted), selectOnly)
+				c.sel(order(), "")
+				p := controlPlant(commandOf("c", selectOnly))
+				tt.change(p)
+				c.mustApply(p)
+				synctest.Wait()
+				c.issue(order())
+				c.wantResults(tt.want)
+			})
+		})
+	}
+}
+
 func TestSelectIsRefusedAsAnOrderIs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
