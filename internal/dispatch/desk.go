@@ -52,9 +52,11 @@ type Order struct {
 	Expires time.Time // after it nothing may be executed
 
 	desk    *Desk
+	end     End
 	route   *route
 	report  func(connector.Progress)
 	replied chan struct{} // closed with the first reply
+	over    bool          // guarded by the lock of the desk
 
 	telling        sync.Mutex // held while something is reported
 	answered, done bool       // there was a reply, and what it said last
@@ -65,11 +67,18 @@ func NewDesk(log *slog.Logger, now func() time.Time) *Desk {
 	return &Desk{log: log, now: now, routes: make(map[End]*route), paths: make(map[string]path), orders: make(map[string]*Order)}
 }
 
-// Expect makes the replies that are looked for those of ends. It returns their
-// topics, each once, in ascending order.
+// Expect makes the replies that are looked for those of ends, and of the orders
+// under way, which may be of ends that were there before. It returns their topics,
+// each once, in ascending order.
 func (d *Desk) Expect(ends []End) []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	ends = slices.Clip(ends)
+	for _, o := range d.orders {
+		if !o.over && !slices.Contains(ends, o.end) {
+			ends = append(ends, o.end)
+		}
+	}
 	d.look(ends)
 	keep := make(map[End]bool, len(ends))
 	var list []string
@@ -133,7 +142,7 @@ func (d *Desk) Open(o *point.Order, e End, report func(connector.Progress)) (*Or
 		return nil, fmt.Errorf("order %s was sent before", o.ID)
 	}
 	n := &Order{
-		ID: o.ID, Payload: text, Expires: o.Expires.Time(), desk: d, route: r, report: report, replied: make(chan struct{}),
+		ID: o.ID, Payload: text, Expires: o.Expires.Time(), desk: d, end: e, route: r, report: report, replied: make(chan struct{}),
 	}
 	d.orders[o.ID] = n
 	return n, nil
@@ -160,6 +169,7 @@ func (o *Order) Close() {
 	d := o.desk
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	o.over = true
 	if d.over = append(d.over, o.ID); len(d.over) > remembered {
 		delete(d.orders, d.over[0])
 		d.over = d.over[1:]

@@ -152,6 +152,31 @@ func TestAcceptanceAfterTheReplyIsNotReported(t *testing.T) {
 	}
 }
 
+func TestOrderUnderWayIsHeardWhateverIsExpectedNow(t *testing.T) {
+	t.Parallel()
+	d, h := NewDesk(slog.New(slog.DiscardHandler), time.Now), &heard{}
+	old := endOf("old", "id")
+	d.Expect([]End{old})
+	o, err := d.Open(orderOf("A"), old, h.report("A"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := d.Expect([]End{endOf("new", "id")}), []string{"new", "old"}; !slices.Equal(got, want) {
+		t.Errorf("replies are expected on %q, want %q", got, want)
+	}
+	if !d.Expects("old") || !d.Expects("new") {
+		t.Error("replies to the order under way are not expected any more")
+	}
+	d.Hear("old", []byte(`{"id":"A","result":"ok"}`), "")
+	if want := []string{"A replied true ok true "}; !slices.Equal(h.list, want) {
+		t.Errorf("reported %q, want %q", h.list, want)
+	}
+	o.Close()
+	if got, want := d.Expect(nil), []string(nil); !slices.Equal(got, want) || d.Expects("old") {
+		t.Errorf("replies are expected on %q after the end of the order", got)
+	}
+}
+
 func TestOrdersThatAreOverAreForgotten(t *testing.T) {
 	t.Parallel()
 	d, h := NewDesk(slog.New(slog.DiscardHandler), time.Now), &heard{}
