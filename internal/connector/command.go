@@ -19,6 +19,7 @@ type CommandEnd struct {
 	Direct        bool          // direct operation is permitted
 	SelectTimeout time.Duration // how long a selection lasts
 	Range         *plant.Range  // nil: any value
+	Terminates    bool          // an order that was confirmed is terminated
 	Feedback      point.Index   // point.None if there is no feedback point
 	End           any           // pointer to the Requester struct of the kind
 }

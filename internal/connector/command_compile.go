@@ -57,7 +57,7 @@ func (m *Manager) route(c *change) error {
 			f := &p.From[i]
 			c.ends[f.Connector] = append(c.ends[f.Connector], CommandEnd{
 				Command: p.ID, Type: p.Type, Qualifiers: p.Qualifiers, Select: f.Select, Direct: f.Direct,
-				SelectTimeout: p.SelectTimeout, Range: p.Range, Feedback: compiled.feedback, End: f.End,
+				SelectTimeout: p.SelectTimeout, Range: p.Range, Terminates: p.Terminate != plant.TerminateNone, Feedback: compiled.feedback, End: f.End,
 			})
 		}
 	}

@@ -13,9 +13,10 @@ import (
 // order is a command on its way through the desk.
 type order struct {
 	iec104.Command
-	owner owner
-	peer  string
-	step  string // select, execute or deactivate
+	station *station
+	owner   owner
+	peer    string
+	step    string // select, execute or deactivate
 
 	// Of the object as it was when the desk looked at it.
 	object *object
@@ -27,7 +28,7 @@ func (c *order) key() objectKey { return objectKey{CommonAddress(c.CA), ObjectAd
 
 // Command implements [iec104.Session].
 func (s *session) Command(c iec104.Command) iec104.Verdict {
-	o := order{Command: c, owner: owner{s.conn.ID(), c.OA}, peer: s.peer.String(), step: "execute"}
+	o := order{Command: c, station: s.station, owner: owner{s.conn.ID(), c.OA}, peer: s.peer.String(), step: "execute"}
 	switch {
 	case c.Deactivate:
 		o.step = "deactivate"
@@ -148,7 +149,7 @@ func (d *desk) executes(c *order, dropped *selection, err error) iec104.Verdict 
 	}
 	d.count.issued.Add(1)
 	d.record(c, "issued", nil)
-	r := d.await(c.end.Feedback, c.Answer)
+	r := d.await(c)
 	d.host.Issue(c.pointOrder(d.zone), func(result point.Result) { d.report(*c, r, result) })
 	dropped.releaseIt()
 	return iec104.Pending

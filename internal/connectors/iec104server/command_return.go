@@ -11,8 +11,8 @@ const (
 	// returnWait is how long a termination waits for return information that is
 	// on its way through the process image.
 	returnWait = 250 * time.Millisecond
-	// returnTime is how long changes of the feedback point of an order count as
-	// caused by it, if it is not terminated before.
+	// returnTime is how long after its confirmation changes of the feedback point
+	// of an order that is not terminated count as caused by it.
 	returnTime = 30 * time.Second
 )
 
@@ -22,25 +22,29 @@ type terminator interface{ Terminate(positive bool) bool }
 // run is an order that was handed to the host: what its feedback point does until
 // the end of it is return information.
 type run struct {
+	station  *station
 	feedback point.Index // None: there is none at this server
+	value    point.Value // that was ordered
 	answer   terminator
-	until    time.Time
-	begun    bool // confirmed: from then on changes are return information
-	seen     bool // the feedback point has changed
-	over     bool // terminated, positively; the answer waits for return information
+	ends     bool      // it is terminated
+	begun    bool      // confirmed: from then on changes are return information
+	until    time.Time // when that ends, of an order that is not terminated
+	changed  bool      // the feedback point has changed
+	over     bool      // terminated, positively; the answer waits for return information
 }
 
-// await has the changes of a feedback point count as return information, once
-// the command is confirmed.
-func (d *desk) await(feedback point.Index, answer terminator) *run {
-	r := &run{feedback: feedback, answer: answer, until: time.Now().Add(returnTime)}
-	if feedback == point.None || !d.serves(feedback) {
+// await has the changes of the feedback point of an order count as return
+// information, once the command is confirmed.
+func (d *desk) await(c *order) *run {
+	r := &run{station: c.station, feedback: c.end.Feedback, value: c.value, answer: c.Answer, ends: c.end.Terminates}
+	if r.feedback == point.None || !d.serves(r.feedback) {
 		r.feedback = point.None
 		return r
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.runs[feedback] = append(d.runs[feedback], r)
+	d.elapse(r.feedback)
+	d.runs[r.feedback] = append(d.runs[r.feedback], r)
 	d.awaited.Add(1)
 	return r
 }
@@ -49,7 +53,17 @@ func (d *desk) await(feedback point.Index, answer terminator) *run {
 func (d *desk) begin(r *run) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	r.begun = true
+	r.begun, r.until = true, time.Now().Add(returnTime)
+}
+
+// elapse forgets the runs of a point whose time is over. The caller holds mu.
+func (d *desk) elapse(p point.Index) {
+	now := time.Now()
+	for _, r := range slices.Clone(d.runs[p]) {
+		if r.begun && !r.ends && now.After(r.until) {
+			d.remove(r)
+		}
+	}
 }
 
 // forgetRun ends the time of return information. It reports whether it was
@@ -73,10 +87,46 @@ func (d *desk) remove(r *run) bool {
 	return true
 }
 
+// shown reports whether the newest change of the feedback point in the log is the
+// result of the order; otherwise that may be on its way still, behind states that
+// are passed. Of a number it is not known: then it is the one given. The caller holds
+// the lock of the station.
+func (r *run) shown(number bool) bool {
+	at := r.station.table.byPoint.get(uint32(r.feedback))
+	if at == absent {
+		return true // the target was removed
+	}
+	want, ok := stateOf(r.value)
+	if !ok {
+		return number
+	}
+	current := &r.station.table.rows[at].current
+	state, _ := stateOf(point.Restore(current.kind.typ(), current.bits, false, ""))
+	return state == want && current.quality.Good()
+}
+
+// stateOf returns the state of a single or double value; false: it is of another
+// type.
+func stateOf(v point.Value) (state point.DoubleState, ok bool) {
+	switch {
+	case v.Type() == point.Double:
+		return v.Double(), true
+	case v.Type() != point.Single:
+		return point.Indeterminate, false
+	case v.Single():
+		return point.DoubleOn, true
+	default:
+		return point.DoubleOff, true
+	}
+}
+
 // end terminates a command, after its return information if that comes in time.
 func (d *desk) end(r *run, positive bool) {
+	r.station.mu.RLock()
+	shown := r.shown(false)
+	r.station.mu.RUnlock()
 	d.mu.Lock()
-	wait := positive && !r.seen && slices.Contains(d.runs[r.feedback], r)
+	wait := positive && !(r.changed && shown) && slices.Contains(d.runs[r.feedback], r)
 	r.over = wait
 	if !wait {
 		d.remove(r)
@@ -101,16 +151,10 @@ func (d *desk) returns(p point.Index) (caused bool) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	now := time.Now()
-	for _, r := range slices.Clone(d.runs[p]) {
-		switch {
-		case now.After(r.until):
-			d.remove(r)
-		case r.begun:
-			caused = true
-		default:
-			r.seen = true // spontaneously: nothing may precede the confirmation
-		}
+	d.elapse(p)
+	for _, r := range d.runs[p] {
+		r.changed = true
+		caused = caused || r.begun // nothing may precede the confirmation
 	}
 	return caused
 }
@@ -121,8 +165,7 @@ func (d *desk) returned(p point.Index) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, r := range slices.Clone(d.runs[p]) {
-		r.seen = true
-		if r.over {
+		if r.over && r.shown(true) {
 			d.remove(r)
 			r.answer.Terminate(true)
 		}

@@ -102,3 +102,26 @@ func TestManyStationsCommandAtOnce(t *testing.T) {
 		r.end()
 	})
 }
+
+// TestOrdersWithoutTerminationAreForgotten: a feedback point that never changes keeps no trace of them.
+func TestOrdersWithoutTerminationAreForgotten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newFakeHost(commandEnds()...)
+		r := newCommandRig(t, h)
+		defer r.end()
+		r.open("a")
+		r.step("host confirm")
+		for range 10 {
+			r.step("a> 2e 01 06 05 01 00 c8 00 00 02")
+			r.step("a< 2e 01 07 05 01 00 c8 00 00 02")
+			r.step("wait 31s")
+		}
+		d := r.server.station.desk
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if n := len(d.runs[1]); n != 1 || d.awaited.Load() != 1 {
+			t.Errorf("%d orders are remembered (%d awaited), want the last one", n, d.awaited.Load())
+		}
+	})
+}

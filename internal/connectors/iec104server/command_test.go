@@ -45,6 +45,7 @@ func commandEnds() []connector.CommandEnd {
 		commandEnd("bt", 5011, asdu.C_BO_TA_1, point.Bits, "direct"),
 		commandEnd("nt", 5012, asdu.C_SE_TC_1, point.Float, "direct"),
 		commandEnd("q0", 200, asdu.C_DC_NA_1, point.Double, "direct", feedback), // the address of its feedback point
+		commandEnd("q1", 201, asdu.C_DC_NA_1, point.Double, "direct", feedback, func(e *connector.CommandEnd, _ *Requester) { e.Terminates = true }),
 		commandEnd("far", 5000, asdu.C_SC_NA_1, point.Single, "direct", func(_ *connector.CommandEnd, r *Requester) { r.CA = 2 }),
 	}
 }
