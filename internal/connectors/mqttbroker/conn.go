@@ -38,7 +38,15 @@ func (c *conn) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }
 // disconnected: the library holds a lock meanwhile, and after a part of a
 // packet no other can follow.
 func (c *conn) Write(b []byte) (int, error) {
-	if err := c.SetWriteDeadline(time.Now().Add(c.patience)); err != nil {
+	return c.writeBefore(time.Now().Add(c.patience), b)
+}
+
+// writeBefore is Write that ends at a time, if that is earlier.
+func (c *conn) writeBefore(limit time.Time, b []byte) (int, error) {
+	if patient := time.Now().Add(c.patience); patient.Before(limit) {
+		limit = patient
+	}
+	if err := c.SetWriteDeadline(limit); err != nil {
 		return 0, err
 	}
 	n, err := c.Conn.Write(b)

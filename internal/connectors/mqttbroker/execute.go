@@ -1,10 +1,12 @@
 package mqttbroker
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"strings"
+	"sync"
 
 	broker "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
@@ -37,12 +39,15 @@ func (c *instance) Execute(ctx context.Context, o point.Order, end any, report f
 		order.Drop()
 		return dispatch.ErrExpired
 	}
-	if !hand(server, e.message(order, left)) {
+	switch hand(ctx, server, e.message(order, left), order) {
+	case failed:
 		order.Drop()
 		return errNobody
+	case late:
+		order.Close()
+		return ctx.Err()
 	}
 	defer order.Close()
-	order.Sent()
 	return order.Await(ctx, nil)
 }
 
@@ -61,14 +66,26 @@ func (e *Executor) message(o *dispatch.Order, expiry uint32) packets.Packet {
 	return p
 }
 
+// outcome is what became of handing over an order.
+type outcome int
+
+const (
+	handed outcome = iota // to one client at least
+	failed                // certainly to nobody
+	late                  // its time was over before that was known
+)
+
 // hand writes a message to every client that is connected and has subscribed to
-// its topic. It returns whether there was one. A connection of which a write
+// its topic, at the same time, as one that takes nothing must not hold up the
+// others. It returns with the first that has it. A connection of which a write
 // fails is closed in the middle of the message, so that the client has none.
-func hand(server *broker.Server, p packets.Packet) bool {
+func hand(ctx context.Context, server *broker.Server, p packets.Packet, o *dispatch.Order) outcome {
 	subscribers := server.Topics.Subscribers(p.TopicName)
 	subscribers.SelectShared()
 	subscribers.MergeSharedSelected()
-	handed := false
+	var sent sync.Once
+	results := make(chan error, len(subscribers.Subscriptions))
+	writing := 0
 	for id, sub := range subscribers.Subscriptions {
 		cl, ok := server.Clients.Get(id)
 		if !ok || cl.Closed() || cl.Net.Conn == nil {
@@ -78,9 +95,46 @@ func hand(server *broker.Server, p packets.Packet) bool {
 		for _, identifier := range sub.Identifiers {
 			out.Properties.SubscriptionIdentifier = append(out.Properties.SubscriptionIdentifier, identifier)
 		}
-		handed = cl.WritePacket(out) == nil || handed
+		writing++
+		go func() {
+			err := write(cl, out, o)
+			if err == nil {
+				sent.Do(o.Sent)
+			}
+			results <- err
+		}()
 	}
-	return handed
+	for ; writing > 0; writing-- {
+		select {
+		case err := <-results:
+			if err == nil {
+				return handed
+			}
+		case <-ctx.Done():
+			return late
+		}
+	}
+	return failed
+}
+
+// write writes an order to the connection of a client, before it expires or not
+// at all. The library itself might keep it behind other messages.
+func write(cl *broker.Client, p packets.Packet, o *dispatch.Order) error {
+	p.ProtocolVersion, p.Mods.AllowResponseInfo = cl.Properties.ProtocolVersion, true
+	var text bytes.Buffer
+	if err := p.PublishEncode(&text); err != nil {
+		return err
+	}
+	if most := cl.Properties.Props.MaximumPacketSize; most > 0 && text.Len() > int(most) {
+		return packets.ErrPacketTooLarge
+	}
+	cl.Lock() // that of writing
+	defer cl.Unlock()
+	if _, ok := o.Left(); !ok {
+		return dispatch.ErrExpired
+	}
+	_, err := connOf(cl).writeBefore(o.Expires, text.Bytes())
+	return err
 }
 
 // sourceFilters are the filters of the points of a broker, kept until they change.

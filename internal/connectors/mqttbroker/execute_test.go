@@ -1,7 +1,9 @@
 package mqttbroker
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -132,6 +134,48 @@ func TestSessionWithoutConnectionGetsNoCommand(t *testing.T) {
 	_, result = r.execute(t, orderOf("D"), e)
 	if err := next(t, "refusal", result); err == nil || err.Error() != errStopped.Error() {
 		t.Errorf("Execute = %v after the end, want %v", err, errStopped)
+	}
+}
+
+// TestClientThatTakesNothingGetsNoCommandLate: neither does it hold up the others.
+func TestClientThatTakesNothingGetsNoCommandLate(t *testing.T) {
+	t.Parallel()
+	s, e := newSink(), executorOf("q0/set")
+	e.Reply = dispatch.DefaultReply()
+	r := start(t, s, nil)
+	slow, _ := r.signIn(t, "3.1.1", "slow", 0)
+	slow.subscribe("#")
+	d := r.device(t, "3.1.1", options{id: "d"})
+	fill := func(topic, payload string) {
+		if err := d.publish(topic, 1, payload); err != nil {
+			t.Fatal(err)
+		}
+		s.expect(t, topic, payload)
+	}
+	for range 150 { // more than the buffers between the two take
+		fill("a", strings.Repeat("x", 100_000))
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	o := orderOf("late")
+	o.Expires = point.InstantOf(time.Now().Add(300 * time.Millisecond))
+	if err := r.Execute(ctx, o, e, func(p connector.Progress) { t.Errorf("progress %+v", p) }); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Execute = %v, want that its time is over", err)
+	}
+	good, _ := r.signIn(t, "5", "good", 60)
+	good.subscribe("q0/set")
+	progress, result := r.execute(t, orderOf("good"), e)
+	if _, body := good.next(); !strings.Contains(string(body), `"id":"good"`) {
+		t.Errorf("message %q, want the command", body)
+	}
+	if err := next(t, "end", result); err != nil || next(t, "acceptance", progress) != "replied false, ok false" {
+		t.Errorf("Execute = %v", err)
+	}
+	fill("a", "end")
+	for body := []byte(nil); !strings.HasSuffix(string(body), "end"); _, body = slow.next() {
+		if strings.Contains(string(body), `"id":"late"`) {
+			t.Error("the command came after it had expired")
+		}
 	}
 }
 
