@@ -26,7 +26,7 @@ type client interface {
 	// unsubscribe fails like subscribe.
 	unsubscribe(ctx context.Context, filters []string) error
 	// publish sends a command with QoS 1, never retained, and returns when the
-	// broker has acknowledged it. An error is a notSent if it was certainly not
+	// broker has acknowledged it or the connection is lost. An error is a notSent if it was certainly not
 	// taken. It is never sent again, whatever becomes of the connection.
 	publish(ctx context.Context, m *outgoing) error
 	// refusal says in words why a filter was refused.

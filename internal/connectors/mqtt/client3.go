@@ -86,14 +86,10 @@ func (c *client3) answered(ctx context.Context, token paho.Token) error {
 // the library never connects again and keeps nothing for another connection.
 func (c *client3) publish(ctx context.Context, m *outgoing) error {
 	token := c.Publish(m.topic, 1, false, m.payload)
-	timeout := time.NewTimer(answerTimeout)
-	defer timeout.Stop()
 	select {
 	case <-token.Done():
 	case <-ctx.Done():
 		return errGone
-	case <-timeout.C:
-		return errUnacknowledged
 	}
 	if err := token.Error(); errors.Is(err, paho.ErrNotConnected) {
 		return notSent{errOffline}

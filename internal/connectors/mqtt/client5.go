@@ -59,7 +59,8 @@ func connect5(ctx context.Context, conn *guard, s Settings, clientID string, kep
 	receive func(*message), fail func(error)) (client, welcome, error) {
 	c := &client5{}
 	c.Client = paho.NewClient(paho.ClientConfig{
-		Conn: conn, Session: newSession5(kept, &c.unsent), PacketTimeout: answerTimeout,
+		Conn: conn, Session: newSession5(kept, &c.unsent),
+		PacketTimeout:              24 * time.Hour, // a command is on its way until it is acknowledged, however late
 		EnableManualAcknowledgment: true, SendAcksInterval: ackInterval,
 		OnPublishReceived: []func(paho.PublishReceived) (bool, error){func(p paho.PublishReceived) (bool, error) {
 			receive(c.message(p.Packet))
@@ -153,6 +154,8 @@ func (c *client5) subscribe(ctx context.Context, batch []request) ([]byte, error
 	if len(asked) == 0 {
 		return codes, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
 	ack, err := c.Subscribe(ctx, p)
 	switch {
 	case ack == nil:
@@ -167,6 +170,8 @@ func (c *client5) subscribe(ctx context.Context, batch []request) ([]byte, error
 }
 
 func (c *client5) unsubscribe(ctx context.Context, filters []string) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
 	if ack, err := c.Unsubscribe(ctx, &paho.Unsubscribe{Topics: filters}); ack == nil {
 		return unanswered(err)
 	}
@@ -206,8 +211,6 @@ func (c *client5) publish(ctx context.Context, m *outgoing) error {
 		return notSent{errOffline}
 	case errors.Is(err, paho.ErrInvalidArguments):
 		return notSent{err}
-	case errors.Is(err, context.DeadlineExceeded):
-		return errUnacknowledged
 	case err != nil:
 		return errGone
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"busbar/internal/connector"
 	"busbar/internal/dispatch"
@@ -14,10 +15,9 @@ import (
 )
 
 var (
-	errOffline        = errors.New("not connected to the broker")
-	errNobody         = errors.New("nobody has subscribed to the topic of the command")
-	errUnacknowledged = fmt.Errorf("broker does not acknowledge the command: %w", connector.ErrOutcomeUnknown)
-	errBroken         = fmt.Errorf("connection lost before the broker acknowledged the command: %w", connector.ErrOutcomeUnknown)
+	errOffline = errors.New("not connected to the broker")
+	errNobody  = errors.New("nobody has subscribed to the topic of the command")
+	errBroken  = fmt.Errorf("connection lost before the broker acknowledged the command: %w", connector.ErrOutcomeUnknown)
 )
 
 // Execute implements [connector.Executor]. The order is published on the present
@@ -44,9 +44,13 @@ func (c *Connector) Execute(ctx context.Context, o point.Order, end any, report 
 	return order.Await(ctx, err)
 }
 
-// maxSlots is how many commands are on their way to the broker at a time. The
-// others wait here, where it shows that they have expired.
-const maxSlots = 100
+const (
+	// maxSlots is how many commands are on their way to the broker at a time.
+	maxSlots = 100
+	// atOnce is how long a command may wait until it can be sent: what it was
+	// checked against, such as an interlock, is no older then.
+	atOnce = 2 * time.Second
+)
 
 // link is one connection, as commands see it.
 type link struct {
@@ -112,15 +116,8 @@ func (l *link) listens(ctx context.Context, topic string) error {
 // send publishes an order and waits for PUBACK, or for the reply where that is
 // earlier. A PUBACK that comes after ctx has ended is reported, too.
 func (l *link) send(ctx context.Context, e *Executor, o *dispatch.Order) error {
-	if o.Answers() {
-		if err := l.listens(ctx, e.Reply.Topic); err != nil {
-			return err
-		}
-	}
-	select {
-	case l.slots <- struct{}{}:
-	case <-ctx.Done():
-		return notSent{errors.New("broker acknowledges no commands")}
+	if err := l.ready(ctx, e, o); err != nil {
+		return err
 	}
 	left, ok := o.Left()
 	if !ok || ctx.Err() != nil {
@@ -146,6 +143,26 @@ func (l *link) send(ctx context.Context, e *Executor, o *dispatch.Order) error {
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// ready waits until an order can be sent: its reply would be heard, and the broker
+// takes it. It has taken a slot then.
+func (l *link) ready(ctx context.Context, e *Executor, o *dispatch.Order) error {
+	ctx, cancel := context.WithTimeout(ctx, atOnce)
+	defer cancel()
+	if o.Answers() {
+		if err := l.listens(ctx, e.Reply.Topic); err != nil {
+			return err
+		}
+	}
+	select {
+	case l.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return notSent{errors.New("broker acknowledges no commands")}
+	case <-l.ctx.Done():
+		return notSent{errOffline}
 	}
 }
 

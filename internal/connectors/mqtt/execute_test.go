@@ -317,6 +317,48 @@ func TestSilentBroker(t *testing.T) {
 	}
 }
 
+// TestBrokerThatAcknowledgesNothing takes one command at a time, and acknowledges it long after it has expired: no
+// other waits for that.
+func TestBrokerThatAcknowledgesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSink(Source{Topic: "a"})
+		e := executorOf("q0/set")
+		e.Reply = dispatch.DefaultReply()
+		r, peers := script(t, s, func(s *Settings) { s.Version, s.KeepAlive = "5", time.Hour })
+		p := <-peers
+		p.expect(connect)
+		p.send("20 06 00 00 03 21 0001") // Receive Maximum 1
+		f := p.expect(subscribe)
+		p.send("90 04 " + fmt.Sprintf("%x", f.body[:2]) + " 00 01")
+		s.state(t, "up: ")
+		give := func(id string) *trial {
+			ctx, cancel := context.WithTimeout(t.Context(), 8500*time.Millisecond)
+			t.Cleanup(cancel)
+			return r.execute(ctx, orderOf(id), e)
+		}
+		first := give("A")
+		m := p.published()
+		first.want(t, context.DeadlineExceeded.Error())
+		for i := range 10 {
+			began := time.Now()
+			give(fmt.Sprint("B", i)).want(t, "broker acknowledges no commands")
+			if d := time.Since(began); d > atOnce {
+				t.Errorf("refused after %v, want %v: it was checked then", d, atOnce)
+			}
+			p.silent(8 * time.Second)
+		}
+		p.send(fmt.Sprintf("40 02 %04x", m.PacketID))
+		if got := next(t, "late acceptance", first.progress); got != sent {
+			t.Errorf("late acceptance %s", got)
+		}
+		p.silent(time.Second)
+		last := give("C")
+		p.send(fmt.Sprintf("40 02 %04x", p.published().PacketID))
+		last.want(t, "<nil>", sent)
+	})
+}
+
 func TestBrokerRefusesTheCommand(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -356,6 +398,27 @@ func TestReplyTopicIsRefused(t *testing.T) {
 	})
 }
 
+func TestReplyTopicIsNotGrantedInTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSink(Source{Topic: "a"})
+		r, peers := script(t, s, func(s *Settings) { s.Version = "5" })
+		p := <-peers
+		p.welcome5("00")
+		s.state(t, "up: ")
+		e := executorOf("q0/set")
+		s.duties.set(e)
+		began := time.Now()
+		r.execute(t.Context(), orderOf("A"), e).want(t, "broker has not granted the subscription to the reply topic q0/set/reply")
+		if d := time.Since(began); d != atOnce {
+			t.Errorf("refused after %v, want %v", d, atOnce)
+		}
+		f := p.expect(subscribe)
+		p.send("90 04 " + fmt.Sprintf("%x", f.body[:2]) + " 00 01")
+		p.silent(10 * time.Second)
+	})
+}
+
 func TestExecutorsAreChecked(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -377,7 +440,7 @@ func TestExecutorsAreChecked(t *testing.T) {
 			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
 		}
 	}
-	if !errors.Is(errBroken, connector.ErrOutcomeUnknown) || !errors.Is(errUnacknowledged, connector.ErrOutcomeUnknown) {
+	if !errors.Is(errBroken, connector.ErrOutcomeUnknown) {
 		t.Error("a broken connection leaves the outcome unknown")
 	}
 }
