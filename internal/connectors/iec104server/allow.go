@@ -40,8 +40,14 @@ func (a *Allow) UnmarshalNode(n *connector.Node) error {
 	return nil
 }
 
+// parsePrefix reads an address or a range. Those of IPv4 may be written as IPv6
+// (::ffff:10.0.0.5): peers are compared as IPv4 then.
 func parsePrefix(text string) (netip.Prefix, error) {
 	if p, err := netip.ParsePrefix(text); err == nil {
+		const mapped = 96 // bits before the IPv4 address
+		if p.Addr().Is4In6() && p.Bits() >= mapped {
+			p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-mapped)
+		}
 		return p.Masked(), nil
 	}
 	addr, err := netip.ParseAddr(text)

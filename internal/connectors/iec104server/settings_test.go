@@ -114,6 +114,8 @@ func TestFaultsOfSettings(t *testing.T) {
 		{"group with two active", "    listen: 127.0.0.1:1\n    groups: {a: {clients: any, active: two}}\n", "groups.a.active", "one, all"},
 		{"groups that overlap", "    listen: 127.0.0.1:1\n    groups: {b: {clients: [10.0.0.0/8]}, a: {clients: [10.1.0.5]}}\n", "groups.b.clients",
 			"10.0.0.0/8 is in group a too"},
+		{"groups that overlap, one written as IPv6", "    listen: 127.0.0.1:1\n    groups: {b: {clients: [\"::ffff:10.1.0.0/112\"]}, a: {clients: [10.1.0.5]}}\n", "groups.b.clients",
+			"10.1.0.0/16 is in group a too"},
 		{"two groups for all others", "    listen: 127.0.0.1:1\n    groups: {b: {clients: any}, a: {clients: any}}\n", "groups.b.clients", "any is in group a too"},
 		{"replay", "    listen: 127.0.0.1:1\n    replay: some\n", "replay", "want all, latest, none or the age"},
 		{"replay of an instant", "    listen: 127.0.0.1:1\n    replay: 10ms\n", "replay", "age"},
@@ -236,4 +238,16 @@ func FuzzAddress(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestPrefixesOfIPv4MayBeWrittenAsIPv6(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"::ffff:10.0.0.5": "10.0.0.5/32", "::ffff:10.0.0.5/104": "10.0.0.0/8", "::ffff:10.0.0.5/96": "0.0.0.0/0",
+		"fe80::1%eth0": "fe80::1/128", "::/0": "::/0", "10.9.8.7/16": "10.9.0.0/16",
+	} {
+		if got, err := parsePrefix(text); err != nil || got.String() != want {
+			t.Errorf("%s: %v, %v, want %s", text, got, err, want)
+		}
+	}
 }
