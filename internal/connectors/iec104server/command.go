@@ -170,12 +170,12 @@ func (d *desk) report(c order, r *run, result point.Result) {
 	c.object.busy = false
 	d.mu.Unlock()
 	d.record(&c, "confirmed", err)
-	c.Answer.Confirm(result.Positive)
 	if err != nil {
+		c.Answer.Confirm(false)
 		d.forgetRun(r)
 		d.count.negative.Add(1)
 		return
 	}
-	d.begin(r)
+	d.confirm(r)
 	d.count.positive.Add(1)
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"busbar/iec104"
 	"busbar/internal/point"
 )
 
@@ -16,16 +17,13 @@ const (
 	returnTime = 30 * time.Second
 )
 
-// terminator is what a run needs of the answer to its command.
-type terminator interface{ Terminate(positive bool) bool }
-
 // run is an order that was handed to the host: what its feedback point does until
 // the end of it is return information.
 type run struct {
 	station  *station
 	feedback point.Index // None: there is none at this server
 	value    point.Value // that was ordered
-	answer   terminator
+	answer   *iec104.Answer
 	ends     bool      // it is terminated
 	begun    bool      // confirmed: from then on changes are return information
 	until    time.Time // when that ends, of an order that is not terminated
@@ -49,10 +47,12 @@ func (d *desk) await(c *order) *run {
 	return r
 }
 
-// begin tells that the confirmation of a command is on its way.
-func (d *desk) begin(r *run) {
+// confirm confirms a command. What its feedback point does before is spontaneous,
+// what it does from then on is return information.
+func (d *desk) confirm(r *run) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	r.answer.Confirm(true)
 	r.begun, r.until = true, time.Now().Add(returnTime)
 }
 
