@@ -409,11 +409,12 @@ func TestReplyTopicIsNotGrantedInTime(t *testing.T) {
 		e := executorOf("q0/set")
 		s.duties.set(e)
 		began := time.Now()
-		r.execute(t.Context(), orderOf("A"), e).want(t, "broker has not granted the subscription to the reply topic q0/set/reply")
+		x := r.execute(t.Context(), orderOf("A"), e)
+		f := p.expect(subscribe)
+		x.want(t, "broker has not granted the subscription to the reply topic q0/set/reply")
 		if d := time.Since(began); d != atOnce {
 			t.Errorf("refused after %v, want %v", d, atOnce)
 		}
-		f := p.expect(subscribe)
 		p.send("90 04 " + fmt.Sprintf("%x", f.body[:2]) + " 00 01")
 		p.silent(10 * time.Second)
 	})
