@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -101,16 +102,30 @@ func script(t *testing.T, s *sink, change func(*Settings)) (*runner, <-chan *pee
 	}
 	c := made.(*Connector)
 	peers := make(chan *peer)
+	var mu sync.Mutex
+	var open []net.Conn
 	c.dial = func(ctx context.Context, _ Settings) (net.Conn, error) {
 		ours, theirs := net.Pipe()
 		select {
 		case peers <- &peer{t: t, conn: theirs}:
+			mu.Lock()
+			defer mu.Unlock()
+			open = append(open, theirs)
 			return ours, nil
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
 	}
-	return run(t, c, s), peers
+	r := run(t, c, s)
+	t.Cleanup(func() {
+		// What says goodbye holds a lock while it writes; time stands still behind one.
+		mu.Lock()
+		defer mu.Unlock()
+		for _, conn := range open {
+			go func() { _, _ = io.Copy(io.Discard, conn) }()
+		}
+	})
+	return r, peers
 }
 
 func (p *peer) send(hex string) {
