@@ -81,9 +81,6 @@ func connectMaster(tb testing.TB, dialer net.Dialer, addr string) *Master {
 	return m
 }
 
-// Close ends the connection.
-func (m *Master) Close() { m.conn.Close() }
-
 // StartMaster connects a controlling station and starts data transfer.
 func StartMaster(tb testing.TB, addr string) *Master {
 	tb.Helper()
