@@ -1,11 +1,11 @@
 #!/bin/sh
 # install-test-tools.sh installs the peers that the tests run against: the MQTT
-# broker mosquitto with its clients, and tshark. Debian and Ubuntu, as root or
+# broker mosquitto with its clients, tshark and openssl. Debian and Ubuntu, as root or
 # with sudo. No daemon is started or left enabled: the tests start their own
 # broker on a free port. Running it again does nothing.
 set -eu
 
-tools='mosquitto mosquitto_pub mosquitto_sub tshark'
+tools='mosquitto mosquitto_pub mosquitto_sub tshark openssl'
 policy=/usr/sbin/policy-rc.d
 PATH=$PATH:/usr/sbin:/sbin
 
@@ -60,7 +60,7 @@ install_tools() {
 	fi
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
-		mosquitto mosquitto-clients tshark
+		mosquitto mosquitto-clients tshark openssl
 
 	restore_policy
 	trap - EXIT HUP INT TERM
@@ -79,3 +79,4 @@ fi
 mosquitto -h 2>&1 | sed -n 1p || true
 mosquitto_pub --version 2>&1 | sed -n 1p || true
 tshark --version 2>/dev/null | sed -n 1p
+openssl version
