@@ -30,12 +30,12 @@ type material struct {
 }
 
 // readFiles returns the texts of the files.
-func readFiles(files []string) ([][]byte, error) {
+func readFiles(files []file) ([][]byte, error) {
 	texts := make([][]byte, len(files))
-	for i, file := range files {
+	for i, f := range files {
 		var err error
-		if texts[i], err = readFile(file); err != nil {
-			return nil, err
+		if texts[i], err = readFile(f.path); err != nil {
+			return nil, fmt.Errorf("%s: %w", f.key, err)
 		}
 	}
 	return texts, nil
@@ -176,7 +176,8 @@ func weakness(cert *x509.Certificate) string {
 	return pki.WeakKey(cert.PublicKey)
 }
 
-// expiryWarning is how long before its end a certificate is warned about.
+// expiryWarning is how long before its end a certificate is warned about; one that
+// lives for less than three months, in its last third.
 const expiryWarning = 30 * 24 * time.Hour
 
 // problems returns what an operator should know before it hurts.
@@ -188,7 +189,7 @@ func (m *material) problems(now time.Time, role Role) []string {
 			problems = append(problems, what+" "+cert.Subject.String()+" has expired on "+date(cert.NotAfter))
 		case now.Before(cert.NotBefore):
 			problems = append(problems, what+" "+cert.Subject.String()+" is not valid before "+date(cert.NotBefore)+"; here it is "+date(now))
-		case cert.NotAfter.Sub(now) < expiryWarning:
+		case cert.NotAfter.Sub(now) < min(expiryWarning, cert.NotAfter.Sub(cert.NotBefore)/3):
 			problems = append(problems, what+" "+cert.Subject.String()+" expires on "+date(cert.NotAfter))
 		}
 	}

@@ -54,16 +54,16 @@ func (p *peers) list() []*Conn {
 }
 
 // Run looks at the files and at the connections that are open, every 5 s and when
-// the files have changed, until ctx ends. It always returns nil. Without it,
-// files are still read again before a handshake.
-func (e *Endpoint) Run(ctx context.Context) error {
+// the files have changed, until ctx ends. Without it, files are still read again
+// before a handshake.
+func (e *Endpoint) Run(ctx context.Context) {
 	ticker := time.NewTicker(roundEvery)
 	defer ticker.Stop()
 	for {
 		e.round()
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-ticker.C:
 		case <-e.kick:
 		}

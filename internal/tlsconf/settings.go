@@ -16,6 +16,7 @@ package tlsconf
 import (
 	"crypto/tls"
 	"reflect"
+	"slices"
 	"time"
 
 	"busbar/internal/connector"
@@ -95,15 +96,16 @@ func (s *Settings) Problems(path string, use Use) []connector.Problem {
 	return problems
 }
 
+// file is a file of the settings.
+type file struct{ key, path string }
+
 // files returns the files of the settings.
-func (s *Settings) files() []string {
-	var files []string
-	for _, file := range append([]string{s.CA, s.Cert, s.Key}, s.CRL...) {
-		if file != "" {
-			files = append(files, file)
-		}
+func (s *Settings) files() []file {
+	files := []file{{"tls.ca", s.CA}, {"tls.cert", s.Cert}, {"tls.key", s.Key}}
+	for _, path := range s.CRL {
+		files = append(files, file{"tls.crl", path})
 	}
-	return files
+	return slices.DeleteFunc(files, func(f file) bool { return f.path == "" })
 }
 
 func (s *Settings) minVersion() uint16 {

@@ -132,7 +132,7 @@ func TestFaultyFiles(t *testing.T) {
 func TestProblemsOfFiles(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t, "Plant CA")
-	ca.issue("server", func(r *pki.Request, _ *time.Time) { r.Lifetime, r.Server = 20*24*time.Hour, false })
+	ca.issue("server", func(r *pki.Request, _ *time.Time) { r.Lifetime, r.Server = time.Minute, false })
 	s := ca.settings("server")
 	s.CRL = []string{ca.expiredList("old.crl")}
 	e := endpoint(t, s, Server)

@@ -3,37 +3,39 @@ package mqtt
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
+
+	"busbar/internal/tlsconf"
 )
 
-// dial connects to the broker of the settings, without a word of MQTT.
-func dial(ctx context.Context, s Settings) (net.Conn, error) {
-	u, err := url.Parse(s.URL)
-	if err != nil {
-		return nil, fmt.Errorf("url: %w", err)
-	}
-	var config *tls.Config
-	if secure(u.Scheme) {
-		if config, err = s.TLS.config(u.Hostname()); err != nil {
-			return nil, err
+// dialer returns what connects to the broker of the settings, without a word of
+// MQTT.
+func dialer(e *tlsconf.Endpoint) func(context.Context, Settings) (net.Conn, error) {
+	return func(ctx context.Context, s Settings) (net.Conn, error) {
+		u, err := url.Parse(s.URL)
+		if err != nil {
+			return nil, fmt.Errorf("url: %w", err)
 		}
-	}
-	switch u.Scheme {
-	case "mqtts":
-		d := tls.Dialer{Config: config}
-		return d.DialContext(ctx, "tcp", address(u))
-	case "ws", "wss":
-		return dialWebSocket(ctx, u, config)
-	default:
-		var d net.Dialer
-		return d.DialContext(ctx, "tcp", address(u))
+		switch u.Scheme {
+		case "mqtts":
+			return e.DialContext(ctx, "tcp", address(u))
+		case "wss":
+			conn, err := e.Adopt(u.Hostname(), func(config *tls.Config) (net.Conn, error) { return dialWebSocket(ctx, u, config) })
+			if err != nil {
+				return nil, err
+			}
+			return conn, nil
+		case "ws":
+			return dialWebSocket(ctx, u, nil)
+		default:
+			var d net.Dialer
+			return d.DialContext(ctx, "tcp", address(u))
+		}
 	}
 }
 
@@ -59,33 +61,6 @@ func dialWebSocket(ctx context.Context, u *url.URL, config *tls.Config) (net.Con
 		}
 		return nil, errors.Join(ctx.Err(), r.err)
 	}
-}
-
-// config makes the settings of one connection. Files are read for every
-// connection, so that certificates can be replaced while running.
-func (t TLS) config(host string) (*tls.Config, error) {
-	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: host}
-	if t.ServerName != "" {
-		c.ServerName = t.ServerName
-	}
-	if t.CA != "" {
-		pem, err := os.ReadFile(t.CA)
-		if err != nil {
-			return nil, fmt.Errorf("tls.ca: %w", err)
-		}
-		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("tls.ca: no certificate in %s", t.CA)
-		}
-	}
-	if t.Cert != "" {
-		cert, err := tls.LoadX509KeyPair(t.Cert, t.Key)
-		if err != nil {
-			return nil, fmt.Errorf("tls.cert: %w", err)
-		}
-		c.Certificates = []tls.Certificate{cert}
-	}
-	return c, nil
 }
 
 // secure reports whether a scheme stands for TLS.

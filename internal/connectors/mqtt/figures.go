@@ -31,6 +31,9 @@ func (c *Connector) Collect(emit func(connector.Metric)) {
 		emit(connector.Metric{Name: m.name, Help: m.help, Counter: true, Value: float64(m.value.Load())})
 	}
 	c.desk.Collect("mqtt_", emit)
+	if c.settings.secure() {
+		c.tls.Collect(emit)
+	}
 	var connected, open, subscriptions, refused int64
 	if acks := f.acks.Load(); acks != nil {
 		connected, open = 1, int64(acks.count())

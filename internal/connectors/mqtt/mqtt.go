@@ -22,6 +22,7 @@ import (
 
 	"busbar/internal/connector"
 	"busbar/internal/dispatch"
+	"busbar/internal/tlsconf"
 )
 
 // Kind returns the connector kind "mqtt".
@@ -43,6 +44,7 @@ type Connector struct {
 	clientID string
 	env      connector.Env
 	figures  figures
+	tls      *tlsconf.Endpoint
 	dial     func(context.Context, Settings) (net.Conn, error)
 	desk     *dispatch.Desk
 	link     atomic.Pointer[link] // nil: not connected
@@ -71,7 +73,8 @@ var (
 
 // New makes a connector of settings that were found in order.
 func New(s Settings, env connector.Env) (connector.Connector, error) {
-	c := &Connector{settings: s, env: env, clientID: s.ClientID, dial: dial,
+	e := tlsconf.New(s.TLS, brokerUse(), env.Log)
+	c := &Connector{settings: s, env: env, clientID: s.ClientID, tls: e, dial: dialer(e),
 		kept: memory.New(), held: make(map[string]struct{}), desk: dispatch.NewDesk(env.Log, env.Now)}
 	if c.clientID == "" {
 		c.clientID = "busbar-" + env.ID
@@ -82,6 +85,11 @@ func New(s Settings, env connector.Env) (connector.Connector, error) {
 // Run implements [connector.Connector]. It connects again and again by itself,
 // so that an outage of the broker is no failure of the connector.
 func (c *Connector) Run(ctx context.Context) error {
+	var watch sync.WaitGroup
+	defer watch.Wait()
+	if c.settings.secure() {
+		watch.Go(func() { c.tls.Run(ctx) })
+	}
 	var pause backOff
 	state, reason := connector.Connecting, ""
 	for {
@@ -111,6 +119,9 @@ func (c *Connector) session(parent context.Context) error {
 	conn, err := c.dial(dialCtx, c.settings)
 	if err != nil {
 		return err
+	}
+	if secured, ok := conn.(*tlsconf.Conn); ok {
+		secured.OnEnd(func(reason *tlsconf.Error) { cancel(reason) })
 	}
 	r := &receiver{c: c, ctx: ctx, ready: make(chan struct{}), fail: cancel,
 		acks: newAcks(c.settings.ReceiveMaximum, cancel), copies: newCopies()}

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"busbar/internal/connector"
+	"busbar/internal/tlsconf"
 )
 
 // Settings are the keys of a connector of kind mqtt.
@@ -17,19 +18,11 @@ type Settings struct {
 	Username       string           `json:"username" max:"65535" doc:"user name at the broker"`
 	Password       connector.Secret `json:"password" max:"65535" doc:"password of the user"`
 	QoS            int              `json:"qos" min:"0" max:"2" doc:"quality of service of subscriptions that say none"`
-	TLS            TLS              `json:"tls" doc:"how the broker is verified, with mqtts and wss"`
+	TLS            tlsconf.Settings `json:"tls" doc:"how the broker is verified, with mqtts and wss"`
 	Alive          Alive            `json:"alive" doc:"topic that says whether the source behind the broker lives"`
 	KeepAlive      time.Duration    `json:"keepAlive" min:"5s" max:"18h" doc:"longest silence before the connection is checked"`
 	SessionExpiry  time.Duration    `json:"sessionExpiry" min:"1s" max:"1193046h" doc:"how long the broker keeps messages while Busbar is away; MQTT 5 only"`
 	ReceiveMaximum int              `json:"receiveMaximum" min:"1" max:"65535" doc:"most messages that are not yet acknowledged"`
-}
-
-// TLS says how a broker is verified. It always is.
-type TLS struct {
-	CA         string `json:"ca" doc:"file with the certificates to trust; default those of the system"`
-	Cert       string `json:"cert" doc:"file with the certificate of Busbar"`
-	Key        string `json:"key" doc:"file with the key to cert"`
-	ServerName string `json:"serverName" doc:"name in the certificate of the broker; default the host of url"`
 }
 
 // Alive names a topic that says whether the source lives, mostly the last will
@@ -63,7 +56,7 @@ func (s *Settings) Validate() []connector.Problem {
 	if text != "" {
 		fault("url", text)
 	} else {
-		if !secure(u.Scheme) && s.TLS != (TLS{}) {
+		if !secure(u.Scheme) && s.TLS.Given() {
 			fault("tls", "has no effect with "+u.Scheme+", want mqtts or wss in url")
 		}
 		if !secure(u.Scheme) && s.Password != "" && !local(u.Hostname()) {
@@ -80,9 +73,7 @@ func (s *Settings) Validate() []connector.Problem {
 	if s.Password != "" && s.Username == "" {
 		fault("password", "is without effect without username")
 	}
-	if (s.TLS.Cert == "") != (s.TLS.Key == "") {
-		fault("tls", "want cert and key together")
-	}
+	problems = append(problems, s.TLS.Problems("tls", brokerUse())...)
 	if s.Alive.Topic == "" && s.Alive != defaults().Alive {
 		fault("alive", "want a topic")
 	}
@@ -114,6 +105,16 @@ func (s *Source) qos(at Settings) byte {
 	}
 	return s.QoS[0] - '0'
 }
+
+// secure reports whether the connection has TLS.
+func (s *Settings) secure() bool {
+	u, text := parseURL(s.URL)
+	return text == "" && secure(u.Scheme)
+}
+
+// brokerUse is the role of TLS: the broker is always verified, and may want a
+// certificate of ours.
+func brokerUse() tlsconf.Use { return tlsconf.Use{Role: tlsconf.Client} }
 
 // parseURL returns a URL or what is wrong with it.
 func parseURL(text string) (*url.URL, string) {

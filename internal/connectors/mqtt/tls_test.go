@@ -1,14 +1,7 @@
 package mqtt
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
-	"net"
+	"crypto/tls"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,79 +10,68 @@ import (
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
+
+	"busbar/internal/pki"
+	"busbar/internal/tlsconf"
 )
 
 // authority signs the certificates of a test.
 type authority struct {
-	t    testing.TB
-	dir  string
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
+	t   testing.TB
+	dir *pki.Directory
 }
 
 func newAuthority(t testing.TB) *authority {
 	t.Helper()
+	key, err := pki.NewKey(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca, err := pki.NewAuthority(pki.Subject{Name: "test authority"}, key, time.Now(), time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
 	dir := t.TempDir()
 	for _, d := range []string{dir, filepath.Dir(dir)} {
 		if err := os.Chmod(d, 0o755); err != nil { // mosquitto may run as another user
 			t.Fatal(err)
 		}
 	}
-	a := &authority{t: t, dir: dir}
-	a.cert = &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test authority"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	d, err := pki.Create(dir, ca, time.Now(), time.Hour)
+	if err != nil {
+		t.Fatal(err)
 	}
-	a.key = a.write("ca", a.cert, a.cert, nil)
-	return a
+	return &authority{t: t, dir: d}
 }
 
-func (a *authority) path(name string) string { return filepath.Join(a.dir, name) }
+func (a *authority) path(name string) string { return a.dir.File(name) }
 
-// issue makes a certificate for a host, in name.pem and name.key.
+// issue makes a certificate for hosts, in name.pem and name.key.
 func (a *authority) issue(name string, hosts ...string) {
 	a.t.Helper()
-	c := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	key, err := pki.NewKey(0)
+	if err != nil {
+		a.t.Fatal(err)
 	}
-	for _, host := range hosts {
-		if ip := net.ParseIP(host); ip != nil {
-			c.IPAddresses = append(c.IPAddresses, ip)
-		} else {
-			c.DNSNames = append(c.DNSNames, host)
-		}
+	r := pki.Request{Name: name, Hosts: hosts, Server: true, Client: true, Key: key.Public(), Lifetime: time.Hour}
+	if _, err := a.dir.Issue(r, key, false, time.Now()); err != nil {
+		a.t.Fatal(err)
 	}
-	a.write(name, c, a.cert, a.key)
+	if err := os.Chmod(a.path(name+".key"), 0o644); err != nil {
+		a.t.Fatal(err)
+	}
 }
 
-func (a *authority) write(name string, cert, parent *x509.Certificate, signer *ecdsa.PrivateKey) *ecdsa.PrivateKey {
+// revoke puts certificates into the list ca.crl.
+func (a *authority) revoke(name string) {
 	a.t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	certs, err := a.dir.Find(name)
+	if err == nil {
+		_, err = a.dir.Revoke(certs, 1, time.Now(), time.Hour)
+	}
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	if signer == nil {
-		signer = key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, cert, parent, &key.PublicKey, signer)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	secret, err := x509.MarshalECPrivateKey(key)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	for file, block := range map[string]*pem.Block{
-		name + ".pem": {Type: "CERTIFICATE", Bytes: der}, name + ".key": {Type: "EC PRIVATE KEY", Bytes: secret},
-	} {
-		if err := os.WriteFile(a.path(file), pem.EncodeToMemory(block), 0o644); err != nil {
-			a.t.Fatal(err)
-		}
-	}
-	return key
 }
 
 func TestTLS(t *testing.T) {
@@ -100,19 +82,19 @@ func TestTLS(t *testing.T) {
 		m := broker(t, "cafile "+ca.path("ca.pem"), "certfile "+ca.path("broker.pem"), "keyfile "+ca.path("broker.key"),
 			"require_certificate true", "use_identity_as_username true")
 		m.scheme = "mqtts"
-		right := TLS{CA: ca.path("ca.pem"), Cert: ca.path("busbar.pem"), Key: ca.path("busbar.key"), ServerName: "broker.example"}
+		right := tlsconf.Settings{CA: ca.path("ca.pem"), Cert: ca.path("busbar.pem"), Key: ca.path("busbar.key"), ServerName: "broker.example"}
 		tests := []struct {
 			name   string
-			change func(*TLS)
+			change func(*tlsconf.Settings)
 			want   string
 		}{
-			{"another authority", func(c *TLS) { c.CA = stranger.path("ca.pem") }, "certificate"},
-			{"another name", func(c *TLS) { c.ServerName = "" }, "certificate"},
-			{"the authorities of the system", func(c *TLS) { c.CA = "" }, "certificate"},
-			{"no certificate of our own", func(c *TLS) { c.Cert, c.Key = "", "" }, "certificate required|connection reset|broken pipe"}, // the alert may be overtaken
-			{"no such file", func(c *TLS) { c.CA = ca.path("none.pem") }, "tls.ca: open "},
-			{"no certificate in the file", func(c *TLS) { c.CA = ca.path("ca.key") }, "tls.ca: no certificate in "},
-			{"key of another", func(c *TLS) { c.Key = ca.path("ca.key") }, "tls.cert: "},
+			{"another authority", func(c *tlsconf.Settings) { c.CA = stranger.path("ca.pem") }, "tls: unknown authority: "},
+			{"another name", func(c *tlsconf.Settings) { c.ServerName = "" }, "tls: wrong name: the certificate is not for 127.0.0.1 but for broker.example"},
+			{"the authorities of the system", func(c *tlsconf.Settings) { c.CA = "" }, "one that this system trusts"},
+			{"no certificate of our own", func(c *tlsconf.Settings) { c.Cert, c.Key = "", "" }, "tls: refused by peer: it wants a certificate|connection reset|broken pipe"}, // the alert may be overtaken
+			{"no such file", func(c *tlsconf.Settings) { c.CA = ca.path("none.pem") }, "tls: faulty files: tls.ca: stat "},
+			{"no certificate in the file", func(c *tlsconf.Settings) { c.CA = ca.path("ca.key") }, "has no certificate, but PRIVATE KEY"},
+			{"key of another", func(c *tlsconf.Settings) { c.Key = ca.path("ca.key") }, "tls.cert: "},
 		}
 		for _, tt := range tests {
 			s := newSink(Source{Topic: "a"})
@@ -130,14 +112,39 @@ func TestTLS(t *testing.T) {
 		settings.TLS = right
 		start(t, settings, s)
 		s.state(t, "up: ")
-		config, err := right.config("broker.example")
+		config := &tls.Config{InsecureSkipVerify: true}
+		pair, err := tls.LoadX509KeyPair(right.Cert, right.Key)
 		if err != nil {
 			t.Fatal(err)
 		}
+		config.Certificates = []tls.Certificate{pair}
 		m.publisher(func(o *paho.ClientOptions) {
 			o.Servers[0].Scheme = "ssl"
 			o.SetTLSConfig(config)
 		}).publish("a", 1, "1")
 		s.expect(t, "a", "1")
+	})
+}
+
+func TestBrokerThatIsRevokedIsLeft(t *testing.T) {
+	eachVersion(t, func(t *testing.T, version string) {
+		ca := newAuthority(t)
+		ca.issue("broker", "127.0.0.1")
+		m := broker(t, "cafile "+ca.path("ca.pem"), "certfile "+ca.path("broker.pem"), "keyfile "+ca.path("broker.key"))
+		m.scheme = "mqtts"
+		s := newSink(Source{Topic: "a"})
+		settings := m.settings(version)
+		settings.TLS = tlsconf.Settings{CA: ca.path("ca.pem"), CRL: []string{ca.path("ca.crl")}}
+		r := start(t, settings, s)
+		s.state(t, "up: ")
+		ca.revoke("broker")
+		if err := r.tls.Reload(); err != nil {
+			t.Fatal(err)
+		}
+		state := until(t, "state", s.states, func(got string) bool { return strings.HasPrefix(got, "connecting: tls: revoked: ") })
+		if want := "of CN=broker was revoked on "; !strings.Contains(state, want) {
+			t.Errorf("state %q, want %q in it", state, want)
+		}
+		r.stop()
 	})
 }

@@ -2,7 +2,6 @@ package mqttbroker
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,23 +9,25 @@ import (
 	"runtime/debug"
 	"sync"
 	"time"
+
+	"busbar/internal/tlsconf"
 )
 
 // door accepts connections and bounds their number, also of those that have
 // not said CONNECT yet: what is too many is closed at once.
 type door struct {
 	listener net.Listener
-	tls      *tls.Config // nil: none
+	tls      *tlsconf.Endpoint // nil: none
 	limit    int
 	times    times
 	figures  *figures
 	log      *slog.Logger
 	serve    func(*conn) // returns when the connection has ended
 
-	mu       sync.Mutex
-	open     map[*conn]struct{}
-	closed   bool
-	panicked time.Time // when the last panic was logged
+	mu         sync.Mutex
+	open       map[*conn]struct{}
+	closed     bool
+	complained map[string]time.Time // when something of a kind was last logged
 }
 
 // times are how long the broker waits for clients.
@@ -53,7 +54,7 @@ func (d *door) run(ctx context.Context) error {
 		case err == nil:
 			delay = 0
 			if c := d.admit(raw); c != nil {
-				running.Go(func() { d.attend(c) })
+				running.Go(func() { d.attend(ctx, c) })
 			}
 		case ctx.Err() != nil:
 			return nil
@@ -87,7 +88,7 @@ func (d *door) close() {
 func (d *door) admit(raw net.Conn) *conn {
 	c := &conn{Conn: raw, raw: raw, patience: d.times.write, done: make(chan struct{})}
 	if d.tls != nil {
-		c.Conn = tls.Server(raw, d.tls)
+		c.Conn = d.tls.Accept(raw)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -104,16 +105,18 @@ func (d *door) admit(raw net.Conn) *conn {
 
 // attend serves a connection to its end. A panic in the library costs only this
 // connection.
-func (d *door) attend(c *conn) {
+func (d *door) attend(ctx context.Context, c *conn) {
 	defer func() {
 		if v := recover(); v != nil {
 			d.figures.panics.Add(1)
-			if d.mayComplain() {
+			if d.mayComplain("panic") {
 				d.log.Error("mqtt connection closed after a panic", "peer", c.raw.RemoteAddr(), "stack", string(debug.Stack()),
 					"error", fmt.Sprint(v))
 			}
 		}
 		c.fail()
+		// What is below is closed already: that is all of the reasons it can have.
+		_ = c.Conn.Close()
 		d.mu.Lock()
 		delete(d.open, c)
 		d.mu.Unlock()
@@ -122,18 +125,43 @@ func (d *door) attend(c *conn) {
 	if err := c.raw.SetDeadline(time.Now().Add(d.times.connect)); err != nil {
 		return // it is closed already
 	}
-	d.serve(c)
+	if d.secure(ctx, c) {
+		d.serve(c)
+	}
 }
 
-// mayComplain limits the log of panics, which a client can provoke: it reports
-// whether none was logged for a while.
-func (d *door) mayComplain() bool {
+// secure makes the TLS handshake, if there is one to make. A client that must
+// leave later is given up, so that its will is sent.
+func (d *door) secure(ctx context.Context, c *conn) bool {
+	secured, ok := c.Conn.(*tlsconf.Conn)
+	if !ok {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.times.connect)
+	defer cancel()
+	if err := secured.HandshakeContext(ctx); err != nil {
+		reason := "tls"
+		if fault, ok := errors.AsType[*tlsconf.Error](err); ok {
+			reason = fault.Reason.String()
+		}
+		if !errors.Is(err, context.Canceled) && d.mayComplain(reason) {
+			d.log.Warn("mqtt client refused", "peer", c.raw.RemoteAddr(), "error", err)
+		}
+		return false
+	}
+	secured.OnEnd(func(*tlsconf.Error) { c.fail() })
+	return true
+}
+
+// mayComplain limits what clients can provoke to be logged: it reports whether
+// nothing of the kind was logged for a while. There are few kinds.
+func (d *door) mayComplain(kind string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := time.Now()
-	if !d.panicked.IsZero() && now.Sub(d.panicked) < warnEvery {
+	if last, known := d.complained[kind]; known && now.Sub(last) < warnEvery || d.closed {
 		return false
 	}
-	d.panicked = now
+	d.complained[kind] = now
 	return true
 }

@@ -30,5 +30,8 @@ func (c *instance) Collect(emit func(connector.Metric)) {
 		emit(connector.Metric{Name: m.name, Help: m.help, Counter: true, Value: float64(m.value.Load())})
 	}
 	c.desk.Collect("mqtt_broker_", emit)
+	if c.tls != nil {
+		c.tls.Collect(emit)
+	}
 	emit(connector.Metric{Name: "mqtt_broker_clients", Help: "Clients connected.", Value: float64(f.clients.Load())})
 }

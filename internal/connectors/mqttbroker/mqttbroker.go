@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 
 	"busbar/internal/connector"
 	"busbar/internal/dispatch"
+	"busbar/internal/tlsconf"
 )
 
 // Kind returns the connector kind "mqtt-broker".
@@ -41,6 +43,7 @@ type instance struct {
 	times    times
 	figures  figures
 	desk     *dispatch.Desk
+	tls      *tlsconf.Endpoint             // nil: none
 	server   atomic.Pointer[broker.Server] // nil: it does not run
 }
 
@@ -51,19 +54,24 @@ var (
 )
 
 func build(s Settings, env connector.Env) (connector.Connector, error) {
-	return &instance{
+	c := &instance{
 		settings: s, env: env, times: times{connect: 10 * time.Second, write: 10 * time.Second},
 		desk: dispatch.NewDesk(env.Log, env.Now),
-	}, nil
+	}
+	if s.TLS.Enabled() {
+		c.tls = tlsconf.New(s.TLS, clientUse(), env.Log)
+	}
+	return c, nil
 }
 
 // Run implements [connector.Connector]. It serves until ctx ends, or until the
 // address cannot be listened on. Sessions and retained messages do not outlast
 // a run.
 func (c *instance) Run(ctx context.Context) error {
-	config, err := c.settings.TLS.config()
-	if err != nil {
-		return fmt.Errorf("%w: tls: %w", connector.ErrConfig, err)
+	if c.tls != nil {
+		if err := c.tls.Reload(); err != nil {
+			return err // the files may be put right while the plant stays as it is
+		}
 	}
 	l, err := connector.Listen(ctx, c.settings.Listen)
 	if err != nil {
@@ -74,8 +82,8 @@ func (c *instance) Run(ctx context.Context) error {
 		return errors.Join(err, l.Close())
 	}
 	d := &door{
-		listener: l, tls: config, limit: c.settings.Clients, times: c.times, figures: &c.figures, log: c.env.Log,
-		open: make(map[*conn]struct{}),
+		listener: l, tls: c.tls, limit: c.settings.Clients, times: c.times, figures: &c.figures, log: c.env.Log,
+		open: make(map[*conn]struct{}), complained: make(map[string]time.Time),
 		serve: func(conn *conn) {
 			defer hook.leave(conn)
 			if err := server.EstablishConnection(c.env.ID, conn); err != nil {
@@ -85,18 +93,18 @@ func (c *instance) Run(ctx context.Context) error {
 	}
 	c.server.Store(server)
 	c.env.Log.InfoContext(ctx, "listening", "address", l.Addr().String())
-	duties := make(chan struct{})
-	go func() {
-		defer close(duties)
-		c.follow(ctx)
-	}()
+	var duties sync.WaitGroup
+	duties.Go(func() { c.follow(ctx) })
+	if c.tls != nil {
+		duties.Go(func() { c.tls.Run(ctx) })
+	}
 	c.env.Sink.Back(false)
 	c.env.Report(connector.Up, "")
 	err = d.run(ctx)
 	c.server.Store(nil)
 	c.env.Sink.Away("the broker stops", false)
 	err = errors.Join(err, server.Close())
-	<-duties
+	duties.Wait()
 	return err
 }
 

@@ -1,36 +1,25 @@
 package mqttbroker
 
 import (
-	"crypto/tls"
-	"crypto/x509"
-	"errors"
-	"fmt"
 	"math"
 	"net"
 	"net/netip"
-	"os"
 	"strconv"
 
 	broker "github.com/mochi-mqtt/server/v2"
 
 	"busbar/internal/connector"
+	"busbar/internal/tlsconf"
 )
 
 // Settings are the keys of a connector of kind mqtt-broker.
 type Settings struct {
 	Listen    string                      `json:"listen" doc:"address to listen on, host:port"`
 	Users     map[string]connector.Secret `json:"users" doc:"user names and their passwords; required when listen is not loopback"`
-	TLS       TLS                         `json:"tls" doc:"certificate of the broker; without it the connection is not encrypted"`
+	TLS       tlsconf.Settings            `json:"tls" doc:"certificate of the broker; without it the connection is not encrypted. With ca clients must show one too"`
 	Clients   int                         `json:"clients" min:"1" max:"100000" doc:"most connections at a time"`
 	MaxPacket int                         `json:"maxPacket" min:"1024" max:"16777216" doc:"longest packet, in octets"`
 	Retained  int                         `json:"retained" min:"0" max:"1000000" doc:"most retained messages; beyond it a message is taken but not retained"`
-}
-
-// TLS holds the files of the broker's certificate.
-type TLS struct {
-	Cert string `json:"cert" doc:"file with the certificate of the broker and its chain"`
-	Key  string `json:"key" doc:"file with the key to cert"`
-	CA   string `json:"ca" doc:"file with the certificates that clients must show one of; without it clients need none"`
 }
 
 // Source are the keys of a point that comes from a connector of kind mqtt-broker.
@@ -73,7 +62,7 @@ func (s *Settings) Validate() []connector.Problem {
 	case len(s.Users) == 0:
 		problems = append(problems, connector.Faultf("users", "is missing, want user names and passwords, "+
 			"because %s is reached from other machines", s.Listen))
-	case s.TLS.Cert == "":
+	case !s.TLS.Enabled():
 		problems = append(problems, connector.Warnf("tls", "is missing: passwords and values cross the network in clear text"))
 	}
 	for name, password := range s.Users {
@@ -82,14 +71,11 @@ func (s *Settings) Validate() []connector.Problem {
 			break
 		}
 	}
-	if (s.TLS.Cert == "") != (s.TLS.Key == "") {
-		problems = append(problems, connector.Faultf("tls", "want cert and key together"))
-	}
-	if s.TLS.CA != "" && s.TLS.Cert == "" {
-		problems = append(problems, connector.Faultf("tls.ca", "has no effect without cert and key"))
-	}
-	return problems
+	return append(problems, s.TLS.Problems("tls", clientUse())...)
 }
+
+// clientUse is the role of TLS: clients need a certificate only with ca.
+func clientUse() tlsconf.Use { return tlsconf.Use{Role: tlsconf.Server} }
 
 // loopback reports whether only this machine reaches a host. An empty host is
 // every address.
@@ -110,29 +96,4 @@ func (s *Settings) capabilities() *broker.Capabilities {
 	c.TopicAliasMaximum = 0
 	c.Compatibilities.NoInheritedPropertiesOnAck = true
 	return c
-}
-
-// config reads the certificate files; nil without TLS.
-func (t TLS) config() (*tls.Config, error) {
-	if t.Cert == "" {
-		return nil, nil
-	}
-	cert, err := tls.LoadX509KeyPair(t.Cert, t.Key)
-	if err != nil {
-		return nil, err
-	}
-	config := &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
-	if t.CA == "" {
-		return config, nil
-	}
-	text, err := os.ReadFile(t.CA)
-	if err != nil {
-		return nil, err
-	}
-	config.ClientCAs = x509.NewCertPool()
-	if !config.ClientCAs.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("%s: %w", t.CA, errors.New("no certificate in PEM form"))
-	}
-	config.ClientAuth = tls.RequireAndVerifyClientCert
-	return config, nil
 }

@@ -11,6 +11,7 @@ import (
 	"busbar/internal/connector"
 	"busbar/internal/connector/connectortest"
 	"busbar/internal/plant"
+	"busbar/internal/tlsconf"
 )
 
 func TestConformance(t *testing.T) {
@@ -25,7 +26,7 @@ func TestConformance(t *testing.T) {
 			`users: {"": x}`:                         "users",
 			`users: {a: ""}`:                         "users",
 			`tls: {cert: a}`:                         "tls",
-			`tls: {ca: a}`:                           "tls.ca",
+			`tls: {ca: a}`:                           "tls",
 			`clients: 0`:                             "clients",
 			`maxPacket: 1`:                           "maxPacket",
 			`retained: -1`:                           "retained",
@@ -106,14 +107,14 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 	}
 }
 
-func TestBadCertificatesAreForTheOperator(t *testing.T) {
+func TestBadCertificatesAreTriedAgain(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
 	ca.issue("broker", "127.0.0.1")
 	if err := os.WriteFile(ca.path("empty"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for name, tls := range map[string]TLS{
+	for name, tls := range map[string]tlsconf.Settings{
 		"no such file":      {Cert: ca.path("none"), Key: ca.path("none")},
 		"key of another":    {Cert: ca.path("broker.pem"), Key: ca.path("ca.key")},
 		"no such authority": {Cert: ca.path("broker.pem"), Key: ca.path("broker.key"), CA: ca.path("none")},
@@ -126,8 +127,8 @@ func TestBadCertificatesAreForTheOperator(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := made.Run(t.Context()); !errors.Is(err, connector.ErrConfig) {
-			t.Errorf("%s: Run = %v, want an invalid configuration", name, err)
+		if err := made.Run(t.Context()); !errors.Is(err, tlsconf.FaultyFiles) || errors.Is(err, connector.ErrConfig) {
+			t.Errorf("%s: Run = %v, want a failure that is tried again", name, err)
 		}
 		if len(s.presence) > 0 {
 			t.Errorf("%s: presence %q though it never listened", name, <-s.presence)

@@ -1,87 +1,66 @@
 package mqttbroker
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
-	"net"
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
+
+	"busbar/internal/connector"
+	"busbar/internal/pki"
+	"busbar/internal/tlsconf"
 )
 
 // authority signs the certificates of a test.
 type authority struct {
-	t    testing.TB
-	dir  string
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
+	t   testing.TB
+	dir *pki.Directory
 }
 
 func newAuthority(t testing.TB) *authority {
 	t.Helper()
-	dir := t.TempDir()
-	a := &authority{t: t, dir: dir}
-	a.cert = &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test authority"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	key, err := pki.NewKey(0)
+	if err != nil {
+		t.Fatal(err)
 	}
-	a.key = a.write("ca", a.cert, a.cert, nil)
-	return a
+	ca, err := pki.NewAuthority(pki.Subject{Name: "test authority"}, key, time.Now(), time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	d, err := pki.Create(dir, ca, time.Now(), time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &authority{t: t, dir: d}
 }
 
-func (a *authority) path(name string) string { return filepath.Join(a.dir, name) }
+func (a *authority) path(name string) string { return a.dir.File(name) }
 
-// issue makes a certificate for a host, in name.pem and name.key.
+// issue makes a certificate for hosts, in name.pem and name.key.
 func (a *authority) issue(name string, hosts ...string) {
 	a.t.Helper()
-	c := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	key, err := pki.NewKey(0)
+	if err != nil {
+		a.t.Fatal(err)
 	}
-	for _, host := range hosts {
-		if ip := net.ParseIP(host); ip != nil {
-			c.IPAddresses = append(c.IPAddresses, ip)
-		} else {
-			c.DNSNames = append(c.DNSNames, host)
-		}
+	r := pki.Request{Name: name, Hosts: hosts, Server: true, Client: true, Key: key.Public(), Lifetime: time.Hour}
+	if _, err := a.dir.Issue(r, key, false, time.Now()); err != nil {
+		a.t.Fatal(err)
 	}
-	a.write(name, c, a.cert, a.key)
 }
 
-func (a *authority) write(name string, cert, parent *x509.Certificate, signer *ecdsa.PrivateKey) *ecdsa.PrivateKey {
+// revoke puts certificates into the list ca.crl.
+func (a *authority) revoke(name string) {
 	a.t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	certs, err := a.dir.Find(name)
+	if err == nil {
+		_, err = a.dir.Revoke(certs, 1, time.Now(), time.Hour)
+	}
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	if signer == nil {
-		signer = key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, cert, parent, &key.PublicKey, signer)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	secret, err := x509.MarshalECPrivateKey(key)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	for file, block := range map[string]*pem.Block{
-		name + ".pem": {Type: "CERTIFICATE", Bytes: der}, name + ".key": {Type: "EC PRIVATE KEY", Bytes: secret},
-	} {
-		if err := os.WriteFile(a.path(file), pem.EncodeToMemory(block), 0o600); err != nil {
-			a.t.Fatal(err)
-		}
-	}
-	return key
 }
 
 // client is the configuration of a client with this certificate; none if empty.
@@ -108,7 +87,7 @@ func TestTLS(t *testing.T) {
 		ca.issue("broker", "127.0.0.1")
 		ca.issue("device")
 		stranger.issue("device")
-		certificate := TLS{Cert: ca.path("broker.pem"), Key: ca.path("broker.key")}
+		certificate := tlsconf.Settings{Cert: ca.path("broker.pem"), Key: ca.path("broker.key")}
 		wrong := stranger.client("device")
 		wrong.RootCAs = ca.client("").RootCAs
 		old := ca.client("device")
@@ -153,5 +132,44 @@ func TestTLS(t *testing.T) {
 			good.close()
 			r.stop()
 		}
+	})
+}
+
+func TestDeviceThatIsRevokedIsDisconnected(t *testing.T) {
+	eachVersion(t, func(t *testing.T, version string) {
+		ca := newAuthority(t)
+		ca.issue("broker", "127.0.0.1")
+		ca.issue("device")
+		ca.issue("stolen")
+		r := start(t, newSink(), func(s *Settings) {
+			s.TLS = tlsconf.Settings{CA: ca.path("ca.pem"), Cert: ca.path("broker.pem"), Key: ca.path("broker.key"), CRL: []string{ca.path("ca.crl")}}
+		})
+		good := r.device(t, version, options{id: "good", tls: ca.client("device")})
+		r.device(t, version, options{id: "stolen", tls: ca.client("stolen"), will: "gone"})
+		ca.revoke("stolen")
+		if err := r.tls.Reload(); err != nil {
+			t.Fatal(err)
+		}
+		r.sink.expect(t, "gone", "gone") // its will
+		if _, err := r.connect(t, version, options{id: "stolen", tls: ca.client("stolen")}); err == nil {
+			t.Error("a device that is revoked is let in again")
+		}
+		if err := good.publish("a", 1, "1"); err != nil {
+			t.Errorf("the other device: %v", err)
+		}
+		r.sink.expect(t, "a", "1")
+		if n := r.figure(t, "tls_connections"); n != 1 {
+			t.Errorf("%v connections, want 1", n)
+		}
+		until(t, "failed handshake in the figures", func() bool { // the client knows first
+			failed := 0.0
+			r.Collect(func(m connector.Metric) {
+				if m.Name == "tls_handshakes_failed_total" && m.Labels[0].Value == "revoked" {
+					failed += m.Value
+				}
+			})
+			return failed == 1
+		})
+		r.stop()
 	})
 }
