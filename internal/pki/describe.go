@@ -135,8 +135,12 @@ func describeCert(cert *x509.Certificate, now time.Time) Item {
 		i.add("use", "%s", uses(cert))
 	}
 	i.addKey(cert.PublicKey)
+	if cert.IsCA {
+		i.add("print", "%s", Fingerprint(cert))
+		return i
+	}
 	i.add("allow", "%s", Fingerprint(cert))
-	if !cert.IsCA && cert.Subject.CommonName != "" {
+	if cert.Subject.CommonName != "" {
 		i.add("", "or CN=%s, or %s", cert.Subject.CommonName, cert.Subject)
 	}
 	return i
