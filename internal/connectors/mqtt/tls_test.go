@@ -148,3 +148,22 @@ func TestBrokerThatIsRevokedIsLeft(t *testing.T) {
 		r.stop()
 	})
 }
+
+func TestWebSocketOfAnotherAuthorityIsRefused(t *testing.T) {
+	eachVersion(t, func(t *testing.T, version string) {
+		ca, stranger := newAuthority(t), newAuthority(t)
+		ca.issue("front", "127.0.0.1")
+		pair, err := tls.LoadX509KeyPair(ca.path("front.pem"), ca.path("front.key"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := broker(t)
+		settings := m.settings(version)
+		settings.URL = front(t, m, &tls.Config{Certificates: []tls.Certificate{pair}})
+		settings.TLS.CA = stranger.path("ca.pem")
+		s := newSink()
+		r := start(t, settings, s)
+		until(t, "reason", s.states, func(got string) bool { return strings.Contains(got, "tls: unknown authority: ") })
+		r.stop()
+	})
+}
