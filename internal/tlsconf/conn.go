@@ -184,10 +184,11 @@ func (c *Conn) Peer() *Identity {
 	return identityOf(c.handshake.certs[0])
 }
 
-// OnEnd sets the function that is called once, from a goroutine of the endpoint,
-// when the connection must end; at once if that is so already. It must not
-// block. If the connection is still open after that it is cut: after 30 s if it
-// is only too old, otherwise after 5 s, each up to 5 s later.
+// OnEnd sets the function that is called, from a goroutine of the endpoint, when
+// the connection must end; at once if that is so already. It must not block. It is
+// called again if a connection that was only too old gets a better reason. If the
+// connection is still open later it is cut: after 30 s if it is only too old,
+// otherwise after 5 s, each up to 5 s later.
 func (c *Conn) OnEnd(f func(reason *Error)) {
 	c.mu.Lock()
 	reason := c.ending.Load()
