@@ -9,42 +9,47 @@ import (
 	"busbar/iec104/asdu"
 )
 
-// Errors of a [Client] that callers tell apart with errors.Is.
-var (
-	// ErrNotStarted reports that data transfer is not started.
-	ErrNotStarted = errors.New("iec104: data transfer not started")
-	// ErrBusy reports that the same request is still being answered.
-	ErrBusy = errors.New("iec104: request already running")
-	// ErrIncomplete reports that an answer began and did not end in time. What
-	// was received of it is valid.
-	ErrIncomplete = errors.New("iec104: answer incomplete")
-)
+// ErrNotStarted reports that data transfer is not started.
+var ErrNotStarted = errors.New("iec104: data transfer not started")
 
-// Client is a controlling station with one connection to a controlled station.
-// Its methods may be called from any goroutine; a handler may call those that
-// do not wait. It does not reconnect by itself, but Connect may be called
-// again after the connection has ended.
+// Client is the controlling station of one controlled station. There are two
+// ways to be connected: [Client.Run] keeps the station connected and data transfer
+// started, over one address or several, until its context ends; [Client.Connect]
+// makes one connection, for a tool that has something to ask. The requests are
+// the same and go to the connection that is started.
+//
+// The methods may be called from any goroutine; a handler may call those that
+// do not wait.
 type Client struct {
-	addr    string
-	p       Params
-	opt     options
-	buffers sync.Pool
+	p   Params
+	opt options
 
 	mu     sync.Mutex
-	conn   *clientConn             // nil before the first Connect
-	abort  context.CancelCauseFunc // ends a Connect under way; otherwise nil
 	lastID uint64
+	paths  []*path
+	active *path                   // with data transfer, or to have it; requests go to its connection
+	failed error                   // why the last connection ended or was not made
+	abort  context.CancelCauseFunc // ends a Connect under way; otherwise nil
+	run    supervision
+	news   chan struct{} // closed when something of a connection changes
 }
 
-// NewClient returns a client for the station at addr, host and port. It
-// validates p and never connects.
+// NewClient returns a client for the station at addr, host and port; see also
+// [WithAddresses]. It validates p and never connects.
 func NewClient(addr string, p Params, opts ...Option) (*Client, error) {
 	p, err := p.Complete()
 	if err != nil {
 		return nil, fmt.Errorf("iec104: client: %w", err)
 	}
-	c := &Client{addr: addr, p: p, opt: newOptions(opts)}
-	c.buffers.New = func() any { return new([outSize]byte) }
+	c := &Client{p: p, opt: newOptions(opts), news: make(chan struct{})}
+	addrs := append([]string{addr}, c.opt.addresses...)
+	if c.opt.alone {
+		c.paths = []*path{{addrs: addrs, addr: addr}}
+		return c, nil
+	}
+	for i, a := range addrs {
+		c.paths = append(c.paths, &path{number: i, addrs: []string{a}, addr: a})
+	}
 	return c, nil
 }
 
@@ -57,140 +62,134 @@ func Dial(ctx context.Context, addr string, p Params, opts ...Option) (*Client, 
 	return c, c.Connect(ctx)
 }
 
-// Connect establishes the connection; data transfer is stopped then. It fails
-// with [ErrTimeout] if that takes longer than T0, with [ErrClosed] if Close is
-// called meanwhile, and if there is a connection already.
+// Connect establishes a connection to the first address; data transfer is
+// stopped then. It may be called again after the connection has ended. It fails
+// with [ErrTimeout] if it takes longer than T0, with [ErrClosed] if Close is called
+// meanwhile, and if there is a connection already or Run is running.
 func (c *Client) Connect(ctx context.Context) error {
-	dialCtx, cancel := context.WithTimeoutCause(ctx, c.p.T0, ErrTimeout)
-	defer cancel()
-	dialCtx, abort := context.WithCancelCause(dialCtx)
+	ctx, abort := context.WithCancelCause(ctx)
 	defer abort(nil)
+	p := c.paths[0]
 	c.mu.Lock()
-	if c.abort != nil || c.conn != nil && !c.conn.over() {
+	if c.abort != nil || c.run.stop != nil || p.open() {
 		c.mu.Unlock()
 		return errors.New("iec104: already connected")
 	}
 	c.abort = abort
 	c.mu.Unlock()
-
-	conn, err := c.opt.dial(dialCtx, "tcp", c.addr)
-	cause := context.Cause(dialCtx)
-
+	conn, err := c.dial(ctx, p)
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.abort = nil
-	switch {
-	case err == nil && errors.Is(cause, ErrClosed):
-		closeQuietly(conn)
-		return ErrClosed
-	case err != nil && (errors.Is(cause, ErrClosed) || errors.Is(cause, ErrTimeout)):
-		return fmt.Errorf("iec104: connect to %s: %w: %w", c.addr, cause, err)
-	case err != nil:
-		return fmt.Errorf("iec104: connect to %s: %w", c.addr, err)
+	if err == nil && errors.Is(context.Cause(ctx), ErrClosed) {
+		closeQuietly(conn.link.conn)
+		err = ErrClosed
 	}
-	c.lastID++
-	c.conn = newClientConn(c, c.lastID, conn)
-	go c.conn.run()
+	if err != nil {
+		c.mu.Unlock()
+		return err
+	}
+	p.conn, c.active = conn, p
+	c.mu.Unlock()
+	c.moved(conn, LinkConnected)
+	go func() {
+		conn.run()
+		c.lost(p, conn.reason, 0)
+	}()
 	return nil
 }
 
-// current returns the connection, or an error if there is none that is open.
+// dial makes a connection to the address of p.
+func (c *Client) dial(ctx context.Context, p *path) (*clientConn, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.p.T0, ErrTimeout)
+	defer cancel()
+	conn, err := c.opt.dial(ctx, "tcp", p.addr)
+	switch cause := context.Cause(ctx); {
+	case err == nil:
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.lastID++
+		return newClientConn(c, c.lastID, p, conn), nil
+	case errors.Is(cause, ErrClosed) || errors.Is(cause, ErrTimeout):
+		return nil, fmt.Errorf("iec104: connect to %s: %w: %w", p.addr, cause, err)
+	default:
+		return nil, fmt.Errorf("iec104: connect to %s: %w", p.addr, err)
+	}
+}
+
+// current returns the connection that requests go to.
 func (c *Client) current() (*clientConn, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.conn == nil {
+	switch a := c.active; {
+	case a != nil && a.conn.over():
+		return nil, a.conn.reason
+	case a != nil:
+		return a.conn, nil
+	case c.run.stop == nil:
 		return nil, ErrClosed
-	}
-	if c.conn.over() {
-		return nil, c.conn.reason
-	}
-	return c.conn, nil
-}
-
-// StartDT starts data transfer and returns once the station has confirmed it.
-//
-// It fails with [ErrTimeout] if no confirmation arrives within T1, which also
-// closes the connection, with [ErrClosed] after Close, and with ctx.Err() if
-// ctx ends first; the confirmation may then still arrive.
-func (c *Client) StartDT(ctx context.Context) error {
-	return c.transfer(ctx, started)
-}
-
-// StopDT stops data transfer and returns once the station has confirmed it,
-// which it does after its frames have been acknowledged. It fails as StartDT.
-func (c *Client) StopDT(ctx context.Context) error {
-	return c.transfer(ctx, stopped)
-}
-
-// transfer changes the state of data transfer and waits for it.
-func (c *Client) transfer(ctx context.Context, want transfer) error {
-	conn, err := c.current()
-	if err != nil {
-		return err
-	}
-	for {
-		state, changed := conn.approach(want)
-		if state == want {
-			return nil
-		}
-		select {
-		case <-changed:
-		case <-conn.done:
-			return conn.reason
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	case c.failed != nil:
+		return nil, fmt.Errorf("%w: %w", ErrNotStarted, c.failed)
+	default:
+		return nil, ErrNotStarted
 	}
 }
 
-// Close closes the connection, or aborts Connect, and waits until the
-// connection is gone. What the handler has taken is acknowledged before. It is not an error if there is none. A handler must not
-// call it.
+// Close ends Run, or closes the connection, or aborts Connect, and waits until
+// the connection is gone. What the handler has taken is acknowledged before. It
+// is not an error if there is none. A handler must not call it.
 func (c *Client) Close() error {
 	c.mu.Lock()
-	conn := c.conn
+	conn, run := c.paths[0].conn, c.run
 	if c.abort != nil {
 		c.abort(ErrClosed)
 	}
 	c.mu.Unlock()
-	if conn == nil {
-		return nil
+	switch {
+	case run.stop != nil:
+		run.stop()
+		<-run.ended
+	case conn != nil:
+		conn.leave()
+		<-conn.done
 	}
-	conn.leave()
-	<-conn.done
 	return nil
 }
 
-// Done returns a channel that is closed when the connection has ended; nil
-// before the first Connect. [Client.Err] then says why.
+// Done returns a channel that is closed when the connection that requests go to
+// has ended; nil if there is none yet. [Client.Err] then says why.
 func (c *Client) Done() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.conn == nil {
+	if c.active == nil {
 		return nil
 	}
-	return c.conn.done
+	return c.active.conn.done
 }
 
-// Err returns why the connection ended, a *[LinkError]; nil while it is open.
+// Err returns why the last connection ended, a *[LinkError], or was not made; nil
+// while one is open.
 func (c *Client) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.conn == nil || !c.conn.over() {
+	switch a := c.active; {
+	case a == nil:
+		return c.failed
+	case a.conn.over():
+		return a.conn.reason
+	default:
 		return nil
 	}
-	return c.conn.reason
 }
 
-// Info describes the connection, the last one if it has ended.
+// Info describes the connection that requests go to, the last one if it has
+// ended.
 func (c *Client) Info() ConnInfo {
 	c.mu.Lock()
-	conn := c.conn
-	c.mu.Unlock()
-	if conn == nil {
+	defer c.mu.Unlock()
+	if c.active == nil {
 		return ConnInfo{State: stopped.String()}
 	}
-	return conn.info()
+	return c.active.conn.info()
 }
 
 // Send queues an ASDU for sending and does not wait for anything. The client's
@@ -205,7 +204,7 @@ func (c *Client) Send(h asdu.Header, objs ...asdu.Object) error {
 	if err != nil {
 		return err
 	}
-	return conn.send(outgoing{asdu: b}, nil)
+	return conn.send(outgoing{asdu: b})
 }
 
 // build encodes a request.

@@ -2,6 +2,7 @@ package iec104
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"busbar/iec104/asdu"
@@ -19,8 +20,11 @@ type Operation struct {
 	// Unterminated: the station confirms only, and never sends a termination.
 	Unterminated bool
 	// Stamp is asked for the time tag of a type that has one at the moment of
-	// writing. The default is the time of this computer in UTC.
+	// writing. The default is the time of [WithTime].
 	Stamp func() asdu.Time
+	// Confirmed is called when the station has confirmed that it will carry out
+	// the operation, before it has. It may be nil.
+	Confirmed func()
 }
 
 // Command has a station carry out an operation. It returns nil after the
@@ -30,38 +34,69 @@ type Operation struct {
 // It fails as the other requests do, with a *[NegativeError] also if the select
 // or the termination is negative, and with [ErrIncomplete] if the command was
 // confirmed but no termination came: it may have been carried out. The
-// limits Confirm and Silence are those for confirmation and termination.
+// limits Confirm and Silence are those for confirmation and termination. If ctx
+// ends after the object was selected, the selection is cancelled.
 func (c *Client) Command(ctx context.Context, op Operation) error {
-	switch {
-	case !processCommand(op.Type):
-		return fmt.Errorf("iec104: %v: want a command, types 45 to 51 and 58 to 64", op.Type)
-	case op.Select && op.Type.Untagged() == asdu.C_BO_NA_1:
-		return fmt.Errorf("iec104: %v: a bitstring cannot be selected", op.Type)
-	case op.CA == asdu.GlobalCA:
-		return fmt.Errorf("iec104: %v: common address %d: want one station", op.Type, op.CA)
+	if !op.Select {
+		return c.Execute(ctx, op)
 	}
-	if op.Select {
-		if err := c.order(ctx, op, true); err != nil {
-			return fmt.Errorf("select: %w", err)
-		}
+	if err := c.Select(ctx, op); err != nil {
+		return err
 	}
-	return c.order(ctx, op, false)
+	if err := ctx.Err(); err != nil {
+		return errors.Join(err, c.Send(asdu.Header{Type: op.Type, Cause: asdu.Deactivation, CA: op.CA}, op.object(true)))
+	}
+	return c.Execute(ctx, op)
+}
+
+// Select selects the object of an operation, to be operated with Execute within
+// the time that the station gives, or given up with Cancel. It fails as Command.
+func (c *Client) Select(ctx context.Context, op Operation) error {
+	op.Unterminated, op.Confirmed = true, nil
+	if err := c.order(ctx, op, asdu.Activation, true); err != nil {
+		return fmt.Errorf("select: %w", err)
+	}
+	return nil
+}
+
+// Execute carries an operation out without selecting its object first. It fails
+// as Command.
+func (c *Client) Execute(ctx context.Context, op Operation) error {
+	return c.order(ctx, op, asdu.Activation, false)
+}
+
+// Cancel gives up the selection of an object, with op.Select, or else an operation
+// that is running, whose Command then ends with [ErrCancelled]. It fails with a
+// *[NegativeError] if there is nothing to cancel.
+func (c *Client) Cancel(ctx context.Context, op Operation) error {
+	op.Unterminated, op.Confirmed = true, nil
+	return c.order(ctx, op, asdu.Deactivation, op.Select)
 }
 
 // order sends one step of a command and waits for its answer.
-func (c *Client) order(ctx context.Context, op Operation, sel bool) error {
-	w := &call{
-		header: asdu.Header{Type: op.Type, Cause: asdu.Activation, CA: op.CA},
-		object: asdu.Object{IOA: op.IOA, Value: op.Value, Qualifier: op.Qualifier, Select: sel},
-		ends:   !sel && !op.Unterminated,
+func (c *Client) order(ctx context.Context, op Operation, cause asdu.Cause, sel bool) error {
+	switch {
+	case !processCommand(op.Type):
+		return fmt.Errorf("iec104: %v: want a command, types 45 to 51 and 58 to 64", op.Type)
+	case sel && op.Type.Untagged() == asdu.C_BO_NA_1:
+		return fmt.Errorf("iec104: %v: a bitstring cannot be selected", op.Type)
 	}
 	stamp := op.Stamp
 	switch {
 	case op.Type.Time() == asdu.NoTime:
 		stamp = nil
 	case stamp == nil:
-		stamp = utcNow
+		stamp = c.opt.stamp
 	}
-	_, err := c.ask(ctx, w, stamp)
+	_, err := c.ask(ctx, &call{
+		header:    asdu.Header{Type: op.Type, Cause: cause, CA: op.CA},
+		object:    op.object(sel),
+		ends:      !op.Unterminated,
+		confirmed: op.Confirmed,
+	}, stamp)
 	return err
+}
+
+func (op *Operation) object(sel bool) asdu.Object {
+	return asdu.Object{IOA: op.IOA, Value: op.Value, Qualifier: op.Qualifier, Select: sel}
 }

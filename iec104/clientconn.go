@@ -1,11 +1,9 @@
 package iec104
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"busbar/iec104/asdu"
@@ -16,30 +14,37 @@ type clientConn struct {
 	link   link
 	client *Client
 	id     uint64
+	path   *path
+	addr   string
 	remote net.Addr
 	since  time.Time
 	done   chan struct{} // closed when the connection is gone
 	reason error         // set before done is closed
+	quit   atomic.Bool   // the handler gets nothing more
+	asking atomic.Bool   // a request is open, or its answer may still come
+	untold LinkState     // of the reader: the state is this since a moment ago; 0: nothing to tell
 
 	// Guarded by the lock of the link.
 	stateSince time.Time
 	changed    chan struct{} // closed at the next change of the state
 	sends      []outgoing
 	calls      []*call
+	overdue    []*call // given up before an answer came, which may still come
 }
 
 // outgoing is an ASDU that waits to be sent.
 type outgoing struct {
 	asdu  []byte
 	stamp func() asdu.Time // gives the time in its last octets when it is written
+	call  *call            // that it belongs to; nil: none
 }
 
 // maxSends bounds what waits to be sent.
 const maxSends = 4096
 
-func newClientConn(c *Client, id uint64, conn net.Conn) *clientConn {
+func newClientConn(c *Client, id uint64, p *path, conn net.Conn) *clientConn {
 	cc := &clientConn{
-		client: c, id: id, remote: conn.RemoteAddr(), since: time.Now(),
+		client: c, id: id, path: p, addr: p.addr, remote: conn.RemoteAddr(), since: time.Now(),
 		done: make(chan struct{}), changed: make(chan struct{}),
 	}
 	cc.stateSince = cc.since
@@ -49,7 +54,6 @@ func newClientConn(c *Client, id uint64, conn net.Conn) *clientConn {
 	l.maxASDU = l.p.maxASDU()
 	l.direct = buffered(conn)
 	l.user = cc
-	l.buffers = &c.buffers
 	l.begun = cc.since
 	l.wake = make(chan struct{}, 1)
 	l.down = make(chan struct{})
@@ -61,15 +65,10 @@ func newClientConn(c *Client, id uint64, conn net.Conn) *clientConn {
 
 // run serves the connection until it ends.
 func (c *clientConn) run() {
-	log := c.client.opt.log.With("conn", c.id, "peer", addrString(c.remote))
-	log.Info("connected")
 	c.reason = c.link.run()
-	level := slog.LevelWarn
-	var le *LinkError
-	if errors.As(c.reason, &le) && (le.Reason == ClosedLocally || le.Reason == ClosedByPeer) {
-		level = slog.LevelInfo
-	}
-	log.Log(context.Background(), level, "connection closed", "error", c.reason)
+	c.link.mu.Lock()
+	c.sends = nil
+	c.link.unlock()
 	close(c.done)
 }
 
@@ -82,9 +81,17 @@ func (c *clientConn) over() bool {
 	}
 }
 
+// in reports whether data transfer is in a state.
+func (c *clientConn) in(state transfer) bool {
+	c.link.mu.Lock()
+	defer c.link.unlock()
+	return c.link.state == state && !c.link.ended && !c.link.leaving
+}
+
 // leave closes the connection. What the handler has taken is acknowledged first,
 // so that the station need not send it again.
 func (c *clientConn) leave() {
+	c.quit.Store(true)
 	l := &c.link
 	l.mu.Lock()
 	l.ackNow = l.state == started || l.state == stopping
@@ -100,6 +107,7 @@ func (c *clientConn) approach(want transfer) (transfer, <-chan struct{}) {
 	l.mu.Lock()
 	defer l.unlock()
 	switch {
+	case l.ended || l.leaving:
 	case want == started && l.state == stopped:
 		l.startAct()
 		l.signal()
@@ -110,11 +118,35 @@ func (c *clientConn) approach(want transfer) (transfer, <-chan struct{}) {
 	return l.state, c.changed
 }
 
-// transferred implements user.
-func (c *clientConn) transferred(bool) {
+// transferred implements user. What waits belongs to the transfer that is over:
+// it is not sent in another one.
+func (c *clientConn) transferred(on bool) {
 	c.stateSince = time.Now()
+	switch c.link.state {
+	case started:
+		c.untold = LinkStarted
+	case stopped:
+		c.untold = LinkConnected
+	}
+	if !on {
+		c.sends = nil
+	}
+	if c.link.state == stopped {
+		for _, w := range c.calls {
+			w.end(ErrNotStarted)
+		}
+		c.overdue = nil
+	}
 	close(c.changed)
 	c.changed = make(chan struct{})
+}
+
+// taken implements user: it tells of a new state.
+func (c *clientConn) taken() {
+	if s := c.untold; s != 0 {
+		c.untold = 0
+		c.client.moved(c, s)
+	}
 }
 
 // confirmed implements user; requests are confirmed by their answers.
@@ -125,7 +157,7 @@ func (c *clientConn) tested() {}
 
 // send queues an ASDU, and with it a call that waits for the answer, so that
 // none is missed.
-func (c *clientConn) send(o outgoing, waiting *call) error {
+func (c *clientConn) send(o outgoing) error {
 	l := &c.link
 	l.mu.Lock()
 	defer l.unlock()
@@ -137,13 +169,10 @@ func (c *clientConn) send(o outgoing, waiting *call) error {
 	case len(c.sends) >= maxSends:
 		return fmt.Errorf("iec104: %d requests wait to be sent", len(c.sends))
 	}
-	if waiting != nil {
-		for _, other := range c.calls {
-			if other.same(waiting) {
-				return ErrBusy
-			}
+	if o.call != nil {
+		if err := c.open(o.call); err != nil {
+			return err
 		}
-		c.calls = append(c.calls, waiting)
 	}
 	c.sends = append(c.sends, o)
 	l.signal()
@@ -171,6 +200,9 @@ func (c *clientConn) fill(out []byte) []byte {
 				out[len(out)-7+i] = byte(t >> (8 * i))
 			}
 		}
+		if o.call != nil {
+			o.call.sent, o.call.ns = true, c.link.win.vs
+		}
 		c.link.place(out, at, 0, false)
 	}
 	c.sends = append(c.sends[:0], c.sends[n:]...)
@@ -178,51 +210,6 @@ func (c *clientConn) fill(out []byte) []byte {
 		c.sends = nil
 	}
 	return out
-}
-
-// receive implements user: it hands the ASDU to the handler, without the lock,
-// and then to the requests that wait for it. A malformed one is discarded.
-func (c *clientConn) receive(b []byte) error {
-	l := &c.link
-	a, err := asdu.Parse(b, l.p.Sizes)
-	usable := err == nil && a.Type.Known()
-	if err != nil && (errors.Is(err, asdu.ErrSurplus) || errors.Is(err, asdu.ErrCount) || errors.Is(err, asdu.ErrSequence)) {
-		l.count.Tolerated++
-		usable = true
-	}
-	if usable {
-		l.mu.Unlock()
-		c.client.opt.handler(a)
-		l.mu.Lock()
-	}
-	answered := false
-	for _, waiting := range c.calls {
-		if waiting.take(&a, usable, len(c.calls) == 1) {
-			answered = true
-			break
-		}
-	}
-	switch {
-	case answered && !usable:
-		l.count.Tolerated++
-	case !usable:
-		l.count.Discarded++
-	case !answered && a.Type.Command():
-		l.count.Ignored++ // an answer to another station's request
-	}
-	return nil
-}
-
-// forget takes a call off the list.
-func (c *clientConn) forget(waiting *call) {
-	c.link.mu.Lock()
-	defer c.link.unlock()
-	for i, other := range c.calls {
-		if other == waiting {
-			c.calls = append(c.calls[:i], c.calls[i+1:]...)
-			return
-		}
-	}
 }
 
 func (c *clientConn) info() ConnInfo {

@@ -146,9 +146,9 @@ func clientCases() []clientCheck {
 		}},
 		{row: "E036 controlling: sequence number wrap, start values near the end", script: func(r *rig) {
 			r.start()
-			l := &r.c.conn.link
+			l := &r.c.active.conn.link
 			l.mu.Lock()
-			l.win.vs, l.win.ack, l.vr = 32767, 32767, 32767
+			l.win.vs, l.win.ack, l.vr, l.nr = 32767, 32767, 32767, 32767
 			l.mu.Unlock()
 			r.command()
 			r.command()

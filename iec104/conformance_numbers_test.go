@@ -21,7 +21,7 @@ func (e *edge) numbers(vs, vr int) {
 	if l.win.outstanding() != 0 || l.owed != 0 {
 		e.t.Fatal("frames are not acknowledged")
 	}
-	l.win.vs, l.win.ack, l.vr = apci.Seq(vs), apci.Seq(vs), apci.Seq(vr)
+	l.win.vs, l.win.ack, l.vr, l.nr = apci.Seq(vs), apci.Seq(vs), apci.Seq(vr), apci.Seq(vr)
 }
 
 func numberCases() []check {

@@ -4,12 +4,23 @@ import (
 	"errors"
 	"slices"
 
+	"busbar/iec104/apci"
 	"busbar/iec104/asdu"
 )
 
-// receive implements user: it takes an ASDU in control direction, checks it in
-// the order of the standard's negative answers and has it served.
-func (c *ServerConn) receive(b []byte) error {
+// receive implements user.
+func (c *ServerConn) receive(frames []byte) (n int, err error) {
+	for frame, rest := nextI(frames); frame != nil && err == nil; frame, rest = nextI(rest) {
+		if err = c.serveASDU(frame[apci.HeaderLen:]); err == nil {
+			n++
+		}
+	}
+	return n, err
+}
+
+// serveASDU takes an ASDU in control direction, checks it in the order of the
+// standard's negative answers and has it served.
+func (c *ServerConn) serveASDU(b []byte) error {
 	c.link.count.Requests++
 	if waiting := c.requests.waiting() + c.pending; c.responses.octets() > maxResponses || waiting > maxRequests {
 		return violation(TooManyRequests, "%d octets of confirmations and %d answers wait", c.responses.octets(), waiting)

@@ -94,7 +94,7 @@ func TestClientRequests(t *testing.T) {
 			t.Errorf("read: %+v, %v", reading, err)
 		}
 		_, err = c.Read(ctx, 1, 5)
-		if diff := cmp.Diff(&NegativeError{Type: asdu.C_RD_NA_1, CA: 1, Cause: asdu.UnknownIOA}, err); diff != "" {
+		if diff := cmp.Diff(&NegativeError{Type: asdu.C_RD_NA_1, CA: 1, IOA: 5, Cause: asdu.UnknownIOA}, err); diff != "" {
 			t.Errorf("read of nothing (-want +got):\n%s", diff)
 		}
 		if _, err := c.ClockSync(ctx, 1, nil); err != nil {

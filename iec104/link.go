@@ -23,9 +23,10 @@ const (
 
 // user is what stands above a link. The link calls it with its lock held.
 type user interface {
-	// receive takes the ASDU of an I frame; it is a part of the read buffer. An
-	// error closes the connection.
-	receive(b []byte) error
+	// receive takes the I frames among frames, which are whole and a part of the
+	// read buffer, and returns how many it took. It may release the lock
+	// meanwhile. An error closes the connection.
+	receive(frames []byte) (int, error)
 	// urgent appends I frames that go before all others, as long as the link
 	// has room for them.
 	urgent(out []byte) []byte
@@ -38,6 +39,9 @@ type user interface {
 	transferred(on bool)
 	// tested tells that the peer has confirmed a test of the link.
 	tested()
+	// taken is called by the reader, without the lock, after it has handled what
+	// it read.
+	taken()
 }
 
 // link is the state machine of one connection in both roles: it numbers,
@@ -52,7 +56,6 @@ type link struct {
 	controlled bool // this side is the controlled station
 	direct     bool // the reader may write: the system buffers what is written
 	user       user
-	buffers    *sync.Pool // of *[outSize]byte
 	trace      func(sent bool, apdu []byte)
 	begun      time.Time
 	wake       chan struct{} // for the writer, one place
@@ -64,7 +67,10 @@ type link struct {
 	win      window
 	delay    time.Duration // from the newest frame acknowledged to its acknowledgement; 0: none yet
 	vr       apci.Seq      // V(R), the number of the next frame to receive
-	owed     int           // received I frames not acknowledged
+	nr       apci.Seq      // N(R) to send: the frames before it were taken by the user
+	fresh    int           // received I frames not yet handed to the user
+	handing  bool          // they are being handed to it
+	owed     int           // I frames taken by the user and not acknowledged
 	ackNow   bool          // acknowledge even if fewer than w are owed
 	control  []byte        // U frames to send, in order
 	out      []byte        // what is being written
@@ -92,6 +98,10 @@ const (
 	lingerTime = time.Second
 )
 
+// outBuffers are the buffers to write from, of all links: *[outSize]byte. A link
+// has one only while it writes, so that an idle one costs none.
+var outBuffers = sync.Pool{New: func() any { return new([outSize]byte) }}
+
 // run serves the connection until it ends and returns the reason, a *LinkError.
 func (l *link) run() error {
 	l.mu.Lock()
@@ -104,7 +114,7 @@ func (l *link) run() error {
 	writer.Wait()
 	l.mu.Lock()
 	defer l.unlock()
-	l.ahead.release(l.buffers)
+	l.ahead.release()
 	return l.err
 }
 

@@ -2,7 +2,6 @@ package iec104
 
 import (
 	"encoding/binary"
-	"sync"
 	"time"
 )
 
@@ -32,9 +31,9 @@ func (a *ahead) note(frame []byte, events int, answer bool) {
 }
 
 // release gives the memory back.
-func (a *ahead) release(pool *sync.Pool) {
+func (a *ahead) release() {
 	if a.buf != nil {
-		pool.Put((*[outSize]byte)(a.buf[:outSize]))
+		outBuffers.Put((*[outSize]byte)(a.buf[:outSize]))
 	}
 	*a = ahead{}
 }
@@ -54,7 +53,7 @@ func (l *link) workAhead() {
 		return
 	}
 	if a.buf == nil {
-		a.buf = l.buffers.Get().(*[outSize]byte)[:0]
+		a.buf = outBuffers.Get().(*[outSize]byte)[:0]
 	}
 	if a.from > 0 {
 		a.buf = a.buf[:copy(a.buf, a.buf[a.from:])]
@@ -64,7 +63,7 @@ func (l *link) workAhead() {
 	a.buf = l.user.fill(a.buf)
 	a.working = false
 	if a.frames == 0 {
-		a.release(l.buffers)
+		a.release()
 	}
 }
 
@@ -81,7 +80,7 @@ func (l *link) sendAhead(out []byte) []byte {
 		l.number(out[at:], int(binary.LittleEndian.Uint16(frame[2:])))
 	}
 	if a.frames == 0 && a.buf != nil {
-		a.release(l.buffers)
+		a.release()
 	}
 	return out
 }
@@ -95,7 +94,7 @@ func (l *link) discard() int {
 	for at := a.from; at < len(a.buf); at += int(a.buf[at+1]) + 2 {
 		n += int(binary.LittleEndian.Uint16(a.buf[at+2:]))
 	}
-	a.release(l.buffers)
+	a.release()
 	return n
 }
 

@@ -12,6 +12,9 @@ const (
 	// ackSlack is how many frames beyond w may be taken from the read buffer
 	// before they are acknowledged together.
 	ackSlack = 64
+	// maxFresh is how many I frames are handed to the user together at most, so
+	// that a slow one is acknowledged what it has done.
+	maxFresh = 8
 	// directFrames is up to how many frames may be outstanding for the reader to
 	// write itself: so few always fit into the buffers of the system.
 	directFrames = 64
@@ -27,6 +30,7 @@ func (l *link) read() {
 			full := held+n == len(buf)
 			held += n
 			used, ok := l.take(buf[:held])
+			l.user.taken()
 			if !ok {
 				return
 			}
@@ -70,8 +74,15 @@ func (l *link) take(b []byte) (used int, ok bool) {
 	l.mu.Lock()
 	defer l.unlock()
 	l.clock = l.now()
+	from := 0 // of the frames that were not handed on
 	for !l.ended && !l.leaving {
 		f, n, err := apci.Parse(b[used:])
+		if l.fresh == maxFresh || l.fresh > 0 && (n == 0 || f.Format == apci.FormatU) {
+			if err := l.handOn(b[from:used]); err != nil {
+				l.refuse(err)
+			}
+			continue
+		}
 		if err != nil {
 			l.refuse(frameError(err))
 			break
@@ -82,17 +93,20 @@ func (l *link) take(b []byte) (used int, ok bool) {
 		if l.trace != nil {
 			l.trace(false, b[used:used+n])
 		}
-		used += n
+		if l.fresh == 0 {
+			from = used
+		}
 		l.timers.received = l.clock
 		l.timers.partial = 0
 		l.count.ReceivedOctets += uint64(n)
 		if err := l.receive(f); err != nil {
+			if before := l.handOn(b[from:used]); before != nil {
+				err = before
+			}
 			l.refuse(err)
 			break
 		}
-		if l.owed >= l.p.W+ackSlack {
-			l.send()
-		}
+		used += n
 	}
 	if used < len(b) && l.timers.partial == 0 {
 		l.timers.partial = l.clock
@@ -102,6 +116,45 @@ func (l *link) take(b []byte) (used int, ok bool) {
 		l.arm()
 	}
 	return used, !l.ended && !l.leaving
+}
+
+// handOn has the user take the I frames among frames, and owes the peer their
+// acknowledgement.
+func (l *link) handOn(frames []byte) error {
+	if l.fresh == 0 {
+		return nil
+	}
+	l.fresh = 0
+	l.handing = true
+	n, err := l.user.receive(frames)
+	l.handing = false
+	if n > 0 {
+		if l.owed == 0 {
+			l.timers.owed = l.clock
+		}
+		l.owed += n
+		l.nr = l.nr.Add(n)
+		if l.state == stopping {
+			l.ackNow = true // the peer withholds its confirmation until then
+		}
+	}
+	if err == nil && l.owed >= l.p.W+ackSlack {
+		l.send()
+	}
+	return err
+}
+
+// nextI returns the first I frame in frames, which were parsed before, and those
+// behind it; nil if there is none.
+func nextI(frames []byte) (frame, rest []byte) {
+	for len(frames) > 0 {
+		n := int(frames[1]) + 2
+		frame, frames = frames[:n:n], frames[n:]
+		if frame[2]&1 == 0 {
+			return frame, frames
+		}
+	}
+	return nil, nil
 }
 
 // send writes what is due, or has the writer do it where the reader might have
@@ -166,17 +219,8 @@ func (l *link) receiveI(f apci.Frame) error {
 	if err := l.acknowledge(f.NR); err != nil {
 		return err
 	}
-	if err := l.user.receive(f.ASDU); err != nil {
-		return err
-	}
 	l.vr = l.vr.Next()
-	if l.owed == 0 {
-		l.timers.owed = l.clock
-	}
-	l.owed++
-	if l.state == stopping {
-		l.ackNow = true // the peer withholds its confirmation until then
-	}
+	l.fresh++
 	return nil
 }
 

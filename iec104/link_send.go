@@ -35,10 +35,10 @@ func (l *link) flush() {
 	}
 	l.writing = false
 	if l.out != nil {
-		l.buffers.Put((*[outSize]byte)(l.out[:outSize]))
+		outBuffers.Put((*[outSize]byte)(l.out[:outSize]))
 		l.out = nil
 	}
-	if l.leaving {
+	if l.leaving && !l.handing {
 		l.end(l.err)
 	}
 }
@@ -48,7 +48,7 @@ func (l *link) flush() {
 // frames are still to be acknowledged.
 func (l *link) compose() int {
 	if l.out == nil {
-		l.out = l.buffers.Get().(*[outSize]byte)[:]
+		l.out = outBuffers.Get().(*[outSize]byte)[:]
 	}
 	out := l.out[:0]
 	if n := min(len(l.control), outSize/2/apci.HeaderLen*apci.HeaderLen); n > 0 {
@@ -100,7 +100,7 @@ func (l *link) place(out []byte, at, events int, answer bool) {
 
 // number makes an I frame the next one to be sent.
 func (l *link) number(frame []byte, events int) {
-	apci.PutI(frame, len(frame)-apci.HeaderLen, l.win.vs, l.vr)
+	apci.PutI(frame, len(frame)-apci.HeaderLen, l.win.vs, l.nr)
 	l.events += uint64(events)
 	l.win.push(flight{sent: l.clock, events: l.events})
 	l.acknowledged()
@@ -133,7 +133,7 @@ func (l *link) acknowledged() {
 func (l *link) appendS(out []byte) []byte {
 	l.acknowledged()
 	l.count.SentS++
-	return apci.AppendS(out, l.vr)
+	return apci.AppendS(out, l.nr)
 }
 
 // sendU makes a U frame due.

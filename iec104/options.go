@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"time"
 
 	"busbar/iec104/asdu"
 )
@@ -16,12 +17,25 @@ type options struct {
 	trace   TraceFunc
 	dial    DialFunc
 	handler func(asdu.ASDU)
-	oa      uint8
+	link    func(LinkEvent)
+	stamp   func() asdu.Time
 	limits  RequestLimits
+
+	addresses  []string // beside the first
+	stations   []uint16
+	retryLeast time.Duration
+	retryMost  time.Duration
+	oa         uint8
+	alone      bool // one connection at a time
+	standby    bool
+	strict     bool
 }
 
 func newOptions(opts []Option) options {
-	o := options{log: slog.New(slog.DiscardHandler), handler: func(asdu.ASDU) {}}
+	o := options{
+		log: slog.New(slog.DiscardHandler), handler: func(asdu.ASDU) {}, link: func(LinkEvent) {}, stamp: utcNow,
+		retryLeast: time.Second, retryMost: time.Minute,
+	}
 	o.dial = new(net.Dialer).DialContext
 	for _, opt := range opts {
 		opt(&o)
@@ -60,3 +74,49 @@ func WithOriginator(oa uint8) Option { return func(o *options) { o.oa = oa } }
 
 // WithRequestLimits sets how long the requests of a [Client] wait.
 func WithRequestLimits(l RequestLimits) Option { return func(o *options) { o.limits = l } }
+
+// WithAddresses adds addresses of the same station, host and port, that
+// [Client.Run] connects to as well: a redundancy group. [Client.Connect] uses the
+// first address only.
+func WithAddresses(addrs ...string) Option {
+	return func(o *options) { o.addresses = append(o.addresses, addrs...) }
+}
+
+// WithSingleConnection has [Client.Run] connect to one address at a time, for
+// stations that take one connection only or close those that stay stopped. When
+// it is lost, the next address is tried at once.
+func WithSingleConnection() Option { return func(o *options) { o.alone = true } }
+
+// WithStandby has [Client.Run] begin with all connections stopped, until
+// [Client.StartDT].
+func WithStandby() Option { return func(o *options) { o.standby = true } }
+
+// WithRetry sets how long [Client.Run] waits before it connects again: least after
+// the first failure, twice as long after each further one, most at last, each
+// varied by a fifth. The defaults are 1 s and 60 s.
+func WithRetry(least, most time.Duration) Option {
+	return func(o *options) { o.retryLeast, o.retryMost = least, max(least, most) }
+}
+
+// WithLinkEvents sets the function that is told how the connections of a
+// [Client] change. For one connection the calls come one after the other, in
+// step with those of the handler: the start of data transfer before its first
+// ASDU, the end of the connection after its last; the start on another
+// connection after that. It must not wait for the client.
+func WithLinkEvents(f func(LinkEvent)) Option { return func(o *options) { o.link = f } }
+
+// WithStations tells which common addresses there are behind the connection. A
+// request to all of them is complete when each has answered, and [ErrIncomplete]
+// if one does not; without, it ends when no more come for a while.
+func WithStations(cas ...uint16) Option {
+	return func(o *options) { o.stations = append(o.stations, cas...) }
+}
+
+// WithTime sets the time of a [Client] for clock synchronisation, test commands
+// and the tags of commands. It is asked at the moment of writing. The default is
+// the time of this computer in UTC.
+func WithTime(now func() asdu.Time) Option { return func(o *options) { o.stamp = now } }
+
+// WithStrictASDUs has a [Client] close the connection when it receives a malformed
+// ASDU. The default is to acknowledge, discard and count it.
+func WithStrictASDUs() Option { return func(o *options) { o.strict = true } }

@@ -61,7 +61,6 @@ type Server struct {
 	cfg     ServerConfig
 	opt     options
 	station Station
-	buffers sync.Pool // of *[outSize]byte
 	works   sync.Pool // of *work
 	quiet   quieter
 	packing [256]packing // by type
@@ -82,7 +81,6 @@ func NewServer(s Station, cfg ServerConfig, opts ...Option) (*Server, error) {
 	}
 	srv := &Server{cfg: cfg, opt: newOptions(opts), station: s, conns: make(map[uint64]*ServerConn)}
 	srv.packing = cfg.packings()
-	srv.buffers.New = func() any { return new([outSize]byte) }
 	srv.works.New = func() any { return new(work) }
 	srv.rates = newRates(cfg.ConnectRate, max(100, cfg.MaxConnections))
 	return srv, nil

@@ -49,7 +49,6 @@ func newServerConn(s *Server, id uint64, conn net.Conn) *ServerConn {
 	l.controlled = true
 	l.direct = buffered(conn)
 	l.user = c
-	l.buffers = &s.buffers
 	l.begun = c.since
 	l.wake = make(chan struct{}, 1)
 	l.down = make(chan struct{})
@@ -172,6 +171,9 @@ func (c *ServerConn) tested() {
 		s.Alive()
 	}
 }
+
+// taken implements user.
+func (c *ServerConn) taken() {}
 
 // Probe tests the link now, unless a test is running: it sends TESTFR act. If
 // the controlling station confirms it, the method Alive() of the session is

@@ -1,0 +1,309 @@
+package iec104
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// supervision is what a [Client] knows while Run is running.
+type supervision struct {
+	stop  context.CancelFunc // nil: it is not running
+	ended chan struct{}      // closed when it has ended
+	over  bool               // it is about to end
+	idle  bool               // no data transfer is wanted
+	wish  *path              // that Switch wants data transfer on; nil: any
+	from  int                // number of the path to look at first for data transfer
+}
+
+// Run keeps the station connected until ctx ends or Close is called; then it
+// closes the connections, waits until they are gone and returns nil. It fails at
+// once if the client is connected already.
+//
+// Each address has a connection of its own. Data transfer is started on one of
+// them, the first that is there; the others are standbys, on which the station
+// is only tested after each T3. When the started one is lost, the next standby
+// is started at once. A connection that is lost or cannot be established is
+// tried again after 1 s, then after twice the time before, up to 60 s, each
+// varied by a fifth so that many stations do not come back together;
+// [WithRetry] changes the times. [WithSingleConnection] and [WithStandby] change
+// the rest.
+//
+// What a station had not sent when the connection was lost it sends on the next
+// one, events again if they were not acknowledged, see [Replays]; answers to
+// requests are lost with the connection. It is up to the caller to ask for the
+// values again after each start, [WithLinkEvents] tells of it.
+func (c *Client) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c.mu.Lock()
+	if c.abort != nil || c.run.stop != nil || c.paths[0].open() {
+		c.mu.Unlock()
+		return errors.New("iec104: already connected")
+	}
+	ended := make(chan struct{})
+	c.run = supervision{stop: cancel, ended: ended, idle: c.opt.standby}
+	c.active, c.failed = nil, nil
+	c.mu.Unlock()
+	unhook := context.AfterFunc(ctx, c.leaveAll)
+	defer unhook()
+	var others sync.WaitGroup
+	for _, p := range c.paths[1:] {
+		others.Go(func() { c.keep(ctx, p) })
+	}
+	c.keep(ctx, c.paths[0])
+	others.Wait()
+	c.mu.Lock()
+	c.run = supervision{}
+	c.active = nil
+	c.steer()
+	c.mu.Unlock()
+	close(ended)
+	return nil
+}
+
+// leaveAll closes all connections.
+func (c *Client) leaveAll() {
+	c.mu.Lock()
+	c.run.over = true
+	var open []*clientConn
+	for _, p := range c.paths {
+		if p.open() {
+			open = append(open, p.conn)
+		}
+	}
+	c.mu.Unlock()
+	for _, conn := range open {
+		conn.leave()
+	}
+}
+
+// steadyTime is how long a connection must have lasted for the waiting times to
+// begin anew.
+const steadyTime = 10 * time.Second
+
+// keep connects to the address of a path again and again until ctx ends.
+func (c *Client) keep(ctx context.Context, p *path) {
+	wait := backoff{least: c.opt.retryLeast, most: c.opt.retryMost}
+	for turn, failures := 0, 0; ; turn++ {
+		c.mu.Lock()
+		p.addr = p.addrs[turn%len(p.addrs)]
+		c.mu.Unlock()
+		begun := time.Now()
+		err := c.connection(ctx, p)
+		if ctx.Err() != nil {
+			c.lost(p, err, 0)
+			return
+		}
+		var le *LinkError
+		if errors.As(err, &le) && le.Reason != NoStartCon && time.Since(begun) >= steadyTime {
+			wait.times, failures = 0, 0
+		}
+		failures++
+		var retry time.Duration
+		if failures%len(p.addrs) == 0 { // the other addresses were tried at once
+			retry = wait.next()
+		}
+		c.lost(p, err, retry)
+		if !sleep(ctx, retry) {
+			return
+		}
+	}
+}
+
+// connection makes a connection, serves it and returns why it ended.
+func (c *Client) connection(ctx context.Context, p *path) error {
+	conn, err := c.dial(ctx, p)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	p.conn = conn
+	over := c.run.over
+	c.mu.Unlock()
+	if over {
+		conn.leave()
+	} else {
+		c.moved(conn, LinkConnected)
+	}
+	conn.run()
+	return conn.reason
+}
+
+// sleep waits; false: ctx has ended.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// backoff gives the waiting times before attempts to connect.
+type backoff struct {
+	least, most time.Duration
+	times       int
+}
+
+// next returns the next waiting time: twice the one before, varied by a fifth.
+func (b *backoff) next() time.Duration {
+	d := b.most
+	if b.times < 30 && b.least<<b.times < b.most {
+		d = b.least << b.times
+		b.times++
+	}
+	return time.Duration(float64(d) * (0.8 + 0.4*rand.Float64()))
+}
+
+// steer takes the next step towards the state of data transfer that is wanted
+// and wakes those who wait for it. It is called with the lock held whenever
+// something has changed, and does nothing twice.
+func (c *Client) steer() {
+	close(c.news)
+	c.news = make(chan struct{})
+	r := &c.run
+	if r.stop == nil || r.over {
+		return
+	}
+	if r.wish != nil && !r.wish.open() {
+		r.wish = nil
+	}
+	if a := c.active; a != nil {
+		if !r.idle && (r.wish == nil || r.wish == a) {
+			if state, _ := a.conn.approach(started); state == started {
+				r.wish = nil
+			}
+			return
+		}
+		if state, _ := a.conn.approach(stopped); state != stopped {
+			return // it goes on when the station has confirmed
+		}
+		c.active = nil
+	}
+	if next := c.next(); next != nil && !r.idle {
+		c.active, r.from = next, next.number
+		next.conn.approach(started)
+	}
+}
+
+// next returns the path to start data transfer on; nil if none is connected.
+func (c *Client) next() *path {
+	if c.run.wish != nil {
+		return c.run.wish
+	}
+	for i := range c.paths {
+		if p := c.paths[(c.run.from+i)%len(c.paths)]; p.open() {
+			return p
+		}
+	}
+	return nil
+}
+
+// AwaitStart waits until data transfer is started, by whomever, also if Run was
+// not called yet. It fails with ctx.Err() only.
+func (c *Client) AwaitStart(ctx context.Context) error {
+	return c.await(ctx, func() (bool, error) { return c.transferring(), nil })
+}
+
+// StartDT starts data transfer and returns once the station has confirmed it.
+// While Run is running it ends a standby, and waits until a connection is there.
+//
+// Otherwise it fails with [ErrTimeout] if no confirmation arrives within T1, which
+// also closes the connection, with [ErrClosed] after Close, and in any case with
+// ctx.Err() if ctx ends first; the confirmation may then still arrive.
+func (c *Client) StartDT(ctx context.Context) error {
+	return c.transfer(ctx, started)
+}
+
+// StopDT stops data transfer and returns once the station has confirmed it,
+// which it does after its frames have been acknowledged. Requests that are
+// running fail with [ErrNotStarted]. While Run is running the connections stay as
+// standbys until StartDT. It fails as StartDT.
+func (c *Client) StopDT(ctx context.Context) error {
+	return c.transfer(ctx, stopped)
+}
+
+// transfer changes the state of data transfer and waits for it.
+func (c *Client) transfer(ctx context.Context, want transfer) error {
+	c.mu.Lock()
+	running := c.run.stop != nil
+	if running {
+		c.run.idle = want == stopped
+		c.steer()
+	}
+	c.mu.Unlock()
+	if running {
+		return c.await(ctx, func() (bool, error) {
+			switch {
+			case c.run.stop == nil || c.run.over:
+				return false, ErrClosed
+			case want == started:
+				return c.transferring(), nil
+			default:
+				return c.active == nil, nil
+			}
+		})
+	}
+	conn, err := c.current()
+	if err != nil {
+		return err
+	}
+	for {
+		state, changed := conn.approach(want)
+		if state == want {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-conn.done:
+			return conn.reason
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Switch moves data transfer to the connection to another address of the
+// station, while Run is running: it is stopped on the one that has it, and after
+// the station has confirmed that, started on the other. Switch returns once the
+// station has confirmed that too. It fails if there is no connection to that
+// address or it is lost meanwhile; data transfer is then started where it can be.
+func (c *Client) Switch(ctx context.Context, addr string) error {
+	var to *path
+	err := c.await(ctx, func() (bool, error) {
+		r := &c.run
+		if to != nil {
+			switch {
+			case c.active == to && to.conn.in(started):
+				return true, nil
+			case r.wish != to:
+				return false, fmt.Errorf("iec104: switch to %s: lost or replaced by another switch: %w", addr, ErrClosed)
+			default:
+				return false, nil
+			}
+		}
+		for _, p := range c.paths {
+			if p.addr == addr {
+				to = p
+			}
+		}
+		switch {
+		case to == nil:
+			return false, fmt.Errorf("iec104: switch to %s: no such address", addr)
+		case r.stop == nil || r.idle:
+			return false, fmt.Errorf("iec104: switch to %s: %w", addr, ErrNotStarted)
+		case !to.open():
+			return false, fmt.Errorf("iec104: switch to %s: no connection: %w", addr, errors.Join(ErrClosed, to.err))
+		}
+		r.wish = to
+		c.steer()
+		return c.active == to && to.conn.in(started), nil
+	})
+	return err
+}
