@@ -32,7 +32,8 @@ func (c *clientConn) receive(frames []byte) (n int, err error) {
 // take handles one I frame. An ASDU that is malformed or of an unknown type is
 // discarded; one that is too short for its type may be an answer all the same.
 func (c *clientConn) take(frame []byte, counts *Counters) error {
-	a, err := asdu.Parse(frame[apci.HeaderLen:], c.link.p.Sizes)
+	var a asdu.ASDU
+	err := a.Parse(frame[apci.HeaderLen:], c.link.p.Sizes)
 	usable := a.Type.Known()
 	if err != nil {
 		usable = usable && (errors.Is(err, asdu.ErrSurplus) || errors.Is(err, asdu.ErrCount) || errors.Is(err, asdu.ErrSequence))

@@ -98,6 +98,20 @@ type Frame struct {
 	Reserved bool     // a reserved bit of the control field is set: to be accepted and counted
 }
 
+// ParseI returns the numbers of the I frame at the beginning of b and how many
+// octets it takes; zero octets if b does not begin with a whole one that is as it
+// should be, which [Parse] tells more about.
+func ParseI(b []byte) (ns, nr Seq, n int) {
+	if len(b) < HeaderLen || b[0] != start || b[2]&1 != 0 || b[4]&1 != 0 {
+		return 0, 0, 0
+	}
+	n = int(b[1])
+	if n < minLength || n > maxLength || len(b) < n+2 {
+		return 0, 0, 0
+	}
+	return seqOf(b[2], b[3]), seqOf(b[4], b[5]), n + 2
+}
+
 // Parse returns the frame at the beginning of b and how many octets it takes.
 // With zero octets and no error b does not hold a whole frame yet: call again
 // with more. [MaxLen] octets always hold one.

@@ -28,12 +28,18 @@ type ASDU struct {
 // checked, see [TypeID.Permits]. A type that is not known has one object with
 // the octets behind the first address as Data, whatever N says.
 func Parse(b []byte, s Sizes) (ASDU, error) {
-	a := ASDU{sizes: s.with104(), octets: b}
-	err := a.Header.parse(b, a.sizes)
-	if err == nil {
-		err = a.check()
-	}
+	var a ASDU
+	err := a.Parse(b, s)
 	return a, err
+}
+
+// Parse is the function [Parse] with its result in a.
+func (a *ASDU) Parse(b []byte, s Sizes) error {
+	*a = ASDU{sizes: s.with104(), octets: b}
+	if err := a.Header.parse(b, a.sizes); err != nil {
+		return err
+	}
+	return a.check()
 }
 
 // Octets returns the octets the ASDU was parsed from.

@@ -188,3 +188,14 @@ func (t Time) Near(now time.Time) (time.Time, bool) {
 	}
 	return now.Add(away), true
 }
+
+// Complete returns a CP24Time2a as the CP56Time2a of the instant nearest to now,
+// see [Time.Near], on the clock of now's location. A time that is not possible is
+// marked invalid, and has now's hour and date.
+func (t Time) Complete(now time.Time) Time {
+	at, ok := t.Near(now)
+	if !ok {
+		return TimeOf(now, now.Location()) | TimeInvalid
+	}
+	return TimeOf(at, now.Location()) | t&(TimeInvalid|TimeSubstituted)
+}
