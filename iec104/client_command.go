@@ -40,13 +40,15 @@ func (c *Client) Command(ctx context.Context, op Operation) error {
 	if !op.Select {
 		return c.Execute(ctx, op)
 	}
-	if err := c.Select(ctx, op); err != nil {
+	err := c.Select(ctx, op)
+	switch {
+	case ctx.Err() != nil && !errors.Is(err, ErrNotStarted) && !errors.Is(err, ErrClosed): // it may be selected
+		return errors.Join(ctx.Err(), c.Send(asdu.Header{Type: op.Type, Cause: asdu.Deactivation, CA: op.CA}, op.object(true)))
+	case err != nil:
 		return err
+	default:
+		return c.Execute(ctx, op)
 	}
-	if err := ctx.Err(); err != nil {
-		return errors.Join(err, c.Send(asdu.Header{Type: op.Type, Cause: asdu.Deactivation, CA: op.CA}, op.object(true)))
-	}
-	return c.Execute(ctx, op)
 }
 
 // Select selects the object of an operation, to be operated with Execute within

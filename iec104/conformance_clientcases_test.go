@@ -104,8 +104,7 @@ func TestT0(t *testing.T) {
 }
 
 // clientCases are the edge cases that concern both stations, for the
-// controlling one. It does not reconnect by itself, so that the back-off of
-// E101 is not its own.
+// controlling one.
 func clientCases() []clientCheck {
 	discarded := func(row, asdu string) clientCheck {
 		return clientCheck{row: row, script: func(r *rig) {

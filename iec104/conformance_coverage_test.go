@@ -55,6 +55,48 @@ func requiredCases() (ids []string) {
 	return append(ids, "E093 ", "E095 ", "E096 ", "E100 ", "E101 ")
 }
 
+// requiredOfClient are the rows and edge cases of the controlling station but
+// those of file transfer, each with the beginning of the name of a test.
+func requiredOfClient() []string {
+	return []string{
+		// Edge cases of both stations.
+		"E027 ", "E030 ", "E036 ", "E037 ", "E042 ", "E095 ", "E096 ", "E100 ", "E101 ",
+		// Edge cases of the controlling station; E079 and E080 are rows of its states.
+		"E078 ", "any: STARTDT act or STOPDT act received", "PENDING STARTED: I received", "E081 ", "E082 ", "E083 ", "E084 ",
+		"E085 ", "E086 ASDU cut off", "E086 strict", "E087 ", "E088 ", "E089 ", "E090 ",
+		// Redundancy groups.
+		"one connection is started, the others are standbys kept alive by TESTFR", "after a failure the next standby is started at once",
+		"planned switch: STOPDT, its con, STARTDT on the other", "a standby that does not answer is replaced",
+		// Procedures.
+		"M_EI ends the requests", "interrogation: ACTCON, data, ACTTERM, spontaneous data between", "interrogation: data with time tag",
+		"interrogation: negative ACTCON", "interrogation: never two of one common address", "interrogation: group",
+		"interrogation: to all, answers under the own common addresses", "interrogation: to all, answers under 65535",
+		"interrogation: cancelled", "counters: read", "counters: group, freeze without ACTTERM", "read: with and without time tag",
+		"what must not go to all stations", "clock synchronisation: the time is that of writing", "clock synchronisation: refused",
+		"direct: confirmation, return information, termination", "select before operate", "a refused select is not executed",
+		"negative termination", "no termination", "station that does not terminate", "time tag of the moment of writing",
+		"command: select, execute and cancel one by one", "command: running, cancelled", "command: given up after the select",
+		"test 107", "test 104", "reset process", "parameter: loaded, not in operation, activated", "parameter: refused",
+		"a late answer does not satisfy the next request", "a station that answers twice", "answers out of order",
+		"a request that was not sent is not sent later", "CP24Time2a is completed with hour and date",
+	}
+}
+
+// playedByClient returns the rows that the suite plays to a client.
+func playedByClient() (rows []string) {
+	for _, table := range [][]clientCheck{controllingRows(), clientTimerRows(), clientCases(), answerCases(), inquiryRows(), overdueRows(), commandRows()} {
+		for _, c := range table {
+			rows = append(rows, c.row)
+		}
+	}
+	for _, table := range [][]fleetCheck{linkRows(), groupRows()} {
+		for _, c := range table {
+			rows = append(rows, c.row)
+		}
+	}
+	return rows
+}
+
 // played returns the rows that the suite plays.
 func played() (edges, rows []string) {
 	for _, table := range [][]check{framingCases(), transferCases(), numberCases(), asduCases(), requestCases(), abuseCases()} {
@@ -90,6 +132,7 @@ func TestConformanceIsComplete(t *testing.T) {
 	}
 	missing(requiredCases(), edges)
 	missing(requiredRows(), rows)
+	missing(requiredOfClient(), playedByClient())
 	for i, row := range edges {
 		if slices.Contains(edges[:i], row) || len(row) < 6 || !strings.HasPrefix(row, "E") {
 			t.Errorf("row %q twice, or without an id", row)

@@ -1,6 +1,7 @@
 package iec104
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 
@@ -39,6 +40,45 @@ func FuzzServer(f *testing.F) {
 			}
 			if n := len(s.Conns()); n != 0 {
 				t.Errorf("%d connections left", n)
+			}
+		})
+	})
+}
+
+// FuzzClient sends octets to a client that has requests open, and as an ASDU in
+// a frame with the right numbers to another. Nothing may panic or hang, and every
+// request ends.
+func FuzzClient(f *testing.F) {
+	for _, s := range []string{testFRAct, startDTAct, stopDTCon, "68 04 01 00 00 00", "68", "68 0e 00 00 02 00" + giCon, giCon, giEnd,
+		"64 01 07 00 01 00", "65 01 07 00 ff ff 00 00 00 05", "0f 01 25 00 01 00 20 03 00 15 cd 5b 07 05", "01 01 05 00 01 00 64 00 00 01",
+		"2d 01 07 00 01 00 88 13 00 01", "2d 01 2f 00 01 00 88 13 00 01", "46 01 04 00 01 00 00 00 00 00", "01 82 14 00 01 00 ff ff ff 01 00"} {
+		f.Add(octetsOf(s))
+	}
+	f.Fuzz(func(t *testing.T, octets []byte) {
+		synctest.Test(t, func(t *testing.T) {
+			for _, framed := range []bool{false, true} {
+				r := newRig(t, Params{}, media()[0])
+				r.start()
+				out := []<-chan outcome{r.gi(1),
+					r.asked(func(ctx context.Context) (Result, error) { return r.c.Counters(ctx, asdu.GlobalCA, 5, 0) }),
+					r.request(func(ctx context.Context) error { _, err := r.c.Read(ctx, 1, 100); return err }),
+					r.request(func(ctx context.Context) error {
+						return r.c.Command(ctx, Operation{CA: 1, IOA: 5000, Type: asdu.C_SC_NA_1, Value: 1})
+					})}
+				if framed {
+					octets = apci.AppendI(nil, 0, 4, octets[:min(len(octets), apci.MaxASDU)])
+				}
+				r.sendOctets(octets)
+				for n := 0; r.next() != nil; n++ {
+					if n > 20+len(octets) {
+						t.Fatalf("%d frames and more come back", n)
+					}
+				}
+				r.conn.Close()
+				r.wait(0)
+				for _, o := range out {
+					r.outcome(o)
+				}
 			}
 		})
 	})
