@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"sync"
 
 	"busbar/iec104/asdu"
@@ -102,7 +103,14 @@ func (c *Client) Connect(ctx context.Context) error {
 func (c *Client) dial(ctx context.Context, p *path) (*clientConn, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.p.T0, ErrTimeout)
 	defer cancel()
-	conn, err := c.opt.dial(ctx, "tcp", p.addr)
+	var conn net.Conn
+	var err error
+	dialled := make(chan struct{})
+	go func() { // the stack that this takes is not kept for the life of the connection
+		defer close(dialled)
+		conn, err = c.opt.dial(ctx, "tcp", p.addr)
+	}()
+	<-dialled
 	switch cause := context.Cause(ctx); {
 	case err == nil:
 		c.mu.Lock()

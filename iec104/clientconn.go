@@ -55,8 +55,7 @@ func newClientConn(c *Client, id uint64, p *path, conn net.Conn) *clientConn {
 	l.direct = buffered(conn)
 	l.user = cc
 	l.begun = cc.since
-	l.wake = make(chan struct{}, 1)
-	l.down = make(chan struct{})
+	l.over.L = &l.mu
 	if trace := c.opt.trace; trace != nil {
 		l.trace = func(sent bool, apdu []byte) { trace(id, sent, apdu) }
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -45,10 +46,11 @@ type user interface {
 }
 
 // link is the state machine of one connection in both roles: it numbers,
-// acknowledges and supervises. Two goroutines belong to it, the reader (that
-// of run) and the writer; a timer is the third to drive it. Its state is
-// guarded by mu, which is never held while writing: whoever sets writing has
-// the right to write, and the others leave their work to it.
+// acknowledges and supervises. Three drive it: the reader (the goroutine of
+// run), a timer, and a writer, a goroutine that is there only while others have
+// made something due. Its state is guarded by mu, which is never held while
+// writing: whoever sets writing has the right to write, and the others leave
+// their work to it.
 type link struct {
 	conn       net.Conn
 	p          Params
@@ -58,8 +60,8 @@ type link struct {
 	user       user
 	trace      func(sent bool, apdu []byte)
 	begun      time.Time
-	wake       chan struct{} // for the writer, one place
-	down       chan struct{} // closed when the connection ends
+	woken      atomic.Bool // a writer was started and has not looked yet what is due
+	over       sync.Cond   // of mu: the connection has ended, or the writing after that
 
 	mu       sync.Mutex
 	clock    time.Duration // now, as of the frames being received or composed
@@ -108,12 +110,12 @@ func (l *link) run() error {
 	l.timers.received = l.now()
 	l.arm()
 	l.unlock()
-	var writer sync.WaitGroup
-	writer.Go(l.write)
 	l.read()
-	writer.Wait()
 	l.mu.Lock()
 	defer l.unlock()
+	for !l.ended || l.writing {
+		l.over.Wait()
+	}
 	l.ahead.release()
 	return l.err
 }
@@ -129,26 +131,20 @@ func buffered(conn net.Conn) bool {
 	return ok
 }
 
-// write is the goroutine that sends what others have made due.
-func (l *link) write() {
-	for {
-		select {
-		case <-l.wake:
-		case <-l.down:
-			return
-		}
-		l.mu.Lock()
-		l.flush()
-		l.unlock()
+// signal has a writer send what is due; it never blocks and needs no lock.
+func (l *link) signal() {
+	if l.woken.CompareAndSwap(false, true) {
+		go l.write()
 	}
 }
 
-// signal wakes the writer; it never blocks and needs no lock.
-func (l *link) signal() {
-	select {
-	case l.wake <- struct{}{}:
-	default:
-	}
+// write sends what others have made due. It ends with it, so that an idle link
+// has no stack for it.
+func (l *link) write() {
+	l.woken.Store(false)
+	l.mu.Lock()
+	defer l.unlock()
+	l.flush()
 }
 
 // end closes the connection at once. The first reason stays.
@@ -161,7 +157,7 @@ func (l *link) end(err error) {
 		l.err = err
 	}
 	l.timers.stop()
-	close(l.down)
+	l.over.Broadcast()
 }
 
 // leave closes the connection after what is due has been written.

@@ -41,6 +41,9 @@ func (l *link) flush() {
 	if l.leaving && !l.handing {
 		l.end(l.err)
 	}
+	if l.ended {
+		l.over.Broadcast()
+	}
 }
 
 // compose puts what is due into out and returns its length: U frames first,

@@ -50,8 +50,7 @@ func newServerConn(s *Server, id uint64, conn net.Conn) *ServerConn {
 	l.direct = buffered(conn)
 	l.user = c
 	l.begun = c.since
-	l.wake = make(chan struct{}, 1)
-	l.down = make(chan struct{})
+	l.over.L = &l.mu
 	if trace := s.opt.trace; trace != nil {
 		l.trace = func(sent bool, apdu []byte) { trace(id, sent, apdu) }
 	}
