@@ -94,7 +94,7 @@ func (c *Client) Connect(ctx context.Context) error {
 	c.moved(conn, LinkConnected)
 	go func() {
 		conn.run()
-		c.lost(p, conn.reason, 0)
+		c.lost(p, conn, conn.reason, 0)
 	}()
 	return nil
 }

@@ -94,16 +94,16 @@ func (c *Client) moved(conn *clientConn, s LinkState) {
 	c.steer()
 }
 
-// lost tells that a connection has ended, or was not made.
-func (c *Client) lost(p *path, err error, retry time.Duration) {
+// lost tells that a connection has ended, or was not made: then it is nil.
+func (c *Client) lost(p *path, conn *clientConn, err error, retry time.Duration) {
 	e := LinkEvent{Link: p.number, Addr: p.addr, State: LinkDown, Err: err, Retry: retry}
 	level := slog.LevelWarn
-	var le *LinkError
-	if errors.As(err, &le) && p.conn != nil {
-		e.Conn = p.conn.id
+	if conn != nil {
+		e.Conn = conn.id
 	}
+	var le *LinkError
 	switch {
-	case le != nil && (le.Reason == ClosedLocally || le.Reason == ClosedByPeer):
+	case errors.As(err, &le) && (le.Reason == ClosedLocally || le.Reason == ClosedByPeer):
 		level = slog.LevelInfo
 	case p.err != nil && p.err.Error() == err.Error():
 		level = slog.LevelDebug // told before
@@ -112,6 +112,9 @@ func (c *Client) lost(p *path, err error, retry time.Duration) {
 	c.opt.link(e)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if conn != nil {
+		close(conn.done)
+	}
 	c.failed, p.err = err, err
 	if c.run.stop != nil && c.active == p {
 		c.active = nil

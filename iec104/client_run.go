@@ -93,9 +93,9 @@ func (c *Client) keep(ctx context.Context, p *path) {
 		p.addr = p.addrs[turn%len(p.addrs)]
 		c.mu.Unlock()
 		begun := time.Now()
-		err := c.connection(ctx, p)
+		conn, err := c.connection(ctx, p)
 		if ctx.Err() != nil {
-			c.lost(p, err, 0)
+			c.lost(p, conn, err, 0)
 			return
 		}
 		var le *LinkError
@@ -107,18 +107,19 @@ func (c *Client) keep(ctx context.Context, p *path) {
 		if failures%len(p.addrs) == 0 { // the other addresses were tried at once
 			retry = wait.next()
 		}
-		c.lost(p, err, retry)
+		c.lost(p, conn, err, retry)
 		if !sleep(ctx, retry) {
 			return
 		}
 	}
 }
 
-// connection makes a connection, serves it and returns why it ended.
-func (c *Client) connection(ctx context.Context, p *path) error {
+// connection makes a connection, serves it and returns it and why it ended, or
+// why it was not made.
+func (c *Client) connection(ctx context.Context, p *path) (*clientConn, error) {
 	conn, err := c.dial(ctx, p)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	c.mu.Lock()
 	p.conn = conn
@@ -130,7 +131,7 @@ func (c *Client) connection(ctx context.Context, p *path) error {
 		c.moved(conn, LinkConnected)
 	}
 	conn.run()
-	return conn.reason
+	return conn, conn.reason
 }
 
 // sleep waits; false: ctx has ended.

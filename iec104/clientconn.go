@@ -18,7 +18,7 @@ type clientConn struct {
 	addr   string
 	remote net.Addr
 	since  time.Time
-	done   chan struct{} // closed when the connection is gone
+	done   chan struct{} // closed when the connection is gone, and everybody was told
 	reason error         // set before done is closed
 	quit   atomic.Bool   // the handler gets nothing more
 	asking atomic.Bool   // a request is open, or its answer may still come
@@ -62,13 +62,12 @@ func newClientConn(c *Client, id uint64, p *path, conn net.Conn) *clientConn {
 	return cc
 }
 
-// run serves the connection until it ends.
+// run serves the connection until it ends. It is over when done is closed.
 func (c *clientConn) run() {
 	c.reason = c.link.run()
 	c.link.mu.Lock()
+	defer c.link.unlock()
 	c.sends = nil
-	c.link.unlock()
-	close(c.done)
 }
 
 func (c *clientConn) over() bool {

@@ -34,13 +34,14 @@ type options struct {
 func newOptions(opts []Option) options {
 	o := options{
 		log: slog.New(slog.DiscardHandler), handler: func(asdu.ASDU) {}, link: func(LinkEvent) {}, stamp: utcNow,
-		retryLeast: time.Second, retryMost: time.Minute,
 	}
 	o.dial = new(net.Dialer).DialContext
 	for _, opt := range opts {
 		opt(&o)
 	}
 	o.limits = o.limits.withDefaults()
+	o.retryLeast = orDefault(max(0, o.retryLeast), time.Second)
+	o.retryMost = max(o.retryLeast, orDefault(o.retryMost, time.Minute))
 	return o
 }
 
@@ -93,9 +94,9 @@ func WithStandby() Option { return func(o *options) { o.standby = true } }
 
 // WithRetry sets how long [Client.Run] waits before it connects again: least after
 // the first failure, twice as long after each further one, most at last, each
-// varied by a fifth. The defaults are 1 s and 60 s.
+// varied by a fifth. The defaults are 1 s and 60 s; zero stands for them.
 func WithRetry(least, most time.Duration) Option {
-	return func(o *options) { o.retryLeast, o.retryMost = least, max(least, most) }
+	return func(o *options) { o.retryLeast, o.retryMost = least, most }
 }
 
 // WithLinkEvents sets the function that is told how the connections of a
