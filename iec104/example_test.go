@@ -2,8 +2,10 @@ package iec104_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"time"
 
 	"busbar/iec104"
 	"busbar/iec104/asdu"
@@ -114,4 +116,97 @@ func Example() {
 	// 1 object, error: <nil>
 	// M_DP_NA_1 spontaneous: object 200 is 1
 	// server ended: <nil>
+}
+
+// A controlling station that keeps its station connected over two addresses, and
+// interrogates it whenever data transfer has started.
+func ExampleClient_Run() {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	addr := serve(ctx)
+	started := make(chan string, 10)
+	client, err := iec104.NewClient(addr, iec104.Params{},
+		iec104.WithAddresses("127.0.0.1:1"), // where nobody is
+		iec104.WithRetry(time.Second, time.Minute),
+		iec104.WithStations(1),
+		iec104.WithHandler(func(a asdu.ASDU) {
+			if a.Cause == asdu.InterrogatedGeneral && !a.Type.Command() {
+				fmt.Println(a.Type, "with", a.Count(), "object")
+			}
+		}),
+		iec104.WithLinkEvents(func(e iec104.LinkEvent) {
+			if e.State == iec104.LinkStarted {
+				started <- e.Addr // to ask here would wait for itself
+			}
+		}))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	done := make(chan error, 1)
+	go func() { done <- client.Run(ctx) }()
+
+	fmt.Println("started on the first address:", <-started == addr)
+	result, err := client.Interrogate(ctx, asdu.GlobalCA, 20)
+	fmt.Println("stations", result.Stations, "error:", err)
+	cancel()
+	fmt.Println("ended:", <-done)
+	// Output:
+	// started on the first address: true
+	// M_DP_NA_1 with 1 object
+	// stations [1] error: <nil>
+	// ended: <nil>
+}
+
+// A command that is selected first. The error tells what became of it.
+func ExampleClient_Command() {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	client, err := iec104.Dial(ctx, serve(ctx), iec104.Params{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := client.StartDT(ctx); err != nil {
+		fmt.Println(err)
+		return
+	}
+	err = client.Command(ctx, iec104.Operation{
+		CA: 1, IOA: 5000, Type: asdu.C_DC_NA_1, Value: 2, Select: true,
+		Confirmed: func() { fmt.Println("the station carries it out") },
+	})
+	var refused *iec104.NegativeError
+	switch {
+	case err == nil:
+		fmt.Println("carried out")
+	case errors.As(err, &refused):
+		fmt.Println("refused:", refused.Cause) // the station has no such object
+	case errors.Is(err, iec104.ErrIncomplete):
+		fmt.Println("confirmed, but its end was not: it may have been carried out")
+	default:
+		fmt.Println("unknown:", err)
+	}
+	if err := client.Close(); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// refused: unknown-ioa
+}
+
+// serve serves a substation until ctx ends, and returns its address.
+func serve(ctx context.Context) string {
+	server, err := iec104.NewServer(substation{iec104.NewQueue(1000)}, iec104.ServerConfig{})
+	if err != nil {
+		panic(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	go func() {
+		if err := server.Serve(ctx, listener); err != nil {
+			panic(err)
+		}
+	}()
+	return listener.Addr().String()
 }

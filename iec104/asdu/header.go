@@ -112,17 +112,21 @@ func ParseHeader(b []byte, s Sizes) (Header, error) {
 	return h, err
 }
 
+// parse sets every field of h.
 func (h *Header) parse(b []byte, s Sizes) error {
 	if !s.possible() {
+		*h = Header{}
 		return s.Validate()
 	}
 	if len(b) < s.header() {
+		*h = Header{}
 		return fmt.Errorf("%w: %d octets, the data unit identifier has %d", ErrTruncated, len(b), s.header())
 	}
 	h.Type = TypeID(b[0])
 	h.SQ, h.N = b[1]&bitSQ != 0, b[1]&^bitSQ
 	h.Test, h.Negative, h.Cause = b[2]&bitTest != 0, b[2]&bitNegative != 0, Cause(b[2]&maxCause)
 	b = b[3:]
+	h.OA = 0
 	if s.COT == 2 {
 		h.OA = b[0]
 		b = b[1:]

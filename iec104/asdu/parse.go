@@ -11,6 +11,7 @@ import (
 type ASDU struct {
 	Header
 	sizes  Sizes
+	count  uint8 // objects that are there
 	octets []byte
 }
 
@@ -35,7 +36,7 @@ func Parse(b []byte, s Sizes) (ASDU, error) {
 
 // Parse is the function [Parse] with its result in a.
 func (a *ASDU) Parse(b []byte, s Sizes) error {
-	*a = ASDU{sizes: s.with104(), octets: b}
+	a.sizes, a.octets, a.count = s.with104(), b, 0
 	if err := a.Header.parse(b, a.sizes); err != nil {
 		return err
 	}
@@ -48,17 +49,7 @@ func (a *ASDU) Octets() []byte { return a.octets }
 // Count returns the number of objects that [ASDU.AppendObjects] appends: N, but
 // one for a type whose elements cannot be told apart, and none after an error
 // that leaves no objects.
-func (a *ASDU) Count() int {
-	r := a.Type.row()
-	switch {
-	case a.N == 0, len(a.octets) < a.sizes.header()+a.length(r), a.pastRange(r):
-		return 0
-	case r.elem == elRaw, r.elem == elSegment:
-		return 1
-	default:
-		return int(a.N)
-	}
-}
+func (a *ASDU) Count() int { return int(a.count) }
 
 // body returns the octets behind the header.
 func (a *ASDU) body() []byte { return a.octets[a.sizes.header():] }
@@ -89,6 +80,7 @@ func (a *ASDU) variable(r *row) int {
 	return n
 }
 
+// check finds out how many objects are there, and what is wrong with them.
 func (a *ASDU) check() error {
 	if a.N == 0 {
 		return ErrNoObjects
@@ -98,8 +90,16 @@ func (a *ASDU) check() error {
 	if have < want {
 		return fmt.Errorf("%w: %d objects of %v take %d octets, %d are there", ErrTruncated, a.N, a.Type, want, have)
 	}
+	if a.N > 1 && a.pastRange(r) {
+		return fmt.Errorf("%w: %d elements from address %d on, highest is %d",
+			ErrAddressRange, a.N, takeAddress(a.body(), a.sizes.IOA), a.sizes.maxIOA())
+	}
+	a.count = a.N
+	if r.elem == elRaw || r.elem == elSegment {
+		a.count = 1
+	}
 	if a.N > 1 {
-		if err := a.checkShape(r); err != nil {
+		if err := r.permits(a.Type, int(a.N), a.SQ); err != nil {
 			return err
 		}
 	}
@@ -107,15 +107,6 @@ func (a *ASDU) check() error {
 		return fmt.Errorf("%w: %d behind %d objects of %v", ErrSurplus, have-want, a.N, a.Type)
 	}
 	return nil
-}
-
-// checkShape checks the addressing of more than one object.
-func (a *ASDU) checkShape(r *row) error {
-	if a.pastRange(r) {
-		return fmt.Errorf("%w: %d elements from address %d on, highest is %d",
-			ErrAddressRange, a.N, takeAddress(a.body(), a.sizes.IOA), a.sizes.maxIOA())
-	}
-	return r.permits(a.Type, int(a.N), a.SQ)
 }
 
 // pastRange reports whether addresses counted up from the first one would run
