@@ -20,7 +20,7 @@ type Operation struct {
 	// Unterminated: the station confirms only, and never sends a termination.
 	Unterminated bool
 	// Stamp is asked for the time tag of a type that has one at the moment of
-	// writing. The default is the time of [WithTime].
+	// writing, and must not call the client. The default is the time of [WithTime].
 	Stamp func() asdu.Time
 	// Confirmed is called when the station has confirmed that it will carry out
 	// the operation, before it has. It may be nil.

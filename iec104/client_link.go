@@ -87,10 +87,13 @@ func (c *Client) Links() []LinkInfo {
 // connection calls it, so that what happens is told in its order, and before
 // and after the ASDUs it belongs to.
 func (c *Client) moved(conn *clientConn, s LinkState) {
-	c.opt.log.Info("link "+s.String(), "link", conn.path.number, "conn", conn.id, "peer", addrString(conn.remote))
+	c.opt.log.Info("link changed", "link", conn.path.number, "conn", conn.id, "peer", addrString(conn.remote), "state", s.String())
 	c.opt.link(LinkEvent{Link: conn.path.number, Addr: conn.addr, Conn: conn.id, State: s})
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if s == LinkStarted {
+		conn.path.err = nil // its loss is to be told, whatever was told before
+	}
 	c.steer()
 }
 
@@ -103,10 +106,10 @@ func (c *Client) lost(p *path, conn *clientConn, err error, retry time.Duration)
 	}
 	var le *LinkError
 	switch {
-	case errors.As(err, &le) && (le.Reason == ClosedLocally || le.Reason == ClosedByPeer):
-		level = slog.LevelInfo
 	case p.err != nil && p.err.Error() == err.Error():
 		level = slog.LevelDebug // told before
+	case errors.As(err, &le) && (le.Reason == ClosedLocally || le.Reason == ClosedByPeer):
+		level = slog.LevelInfo
 	}
 	c.opt.log.Log(context.Background(), level, "link down", "link", e.Link, "conn", e.Conn, "addr", e.Addr, "retry_in", retry, "error", err)
 	c.opt.link(e)

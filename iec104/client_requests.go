@@ -69,7 +69,8 @@ func (c *Client) Read(ctx context.Context, ca uint16, ioa uint32) (Reading, erro
 }
 
 // ClockSync sends the time to a station, or to all. stamp is asked for it at
-// the moment of writing; nil is the time of [WithTime].
+// the moment of writing, and must not call the client; nil is the time of
+// [WithTime].
 func (c *Client) ClockSync(ctx context.Context, ca uint16, stamp func() asdu.Time) (Result, error) {
 	if stamp == nil {
 		stamp = c.opt.stamp

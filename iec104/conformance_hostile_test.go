@@ -69,8 +69,10 @@ var errRefused = errors.New("refused")
 func (r *rig) judge(out <-chan outcome, want error, objects int) {
 	r.t.Helper()
 	got := r.outcome(out)
-	refused := errors.As(got.err, new(*NegativeError))
-	if want == errRefused && !refused || want != errRefused && !errors.Is(got.err, want) || got.res.Objects != objects {
+	if errors.As(got.err, new(*NegativeError)) {
+		got.err = errRefused
+	}
+	if !errors.Is(got.err, want) || got.res.Objects != objects {
 		r.t.Fatalf("got %d objects, %v, want %d, %v", got.res.Objects, got.err, objects, want)
 	}
 }

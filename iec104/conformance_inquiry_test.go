@@ -3,6 +3,7 @@ package iec104
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -12,7 +13,11 @@ import (
 
 // inquiryRows are the procedures of a controlling station.
 func inquiryRows() []clientCheck {
-	const ei = "46 01 04 00 01 00 00 00 00 00"
+	return slices.Concat(interrogateRows(), readRows(), systemRows(), parameterRows())
+}
+
+// interrogateRows are the rows of general and group interrogation.
+func interrogateRows() []clientCheck {
 	return []clientCheck{
 		{row: "interrogation: ACTCON, data, ACTTERM, spontaneous data between", script: func(r *rig) {
 			r.start()
@@ -140,6 +145,13 @@ func inquiryRows() []clientCheck {
 			r.tell("64 01 49 00 01 00 00 00 00 14")
 			r.denied(cancel, asdu.DeactivationCon)
 		}},
+	}
+}
+
+// readRows are the rows of restart, counters and read.
+func readRows() []clientCheck {
+	const ei = "46 01 04 00 01 00 00 00 00 00"
+	return []clientCheck{
 		{row: "M_EI ends the requests the station had received before", script: func(r *rig) {
 			r.start()
 			one, two := r.gi(1), r.gi(2)
@@ -212,6 +224,12 @@ func inquiryRows() []clientCheck {
 			}
 			r.expectSilence()
 		}},
+	}
+}
+
+// systemRows are the rows of clock, test and reset.
+func systemRows() []clientCheck {
+	return []clientCheck{
 		{row: "clock synchronisation: the time is that of writing", p: Params{K: 1, W: 1}, script: func(r *rig) {
 			r.start()
 			r.gi(2)
@@ -267,6 +285,12 @@ func inquiryRows() []clientCheck {
 			r.conn.Close()
 			r.succeeds(out)
 		}},
+	}
+}
+
+// parameterRows are the rows of parameters, and of the steps of commands.
+func parameterRows() []clientCheck {
+	return []clientCheck{
 		{row: "parameter: loaded, not in operation, activated", script: func(r *rig) {
 			r.start()
 			var got Reading

@@ -114,8 +114,8 @@ func WithStations(cas ...uint16) Option {
 }
 
 // WithTime sets the time of a [Client] for clock synchronisation, test commands
-// and the tags of commands. It is asked at the moment of writing. The default is
-// the time of this computer in UTC.
+// and the tags of commands. It is asked at the moment of writing, and must not call
+// the client. The default is the time of this computer in UTC.
 func WithTime(now func() asdu.Time) Option { return func(o *options) { o.stamp = now } }
 
 // WithStrictASDUs has a [Client] close the connection when it receives a malformed
