@@ -362,6 +362,7 @@ func overdueRows() []clientCheck {
 			sent := r.gi(2)
 			r.expectASDU("64 01 06 00 02 00 00 00 00 14")
 			waiting := r.request(func(ctx context.Context) error { return r.c.Command(ctx, single) })
+			r.command() // which nobody waits for
 			stopping := r.stopping()
 			r.expect(stopDTAct)
 			r.ack()

@@ -110,6 +110,8 @@ func interrogateRows() []clientCheck {
 			r.tell(giCon, giEnd)
 			r.keptAlive(9 * time.Second)
 			r.waits(out)
+			r.tell("64 01 6d 00 01 00 00 00 00 14") // it has answered
+			r.ignored(1)
 			r.tell("64 01 07 00 02 00 00 00 00 14", "64 01 0a 00 02 00 00 00 00 14")
 			r.succeeds(out) // at once
 			out = r.gi(asdu.GlobalCA)
@@ -361,6 +363,13 @@ func parameterRows() []clientCheck {
 			exe := r.request(func(ctx context.Context) error { return r.c.Command(ctx, op) })
 			r.expectASDU("2f 01 06 00 01 00 89 13 00 02")
 			r.tell("2f 01 07 00 01 00 89 13 00 02")
+			selected := op
+			selected.Select = true
+			deselect := r.request(func(ctx context.Context) error { return r.c.Cancel(ctx, selected) })
+			r.expectASDU("2f 01 08 00 01 00 89 13 00 82")
+			r.tell("2f 01 09 00 01 00 89 13 00 82")
+			r.succeeds(deselect)
+			r.waits(exe) // that was of the selection
 			cancel := r.request(func(ctx context.Context) error { return r.c.Cancel(ctx, op) })
 			r.expectASDU("2f 01 08 00 01 00 89 13 00 02")
 			r.tell("2f 01 09 00 01 00 89 13 00 02")

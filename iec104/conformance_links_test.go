@@ -130,6 +130,31 @@ func linkRows() []fleetCheck {
 			p.expectClosed(ClosedLocally)
 			f.saw("a connected", "a started", "a down: closed locally")
 		}},
+		{row: "the end waits for the handler, and acknowledges what that took", script: func(f *fleet) {
+			release := make(chan struct{})
+			f.c.opt.handler = func(asdu.ASDU) { <-release }
+			p := f.start("a")
+			p.tell(spont(1), spont(2))
+			f.stop()
+			p.expectSilence()
+			close(release)
+			synctest.Wait()
+			p.expect(sframe(1))
+			p.expectClosed(ClosedLocally)
+		}},
+		{row: "a handler that does not return does not hold the connection", script: func(f *fleet) {
+			release := make(chan struct{})
+			f.c.opt.handler = func(asdu.ASDU) { <-release }
+			p := f.start("a")
+			p.tell(spont(1))
+			f.stop()
+			p.expectSilence()
+			f.wait(time.Second)
+			if !p.closed() {
+				f.t.Error("connection open a second after the end")
+			}
+			close(release)
+		}},
 		{row: "E089 events sent again after a reconnect", script: func(f *fleet) {
 			replays, fresh := NewReplays(200), 0
 			f.c.opt.link = func(e LinkEvent) {
@@ -294,6 +319,21 @@ func groupRows() []fleetCheck {
 			if err := f.ended(result); !errors.Is(err, ErrClosed) {
 				f.t.Errorf("StartDT = %v at the end, want ErrClosed", err)
 			}
+		}},
+		{row: "data transfer that was stopped starts again where it was", addrs: 3, script: func(f *fleet) {
+			f.start("a").conn.Close()
+			b := f.start("b")
+			f.wait(f.lastRetry())
+			f.peer("a").expectSilence()
+			stopped := f.after(f.c.StopDT)
+			b.expect(stopDTAct)
+			b.send(stopDTCon)
+			if err := f.ended(stopped); err != nil {
+				f.t.Fatal(err)
+			}
+			f.after(f.c.StartDT)
+			f.start("b")
+			f.peer("a").expectSilence()
 		}},
 		{row: "StartDT during STOPDT starts again after its con", script: func(f *fleet) {
 			a := f.start("a")
