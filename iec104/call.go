@@ -159,7 +159,10 @@ func (w *call) takeReply(a *asdu.ASDU) bool {
 	case a.Cause == con && w.header.Cause != asdu.Request && !begun:
 		w.open[a.CA] = w.ends
 		if parameterValue(a.Type) {
-			w.reading = &Reading{Header: a.Header, Object: a.AppendObjects(nil)[0]}
+			w.reading = &Reading{Header: a.Header, Object: w.object}
+			if objs := a.AppendObjects(nil); len(objs) > 0 { // none in an answer that is too short
+				w.reading.Object = objs[0]
+			}
 		}
 		w.cancelled = con == asdu.DeactivationCon
 	case a.Cause == asdu.ActivationTerm && open:

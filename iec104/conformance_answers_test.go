@@ -124,6 +124,33 @@ func answerCases() []clientCheck {
 				r.t.Errorf("%d tolerated, want 2", n)
 			}
 		}},
+		{row: "E081 every request with an answer without contents", script: func(r *rig) {
+			r.start()
+			for _, request := range []func(ctx context.Context) error{
+				func(ctx context.Context) error { _, err := r.c.Counters(ctx, 1, 5, 1); return err },
+				func(ctx context.Context) error { _, err := r.c.ClockSync(ctx, 1, nil); return err },
+				func(ctx context.Context) error { return r.c.Test(ctx, 1, 5) },
+				func(ctx context.Context) error { _, err := r.c.Reset(ctx, 1, 1); return err },
+				func(ctx context.Context) error { return r.c.ActivateParameter(ctx, 1, 9, 3) },
+				func(ctx context.Context) error {
+					_, err := r.c.SetParameter(ctx, Parameter{CA: 1, IOA: 9, Type: asdu.P_ME_NC_1, Qualifier: 1})
+					return err
+				},
+				func(ctx context.Context) error {
+					return r.c.Select(ctx, Operation{CA: 1, IOA: 5, Type: asdu.C_SE_NC_1})
+				},
+			} {
+				out := r.request(request)
+				r.tell(fmt.Sprintf("%02x 01 07 00 01 00", r.nextASDU()[0]))
+				r.succeeds(out)
+			}
+			out := r.request(func(ctx context.Context) error { _, err := r.c.Read(ctx, 1, 5); return err })
+			r.expectASDU("66 01 05 00 01 00 05 00 00")
+			r.tell("66 01 05 00 01 00", "66 01 07 00 01 00", "0d 01 05 00 01 00")
+			r.waits(out) // none is a value
+			r.tell("66 01 2f 00 01 00")
+			r.denied(out, asdu.UnknownIOA)
+		}},
 		{row: "E081 the same with two requests open is not matched", script: func(r *rig) {
 			r.start()
 			one, two := r.gi(1), r.gi(2)

@@ -45,28 +45,44 @@ func FuzzServer(f *testing.F) {
 	})
 }
 
-// FuzzClient sends octets to a client that has requests open, and as an ASDU in
-// a frame with the right numbers to another. Nothing may panic or hang, and every
-// request ends.
+// FuzzClient sends octets to a client that has one request open, or all, and as
+// an ASDU in a frame with the right numbers to another. Nothing may panic or hang,
+// and every request ends.
 func FuzzClient(f *testing.F) {
-	for _, s := range []string{testFRAct, startDTAct, stopDTCon, "68 04 01 00 00 00", "68", "68 0e 00 00 02 00" + giCon, giCon, giEnd,
-		"64 01 07 00 01 00", "65 01 07 00 ff ff 00 00 00 05", "0f 01 25 00 01 00 20 03 00 15 cd 5b 07 05", "01 01 05 00 01 00 64 00 00 01",
-		"2d 01 07 00 01 00 88 13 00 01", "2d 01 2f 00 01 00 88 13 00 01", "46 01 04 00 01 00 00 00 00 00", "01 82 14 00 01 00 ff ff ff 01 00"} {
-		f.Add(octetsOf(s))
+	for i, s := range []string{giCon, "65 01 07 00 ff ff 00 00 00 05", "01 01 05 00 01 00 64 00 00 01", "2d 01 07 00 01 00 88 13 00 01",
+		"70 01 07 00 01 00 09 00 00 00 00 80 3f 81", "64 01 09 00 01 00 00 00 00 14", giEnd, "64 01 07 00 01 00", "70 01 07 00 01 00",
+		"66 01 05 00 01 00", "2d 01 2f 00 01 00 88 13 00 01", "46 01 04 00 01 00 00 00 00 00", "01 82 14 00 01 00 ff ff ff 01 00",
+		"0f 01 25 00 01 00 20 03 00 15 cd 5b 07 05", testFRAct, startDTAct, stopDTCon, "68 04 01 00 00 00", "68", "68 0e 00 00 02 00" + giCon} {
+		f.Add(uint8(i), octetsOf(s))
 	}
-	f.Fuzz(func(t *testing.T, octets []byte) {
+	requests := []func(ctx context.Context, c *Client) error{
+		func(ctx context.Context, c *Client) error { _, err := c.Interrogate(ctx, 1, 20); return err },
+		func(ctx context.Context, c *Client) error { _, err := c.Counters(ctx, asdu.GlobalCA, 5, 0); return err },
+		func(ctx context.Context, c *Client) error { _, err := c.Read(ctx, 1, 100); return err },
+		func(ctx context.Context, c *Client) error {
+			return c.Command(ctx, Operation{CA: 1, IOA: 5000, Type: asdu.C_SC_NA_1, Value: 1})
+		},
+		func(ctx context.Context, c *Client) error {
+			_, err := c.SetParameter(ctx, Parameter{CA: 1, IOA: 9, Type: asdu.P_ME_NC_1, Qualifier: 1})
+			return err
+		},
+		func(ctx context.Context, c *Client) error { return c.CancelInterrogation(ctx, 1, 20) },
+	}
+	f.Fuzz(func(t *testing.T, which uint8, octets []byte) {
+		open := requests
+		if n := int(which) % (len(requests) + 1); n < len(requests) {
+			open = requests[n : n+1]
+		}
 		synctest.Test(t, func(t *testing.T) {
 			for _, framed := range []bool{false, true} {
 				r := newRig(t, Params{}, media()[0])
 				r.start()
-				out := []<-chan outcome{r.gi(1),
-					r.asked(func(ctx context.Context) (Result, error) { return r.c.Counters(ctx, asdu.GlobalCA, 5, 0) }),
-					r.request(func(ctx context.Context) error { _, err := r.c.Read(ctx, 1, 100); return err }),
-					r.request(func(ctx context.Context) error {
-						return r.c.Command(ctx, Operation{CA: 1, IOA: 5000, Type: asdu.C_SC_NA_1, Value: 1})
-					})}
+				var out []<-chan outcome
+				for _, request := range open {
+					out = append(out, r.request(func(ctx context.Context) error { return request(ctx, r.c) }))
+				}
 				if framed {
-					octets = apci.AppendI(nil, 0, 4, octets[:min(len(octets), apci.MaxASDU)])
+					octets = apci.AppendI(nil, 0, apci.Seq(len(open)), octets[:min(len(octets), apci.MaxASDU)])
 				}
 				r.sendOctets(octets)
 				for n := 0; r.next() != nil; n++ {
