@@ -19,8 +19,8 @@ var tiny = image.Options{Log: 64, Segment: 4 << 10, Limit: 64 << 10}
 
 // TestPowerCutLosesNothingAcknowledged cuts the power at random moments, in
 // several lives of the same directory, also while it is opened. After each cut the
-// image must be what it was up to the last acknowledged batch, and decide from then
-// on as if nothing had happened.
+// image must be what it was up to a change that is not before the last acknowledged
+// batch, and decide from then on as if nothing had happened.
 func TestPowerCutLosesNothingAcknowledged(t *testing.T) {
 	t.Parallel()
 	for run := range uint64(300) {

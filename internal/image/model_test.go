@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -142,8 +143,8 @@ func (m *model) decide(c *image.Change) (events uint64) {
 }
 
 // recovered compares an image, opened again and with its points defined, with what
-// must be left of the history: all up to the change acked. What else is left is taken
-// over. cursor is where a consumer goes on; there is its follower.
+// must be left of the history: all up to the change acked, and all up to the newest
+// that is there. cursor is where a consumer goes on; there is its follower.
 func (m *model) recovered(t *testing.T, im image.Image, acked uint64, cursor image.Position) {
 	t.Helper()
 	if im.Seq() < acked {
@@ -153,6 +154,7 @@ func (m *model) recovered(t *testing.T, im image.Image, acked uint64, cursor ima
 		m.since[p] = min(m.since[p], im.Seq())
 	}
 	there := m.resume(t, im, cursor)
+	acked = max(acked, m.newestKept(im, there))
 	left := m.changes[:0]
 	m.gates = map[point.Index][]mapping.GateState{}
 	for _, c := range m.changes {
@@ -161,7 +163,7 @@ func (m *model) recovered(t *testing.T, im image.Image, acked uint64, cursor ima
 		if c.Seq <= acked && c.Events != 0 && c.Seq > cursor[class] && !gone && !there[c.Seq] {
 			t.Errorf("event %d was acknowledged and is not there", c.Seq)
 		}
-		if c.Seq > acked && !there[c.Seq] && (c.Events != 0 || c.Seq > stateSeq(im, c.Point)) {
+		if c.Seq > acked && c.Seq > stateSeq(im, c.Point) {
 			continue // lost, and nobody was told that it was kept
 		}
 		left = append(left, c)
@@ -206,6 +208,21 @@ func (m *model) resume(t *testing.T, im image.Image, cursor image.Position) map[
 func (m *model) newest() uint64 {
 	for _, c := range slices.Backward(m.changes) {
 		if c.Flags&point.Restored == 0 {
+			return c.Seq
+		}
+	}
+	return 0
+}
+
+// newestKept returns the newest change of which there is a trace, other than those
+// that are not to be kept.
+func (m *model) newestKept(im image.Image, there map[uint64]bool) uint64 {
+	traces := maps.Clone(there)
+	for _, p := range m.points {
+		traces[stateSeq(im, p)] = true
+	}
+	for _, c := range slices.Backward(m.changes) {
+		if traces[c.Seq] && c.Flags&point.Restored == 0 {
 			return c.Seq
 		}
 	}

@@ -116,8 +116,8 @@ func (j *Journal) Admit(records int, octets int64) error {
 	if j.state != Accepting {
 		return j.cause
 	}
-	// Until Append the other group may be written, and begin segments.
-	return j.fits(octets + int64(records)*frameHeader + 2*chains*(markSize+headerSize))
+	// Until Append both groups may be written, and begin segments.
+	return j.fits(octets + int64(records)*frameHeader + chains*(markSize+2*headerSize))
 }
 
 // fits says whether so many octets more are within the bounds.

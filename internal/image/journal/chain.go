@@ -38,23 +38,30 @@ func (c *chain) writing() *writer {
 	return c.cur
 }
 
-// write writes the frames of a group into chain i and, where they do not fit
-// any more, begins a segment for them.
-func (j *Journal) write(i int, g *group) error {
-	c, buf := &j.chains[i], g.frames[i]
+// place begins a segment of chain i if the frames of a group do not fit any
+// more, and returns where they will end.
+func (j *Journal) place(i int, g *group) (end, error) {
+	c, size := &j.chains[i], int64(len(g.frames[i]))
 	w := c.cur
-	if w == nil || w.offset > headerSize && w.offset+int64(len(buf)) > j.opts.Segment {
+	if w == nil || w.offset > headerSize && w.offset+size > j.opts.Segment {
 		var err error
 		if w, err = j.begin(i, g.first[i]); err != nil {
-			return err
+			return end{}, err
 		}
 		c.next = w
 	}
+	return end{w.seg.first, w.offset + size}, nil
+}
+
+// write writes the frames of a group, which goes as far as after, into chain i.
+func (j *Journal) write(i int, g *group, after *ends) error {
+	c, buf := &j.chains[i], g.frames[i]
 	known := j.committed.Load()
 	if i == dictionary {
 		known = c.last
 	}
-	putMark(buf[:markSize], i, known, &j.ends)
+	putMark(buf[:markSize], i, known, &j.ends, after)
+	w := c.writing()
 	_, err := w.file.WriteAt(buf, w.offset)
 	return err
 }
@@ -89,8 +96,8 @@ func (j *Journal) begin(i int, first uint64) (*writer, error) {
 	return &writer{seg: seg, file: f, offset: headerSize}, nil
 }
 
-// undo takes back what was written into chain i since it was last synced, so
-// that nothing of a group that was refused can follow one that is accepted later.
+// undo takes back what was written into chain i since it was last synced. It is
+// certain with the next sync of the directory.
 func (j *Journal) undo(i int) error {
 	c := &j.chains[i]
 	if w := c.next; w != nil {
@@ -100,7 +107,10 @@ func (j *Journal) undo(i int) error {
 	if c.cur == nil {
 		return nil
 	}
-	return c.cur.file.Truncate(c.cur.offset)
+	if err := c.cur.file.Truncate(c.cur.offset); err != nil {
+		return err
+	}
+	return c.cur.file.Sync()
 }
 
 // settle takes what was synced into chain i as durable. It returns the segment

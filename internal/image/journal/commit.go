@@ -65,20 +65,40 @@ func (j *Journal) commit(g *group) error {
 	return j.store(g, 0, dictionary)
 }
 
-// store writes and syncs the frames of a group for the chains from … to−1.
+// store writes and syncs the frames of a group for the chains from … to−1. To
+// recovery this is a group of its own: there wholly, or not at all.
 func (j *Journal) store(g *group, from, to int) error {
-	for i := from; i < to; i++ {
-		if len(g.frames[i]) == 0 {
-			continue
-		}
-		if err := j.write(i, g); err != nil {
-			return j.refuse(from, i+1, err)
-		}
+	if err := j.writeAll(g, from, to); err != nil {
+		return j.refuse(g, from, to, err)
 	}
 	if err := j.sync(g, from, to); err != nil {
 		return j.fail(err)
 	}
 	return j.settleAll(g, from, to)
+}
+
+// writeAll writes the frames of a group, once it is known where they end in
+// each chain.
+func (j *Journal) writeAll(g *group, from, to int) error {
+	after := j.ends
+	for i := from; i < to; i++ {
+		if len(g.frames[i]) == 0 {
+			continue
+		}
+		var err error
+		if after[i], err = j.place(i, g); err != nil {
+			return err
+		}
+	}
+	for i := from; i < to; i++ {
+		if len(g.frames[i]) == 0 {
+			continue
+		}
+		if err := j.write(i, g, &after); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sync syncs the chains that a group was written into, at the same time: most
@@ -140,16 +160,23 @@ func (j *Journal) settleAll(g *group, from, to int) error {
 	return nil
 }
 
-// refuse takes back a group for which there was no room. If that fails, or the
-// reason is another one, the journal has failed.
-func (j *Journal) refuse(from, to int, err error) error {
+// refuse takes back a group for which there was no room, for certain: after a
+// power cut its marks must not speak against a group that was accepted later.
+// If that fails, or the reason is another one, the journal has failed.
+func (j *Journal) refuse(g *group, from, to int, err error) error {
 	if !noRoom(err) {
 		return j.fail(err)
 	}
 	for i := from; i < to; i++ {
+		if len(g.frames[i]) == 0 {
+			continue
+		}
 		if undoErr := j.undo(i); undoErr != nil {
 			return j.fail(errors.Join(err, undoErr))
 		}
+	}
+	if syncErr := j.fs.SyncDir(); syncErr != nil {
+		return j.fail(errors.Join(err, syncErr))
 	}
 	return fmt.Errorf("%w: %w", ErrFull, err)
 }

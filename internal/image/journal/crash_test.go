@@ -6,7 +6,6 @@ import (
 	"io"
 	"maps"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"testing"
 
@@ -17,6 +16,7 @@ import (
 type promises struct {
 	mu         sync.Mutex
 	acked      map[uint64]bool
+	ends       map[uint64]bool // records that end a batch which was appended
 	defined    map[uint32]bool // definitions that acknowledged records need
 	done       places          // trimmed at most up to here
 	cursor     Position        // as far as it was ever set
@@ -34,14 +34,23 @@ func (p *promises) ack(batch []Record, from, to uint32) {
 	}
 }
 
+// append notes that a batch is appended.
+func (p *promises) append(end uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ends[end] = true
+}
+
 // TestPowerCutLosesNothingAcknowledged cuts the power at random moments, in
-// several lives of the same directory, also while it is opened.
+// several lives of the same directory, also while it is opened. What is there
+// afterwards is a beginning of what was appended, over all classes, and ends with a
+// whole batch.
 func TestPowerCutLosesNothingAcknowledged(t *testing.T) {
 	t.Parallel()
 	for run := range uint64(1000) {
 		rnd := rand.New(rand.NewPCG(run, 1))
 		fs := newMemFS()
-		p := &promises{acked: map[uint64]bool{}, defined: map[uint32]bool{}}
+		p := &promises{acked: map[uint64]bool{}, ends: map[uint64]bool{0: true}, defined: map[uint32]bool{}}
 		for life := range 3 {
 			fs.CutAfter(1 + rnd.IntN(160))
 			live(fs, p, rnd, run%2 == 0)
@@ -95,6 +104,7 @@ func live(fs *memFS, p *promises, rnd *rand.Rand, preallocate bool) {
 		}
 		batch := records(seq+1, seq+1+rnd.Uint64N(40))
 		seq += uint64(len(batch))
+		p.append(seq)
 		needs := defined
 		wg.Add(1)
 		err := j.Append(batch, func(err error) {
@@ -157,15 +167,24 @@ func (p *promises) check(t *testing.T, fs *memFS, name string) {
 	for _, seq := range seqs {
 		there[seq] = true
 	}
-	for _, seq := range slices.Sorted(maps.Keys(p.acked)) {
-		if !there[seq] && seq > p.done[class(seq)] {
-			t.Errorf("%s: record %d was acknowledged and is not there", name, seq)
-			break
+	newest := j.Committed()
+	if n := len(seqs); n > 0 && seqs[n-1] > newest {
+		t.Errorf("%s: committed %d, newest record %d", name, newest, seqs[n-1])
+	}
+	for seq := range p.acked {
+		if seq > newest {
+			t.Fatalf("%s: record %d was acknowledged, committed is %d", name, seq, newest)
 		}
 	}
-	if n := len(seqs); n > 0 && seqs[n-1] > j.Committed() {
-		t.Errorf("%s: committed %d, newest record %d", name, j.Committed(), seqs[n-1])
+	for seq := uint64(1); seq <= newest; seq++ {
+		if !there[seq] && seq > p.done[class(seq)] {
+			t.Fatalf("%s: record %d is not there, the newest is %d, acknowledged %t", name, seq, newest, p.acked[seq])
+		}
 	}
+	if !p.ends[newest] {
+		t.Errorf("%s: the newest record is %d, in the middle of a batch", name, newest)
+	}
+	maps.DeleteFunc(p.ends, func(seq uint64, _ bool) bool { return seq > newest }) // numbers that are given again
 	for cursor, pos := range j.Cursors() {
 		for c, seq := range pos {
 			if seq > j.Committed() || seq > p.cursor[c] {

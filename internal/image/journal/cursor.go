@@ -70,7 +70,7 @@ func (j *Journal) Saved() map[string]Position {
 const (
 	stateFile  = "state"
 	stateMagic = "BUSBARS1"
-	stateHead  = 16 + markPayload + 4
+	stateHead  = 16 + endsSize + 4
 )
 
 // encodeState returns the contents of the state file; mu is held. ahead says

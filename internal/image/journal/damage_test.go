@@ -49,10 +49,14 @@ func TestTruncationLosesNothingBeforeIt(t *testing.T) {
 		t.Fatalf("last segment has %d octets", len(data))
 	}
 	ends := frameEnds(data)
+	last := ends[0].seq - 1
 	for cut := range data {
-		truncateAt(t, unclosed, name, data, cut, ends, false)
+		for len(ends) > 0 && ends[0].off <= cut {
+			last, ends = ends[0].seq, ends[1:]
+		}
+		truncateAt(t, unclosed, name, data, cut, last/4*4, false) // the newest group is there wholly or not at all
 		if cut%8 == 0 {
-			truncateAt(t, base, name, data, cut, ends, true)
+			truncateAt(t, base, name, data, cut, last, true)
 		}
 		if t.Failed() {
 			return
@@ -80,15 +84,9 @@ type frameEnd struct {
 	seq uint64
 }
 
-func truncateAt(t *testing.T, base *memFS, name string, data []byte, cut int, ends []frameEnd, closed bool) {
+func truncateAt(t *testing.T, base *memFS, name string, data []byte, cut int, want uint64, closed bool) {
 	t.Helper()
 	fs := &memFS{base.With(name, data[:cut:cut])}
-	want := ends[0].seq - 1
-	for _, e := range ends {
-		if e.off <= cut {
-			want = e.seq
-		}
-	}
 	opts, err := Options{Segment: 64 << 10}.withDefaults()
 	if err != nil {
 		t.Fatal(err)
@@ -121,7 +119,8 @@ func truncateAt(t *testing.T, base *memFS, name string, data []byte, cut int, en
 	}
 }
 
-// TestBitFlipLosesOneRecord turns one bit anywhere in the segments.
+// TestBitFlipLosesOneRecord turns one bit anywhere in the segments. Only where nothing
+// proves that the newest group was durable is it lost as a whole.
 func TestBitFlipLosesOneRecord(t *testing.T) {
 	t.Parallel()
 	base := newMemFS()
@@ -163,7 +162,8 @@ func checkFlip(t *testing.T, fs *memFS, name string, at int, closed bool) {
 	defer mustClose(t, j)
 	seqs, gaps := readRecords(t, j, places{})
 	lost := 2400 - len(seqs)
-	if lost > 1 {
+	torn := !closed && lost == 100 && seqs[len(seqs)-1] == 2300 && len(j.Recovery().Torn) > 0
+	if lost > 1 && !torn {
 		t.Errorf("%s:%d: %d records lost", name, at, lost)
 	}
 	found := j.Recovery()

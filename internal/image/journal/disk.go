@@ -48,6 +48,18 @@ func (d *Disk) Create(name string) (File, error) {
 	return diskFile{f}, nil
 }
 
+// Shorten implements [FS].
+func (d *Disk) Shorten(name string, size int64) error {
+	f, err := os.OpenFile(filepath.Join(d.path, name), os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	if err = f.Truncate(size); err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
 // Rename implements [FS].
 func (d *Disk) Rename(from, to string) error {
 	return os.Rename(filepath.Join(d.path, from), filepath.Join(d.path, to))

@@ -45,7 +45,8 @@
 // number counts definitions. A mark begins each group in each chain that the
 // group touches. It has the sequence number that was committed, and for each
 // chain where its durable end was: first sequence number of the segment,
-// offset.
+// offset; and then, likewise, where the chain ends with the group. The
+// definitions of a group are a group of their own, before its records.
 //
 // # Recovery
 //
@@ -53,12 +54,17 @@
 // new segment, whose header says how many octets of the one before it count;
 // so nothing that an earlier process left unfinished can ever be mistaken for more.
 //
-// Marks and the state file prove how far a chain was durable. What is missing
+// Marks, headers and the state file prove how far a chain was durable. What is missing
 // or bad before that is damage: it is reported, and everything else is read; the
-// reader goes on at the next frame whose checksum is right. What lies behind it is the last
-// group, which nobody may have been told of: what is whole of it stays, the rest is
-// dropped. What stays is copied and synced by Open before anything relies on it, because after
-// a kill it may be in the caches of the system only.
+// reader goes on at the next frame whose checksum is right. What lies behind it is the
+// newest group, which nobody may have been told of; it alone can be torn, since no
+// group is written before the one before it was synced in all chains. It stays if
+// there are only good frames, in every chain, up to where its mark says that it ends.
+// Otherwise Open drops it in all chains, so that what is there is always a beginning
+// of what was appended. What stays is copied and synced by Open before anything relies
+// on it, because after a kill it may be in the caches of the system only. What is
+// dropped, and a group for which there was no room, is gone for certain before
+// anything else is written.
 //
 // # After a failed sync
 //

@@ -22,16 +22,18 @@ const MaxRecord = 1<<20 + 1<<10
 const (
 	kindRecord = 1
 	// kindMark begins a group in a chain. It holds how far every chain was
-	// known to be durable when the group was written.
+	// known to be durable when the group was written, and where the group ends
+	// in every chain.
 	kindMark = 2
 )
 
 const (
-	markPayload = chains * 16
+	endsSize    = chains * 16
+	markPayload = 2 * endsSize
 	markSize    = frameHeader + markPayload
 )
 
-// ends says for each chain how far it is known to be durable.
+// ends is a place in each chain.
 type ends [chains]end
 
 // end is a place in a chain: the first sequence number of a segment, and an
@@ -84,11 +86,13 @@ func appendFrame(dst []byte, chain int, kind byte, seq uint64, payload []byte) [
 	return dst
 }
 
-// putMark writes a mark into b, which is markSize long.
-func putMark(b []byte, chain int, seq uint64, e *ends) {
+// putMark writes a mark into b, which is markSize long: of a group that goes
+// from before, where every chain is durable, to after.
+func putMark(b []byte, chain int, seq uint64, before, after *ends) {
 	binary.LittleEndian.PutUint32(b[4:], kindMark<<24|markPayload)
 	binary.LittleEndian.PutUint64(b[8:], seq)
-	e.put(b[frameHeader:])
+	before.put(b[frameHeader:])
+	after.put(b[frameHeader+endsSize:])
 	binary.LittleEndian.PutUint32(b, crc32.Update(uint32(chain), castagnoli, b[4:markSize]))
 }
 

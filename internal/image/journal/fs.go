@@ -14,6 +14,8 @@ type FS interface {
 	// Create makes a new file for reading and writing. It fails if the name
 	// exists.
 	Create(name string) (File, error)
+	// Shorten cuts a file off at size octets, for certain.
+	Shorten(name string, size int64) error
 	// Rename gives a file another name and replaces what had it.
 	Rename(from, to string) error
 	// Remove removes a name. An open file stays readable.

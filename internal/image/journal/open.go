@@ -15,8 +15,8 @@ const lockFile = "lock"
 //
 // What is there afterwards: every record of every batch whose committed was
 // called with nil, in order, except what the hardware has damaged; that is in
-// Recovery. A batch that was not yet acknowledged may be there, not there, or
-// there in part.
+// Recovery. What was not yet acknowledged is there or not by whole groups: none of
+// it, or the first of them. So what is there is a beginning of what was appended.
 func Open(fs FS, opts Options) (*Journal, error) {
 	opts, err := opts.withDefaults()
 	if err != nil {
@@ -71,35 +71,56 @@ func (j *Journal) recover() error {
 	if err != nil {
 		return err
 	}
-	var tails [chains]tail
-	for i := range tails {
-		slices.Sort(firsts[i])
-		t, err := j.openChain(i, firsts[i])
-		if err != nil {
-			return err
-		}
-		proven.raise(&t.marks)
-		tails[i] = t
+	e := evidence{proven: proven}
+	tails, keep, err := j.readTails(&e, &firsts)
+	if err != nil {
+		return err
 	}
 	for _, seq := range j.checkpoints {
 		committed = max(committed, seq)
 	}
 	for i := range tails {
 		if i < dictionary {
-			committed = max(committed, tails[i].last)
+			committed = max(committed, tails[i].last())
 		}
 	}
 	for i := range tails {
-		if err := j.openTail(&tails[i], proven[i], committed); err != nil {
+		if err := j.openTail(&tails[i], e.proven[i], committed); err != nil {
 			return err
 		}
 	}
-	j.start(committed)
+	// What was removed must not come back beside what is written from now on.
+	if err := j.fs.SyncDir(); err != nil {
+		return err
+	}
+	j.start(committed, keep)
 	return nil
 }
 
-// start sets what follows from the chains.
-func (j *Journal) start(committed uint64) {
+// readTails reads the newest segment of each chain, without what there is of a group
+// that is not there wholly. keep is how far the chains go then.
+func (j *Journal) readTails(e *evidence, firsts *[chains][]uint64) (tails [chains]tail, keep ends, err error) {
+	for i := range tails {
+		slices.Sort(firsts[i])
+		if tails[i], err = j.readTail(i, firsts[i]); err != nil {
+			return tails, keep, err
+		}
+		e.add(&tails[i])
+	}
+	e.weigh()
+	if keep, err = j.keepTo(e, &tails); err != nil {
+		return tails, keep, err
+	}
+	for i := range tails {
+		if err := j.cut(&tails[i], keep[i]); err != nil {
+			return tails, keep, err
+		}
+	}
+	return tails, keep, nil
+}
+
+// start sets what follows from the chains, which go to keep if nothing is missing.
+func (j *Journal) start(committed uint64, keep ends) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for i := range j.chains {
@@ -112,6 +133,7 @@ func (j *Journal) start(committed uint64) {
 	}
 	j.defined = j.chains[dictionary].last
 	j.ends = j.proven()
+	j.ends.raise(&keep) // never back, so that the newest mark stays the newest
 	j.committed.Store(committed)
 	j.settled.Store(committed)
 	j.last = committed

@@ -6,55 +6,52 @@ import (
 	"slices"
 )
 
-// tail is the newest segment of a chain as Open finds it.
+// tail is the newest segment of a chain that holds a record, as Open finds it.
 type tail struct {
 	chain   int
-	seg     *segment // nil: the chain is empty
+	older   []uint64 // segments before it, ascending
+	first   uint64   // its first sequence number; 0: no segment holds a record
+	octets  []byte   // of it
 	scan    scan
-	octets  []byte
-	last    uint64
-	marks   ends
-	removed []uint64 // newer segments that hold no record, oldest first
+	removed []uint64 // newer segments, that hold no record, ascending
+	cut     bool     // there is more in the file than in octets
+
+	// What these segments say: marks as in scan, and headers of what was durable
+	// when their segments were begun.
+	before, after ends
+	linked        end
 }
 
-// openChain takes the segments of a chain and reads the newest one that holds
-// a record.
-func (j *Journal) openChain(chain int, firsts []uint64) (tail, error) {
+// readTail reads the newest of the given segments of a chain up to one that holds a
+// record.
+func (j *Journal) readTail(chain int, firsts []uint64) (tail, error) {
 	t := tail{chain: chain}
-	for len(firsts) > 0 {
-		n := len(firsts) - 1
-		first := firsts[n]
-		b, err := j.readAll(segmentName(chain, first))
+	for n := len(firsts) - 1; n >= 0 && t.first == 0; n-- {
+		b, err := j.readAll(segmentName(chain, firsts[n]))
 		if err != nil {
 			return t, err
 		}
-		s := scanSegment(b, chain, first)
-		t.marks.raise(&s.marks)
-		if s.headOK && s.head.prev > 0 {
-			t.marks[chain] = maxEnd(t.marks[chain], end{s.head.prev, s.head.proven})
+		s := scanSegment(b, chain, firsts[n])
+		t.before.raise(&s.before)
+		t.after.raise(&s.after)
+		if link := (end{s.head.prev, s.head.proven}); s.headOK && link.segment > 0 && t.linked.less(link) {
+			t.linked = link
 		}
-		if s.records == 0 {
-			t.removed = append(t.removed, first)
-			firsts = firsts[:n]
-			continue
+		if t.octets, t.scan, t.older = b, s, firsts[:n]; s.records > 0 {
+			t.first = firsts[n]
+		} else {
+			t.removed = append(t.removed, firsts[n])
 		}
-		t.seg = &segment{chain: chain, first: first, before: first - 1, end: s.end, proven: headerSize}
-		if s.headOK {
-			t.seg.before = s.head.last
-		}
-		t.scan, t.octets, t.last = s, b, s.last
-		slices.Reverse(t.removed)
-		return t, j.openSealed(chain, firsts[:n], s.head, s.headOK)
 	}
 	slices.Reverse(t.removed)
 	return t, nil
 }
 
-func maxEnd(a, b end) end {
-	if a.less(b) {
-		return b
-	}
-	return a
+// shorten forgets what lies beyond an offset.
+func (t *tail) shorten(size int64) {
+	t.octets = t.octets[:max(size, headerSize)]
+	t.scan = scanSegment(t.octets, t.chain, t.first)
+	t.cut = true
 }
 
 // openSealed takes the segments before the newest one, of which the header is
@@ -120,58 +117,77 @@ func (j *Journal) readHeader(chain int, first uint64) (h header, ok bool, size i
 	return h, ok, size, errors.Join(err, f.Close())
 }
 
-// openTail takes the newest segment of a chain: proven says how far the chain
-// was durable, committed which records were.
+// openTail takes the segments of a chain: proven says how far the chain was
+// durable, committed which records were.
 func (j *Journal) openTail(t *tail, proven end, committed uint64) error {
 	c := &j.chains[t.chain]
-	c.last = t.last
+	c.last = t.last()
 	for _, first := range t.removed {
 		if err := j.dropEmpty(t.chain, first, proven, committed); err != nil {
 			return err
 		}
 	}
-	if proven.segment > 0 && (t.seg == nil || proven.segment > t.seg.first) {
+	if proven.segment > t.first {
 		c.last = max(c.last, proven.segment)
 		if !slices.Contains(t.removed, proven.segment) {
-			j.damaged(Damage{File: segmentName(t.chain, proven.segment), After: t.last, Before: committed + 1, Reason: "segment missing"})
+			j.damaged(Damage{File: segmentName(t.chain, proven.segment), After: t.last(), Before: committed + 1, Reason: "segment missing"})
 		}
 	}
-	if t.seg == nil {
+	if t.first == 0 {
 		return nil
 	}
-	c.segs = append(c.segs, t.seg)
+	s := &t.scan
+	if err := j.openSealed(t.chain, t.older, s.head, s.headOK); err != nil {
+		return err
+	}
+	seg := &segment{chain: t.chain, first: t.first, before: t.first - 1, end: s.end, proven: headerSize}
+	if s.headOK {
+		seg.before = s.head.last
+	}
+	c.segs = append(c.segs, seg)
 	switch {
-	case proven.segment > t.seg.first:
-		t.seg.proven = t.seg.end
-	case proven.segment == t.seg.first:
-		t.seg.proven = max(headerSize, proven.offset)
+	case proven.segment > t.first:
+		seg.proven = seg.end
+	case proven.segment == t.first:
+		seg.proven = max(headerSize, proven.offset)
 	}
-	j.tailDamage(t, committed)
-	if t.seg.proven < t.seg.end {
-		return j.secure(t)
+	j.tailDamage(t, seg, committed)
+	switch {
+	case seg.proven < seg.end:
+		return j.secure(t, seg)
+	case t.cut:
+		return j.fs.Shorten(seg.name(), int64(len(t.octets)))
+	default:
+		return nil
 	}
-	return nil
+}
+
+// last returns the sequence number of the last record, 0 if there is none.
+func (t *tail) last() uint64 {
+	if t.first == 0 {
+		return 0
+	}
+	return t.scan.last
 }
 
 // tailDamage reports what is wrong with the newest segment of a chain.
-func (j *Journal) tailDamage(t *tail, committed uint64) {
-	s, name := &t.scan, t.seg.name()
+func (j *Journal) tailDamage(t *tail, seg *segment, committed uint64) {
+	s, name := &t.scan, seg.name()
 	if !s.headOK {
 		j.damaged(Damage{File: name, Octets: headerSize, Reason: "header damaged"})
 	}
 	for _, h := range s.holes {
-		if h.from < t.seg.proven {
-			j.damaged(Damage{File: name, Offset: h.from, Octets: h.to - h.from, After: h.after, Before: h.before, Reason: "records damaged"})
-		}
+		j.damaged(Damage{File: name, Offset: h.from, Octets: h.to - h.from, After: h.after, Before: h.before, Reason: "records damaged"})
 	}
-	switch {
-	case t.seg.proven > s.end:
-		j.damaged(Damage{File: name, Offset: s.end, Octets: t.seg.proven - s.end, After: t.last, Before: committed + 1, Reason: "end of segment missing"})
+	upTo := seg.proven
+	if s.dirty {
+		upTo = max(upTo, int64(len(t.octets)))
+	}
+	if upTo > s.end {
+		j.damaged(Damage{File: name, Offset: s.end, Octets: upTo - s.end, After: s.last, Before: committed + 1, Reason: "end of segment missing"})
 		if t.chain != dictionary {
-			j.chains[t.chain].last = max(t.last, committed)
+			j.chains[t.chain].last = max(s.last, committed)
 		}
-	case s.dirty:
-		j.torn(Damage{File: name, Offset: s.end, Octets: int64(len(t.octets)) - s.end, Reason: "unfinished group"})
 	}
 }
 
@@ -190,35 +206,19 @@ func (j *Journal) dropEmpty(chain int, first uint64, proven end, committed uint6
 // badSuffix is added to the name of a segment that nothing can be read from.
 const badSuffix = ".bad"
 
-// secure makes a copy of a segment that ends with records of which it is not
-// known whether they were synced: after a kill they may be in the caches of
-// the system only, and after a failed sync the system may take them for
+// secure makes a copy of a segment that ends with a group of which it is not
+// known whether it was synced: after a kill it may be in the caches of
+// the system only, and after a failed sync the system may take it for
 // written. Without room for a copy the segment is synced as it is.
-func (j *Journal) secure(t *tail) error {
-	keep := t.octets[:t.seg.proven]
-	from := t.seg.proven
-	out := append(make([]byte, 0, t.scan.end), keep...)
-	for _, h := range t.scan.holes {
-		if h.from < t.seg.proven {
-			continue
-		}
-		j.torn(Damage{File: t.seg.name(), Offset: h.from, Octets: h.to - h.from, After: h.after, Before: h.before, Reason: "unfinished group"})
-		out = append(out, t.octets[from:h.from]...)
-		from = h.to
+func (j *Journal) secure(t *tail, seg *segment) error {
+	err := j.rewrite(seg.name(), t.octets[:seg.end])
+	if noRoom(err) {
+		err = j.fs.Shorten(seg.name(), seg.end)
 	}
-	out = append(out, t.octets[from:t.scan.end]...)
-	err := j.rewrite(t.seg.name(), out)
-	switch {
-	case err == nil:
-		t.seg.end = int64(len(out))
-	case noRoom(err):
-		if err := j.syncOnly(t.seg.name()); err != nil {
-			return err
-		}
-	default:
+	if err != nil {
 		return err
 	}
-	t.seg.proven = t.seg.end
+	seg.proven = seg.end
 	return nil
 }
 
@@ -237,12 +237,4 @@ func (j *Journal) rewrite(name string, content []byte) error {
 		return err
 	}
 	return j.fs.SyncDir()
-}
-
-func (j *Journal) syncOnly(name string) error {
-	f, err := j.fs.Open(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }

@@ -15,7 +15,9 @@ type scan struct {
 	end     int64  // end of the last record
 	dirty   bool   // something that is no zero lies beyond end
 	holes   []hole // before end, ascending
-	marks   ends   // what the marks prove
+	// The newest group of which there is a mark: every chain was durable up to
+	// before when it was written, and it ends at after.
+	before, after ends
 }
 
 // hole is a stretch in which there is no frame. Its records lie between after
@@ -41,8 +43,9 @@ func scanSegment(b []byte, chain int, first uint64) scan {
 		}
 		off += f.size()
 		if f.kind == kindMark {
-			e := getEnds(f.payload)
-			s.marks.raise(&e)
+			before, after := getEnds(f.payload), getEnds(f.payload[endsSize:])
+			s.before.raise(&before)
+			s.after.raise(&after)
 			continue
 		}
 		for ; open < len(s.holes); open++ {
@@ -52,10 +55,18 @@ func scanSegment(b []byte, chain int, first uint64) scan {
 		s.last, s.end = f.seq, int64(off)
 	}
 	s.holes = s.holes[:open]
-	for _, x := range b[min(int(s.end), len(b)):] {
-		s.dirty = s.dirty || x != 0
-	}
+	s.dirty = dirty(b, s.end)
 	return s
+}
+
+// dirty says whether something that is no zero lies from an offset on.
+func dirty(b []byte, from int64) bool {
+	for _, x := range b[min(from, int64(len(b))):] {
+		if x != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // readAll returns the contents of a file.

@@ -104,7 +104,7 @@ func (h *header) encode() []byte {
 // parseHeader reads the header of the segment with the given place. It is
 // false if b does not begin with it.
 func parseHeader(b []byte, chain int, first uint64) (h header, ok bool) {
-	if len(b) < headerSize || string(b[:8]) != segmentMagic ||
+	if len(b) < headerSize || string(b[:8]) != segmentMagic || binary.LittleEndian.Uint32(b[60:]) != 0 ||
 		crc32.Checksum(b[:56], castagnoli) != binary.LittleEndian.Uint32(b[56:]) {
 		return h, false
 	}

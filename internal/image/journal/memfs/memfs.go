@@ -137,6 +137,18 @@ func (m *FS) bind(name string, n *inode) {
 	m.ops = append(m.ops, dirOp{name, n})
 }
 
+// Shorten cuts a file off and syncs it.
+func (m *FS) Shorten(name string, size int64) error {
+	f, err := m.Open(name)
+	if err != nil {
+		return err
+	}
+	if err := f.Truncate(size); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
 // Rename gives a file another name.
 func (m *FS) Rename(from, to string) error {
 	m.mu.Lock()
