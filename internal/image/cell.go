@@ -11,15 +11,21 @@ const unknown = point.Invalid | point.NotTopical
 type cell struct {
 	bits          uint64
 	time, arrival point.Instant
-	seq           uint64
+	seq           uint64 // 0: no value yet
 	source        point.Source
 	typ           point.Type // 0: not defined
 	quality       point.Quality
+	kept          point.Quality // what outlives the process: that from before point.Restored
 	timeQuality   point.TimeQuality
-	known         bool // has a value
 	transient     bool
 	refused       bool // it is not kept: its source will send it again
 }
+
+// newCell returns the state of a point that was never received.
+func newCell(t point.Type) cell { return cell{typ: t, quality: unknown, kept: unknown} }
+
+// known reports whether there is a value.
+func (c *cell) known() bool { return c.seq != 0 }
 
 func (c *cell) value(text string) point.Value {
 	if c.typ != point.Text {
@@ -44,7 +50,10 @@ func (c *cell) set(u *point.Update, seq uint64) {
 	c.bits, c.transient = u.Value.Raw()
 	c.time, c.arrival, c.seq = u.Time, u.Arrival, seq
 	c.source, c.quality, c.timeQuality = u.Source, u.Quality, u.TimeQuality
-	c.known, c.refused = true, false
+	if u.Flags&point.Restored == 0 {
+		c.kept = u.Quality
+	}
+	c.refused = false
 }
 
 // substitute are the marks of a time that is not known to be the source's own.
@@ -53,13 +62,13 @@ const substitute = point.TimeInvalid | point.TimeSubstituted
 // isLate reports whether the update happened before the state, by the times
 // that the source gave to both.
 func (c *cell) isLate(u *point.Update) bool {
-	return c.known && !c.refused && u.Time < c.time && (u.TimeQuality|c.timeQuality)&substitute == 0
+	return c.known() && !c.refused && u.Time < c.time && (u.TimeQuality|c.timeQuality)&substitute == 0
 }
 
 // wantsRetained reports whether a retained update is news: the first, newer by
 // its own time, or all there is of a point that is not topical.
 func (c *cell) wantsRetained(u *point.Update) bool {
-	if !c.known || c.refused {
+	if !c.known() || c.refused {
 		return true
 	}
 	if u.TimeQuality&substitute != 0 {

@@ -15,7 +15,8 @@ import (
 // A checkpoint holds the state of every point that was ever received, and what
 // its gates remember, as it was after some change. That differs from point to
 // point, since the image goes on while it is written: each state has the
-// sequence number of its change, and records up to that are in it already.
+// sequence number of its change, and records up to that are in it already. The
+// quality is the one from before point.Restored.
 //
 //	0  "BUSBARI1"
 //	8  sequence number up to which all records are in it
@@ -60,7 +61,7 @@ func (m *Memory) appendSaved(b []byte, p point.Index) []byte {
 	for _, v := range []uint64{c.bits, uint64(c.time), uint64(c.arrival), c.seq} {
 		b = binary.LittleEndian.AppendUint64(b, v)
 	}
-	b = append(b, byte(c.typ), byte(c.quality), byte(c.timeQuality), flags, 0)
+	b = append(b, byte(c.typ), byte(c.kept), byte(c.timeQuality), flags, 0)
 	from, to := m.gates.span(p)
 	b = append(b, byte(to-from))
 	for i := from; i < to; i++ {
@@ -83,7 +84,7 @@ func (s *saved) parse(b []byte) (rest []byte, ok bool) {
 	s.point = point.Index(binary.LittleEndian.Uint32(b))
 	s.cell = cell{
 		bits: field(0), time: point.Instant(field(1)), arrival: point.Instant(field(2)), seq: field(3),
-		typ: point.Type(b[36]), quality: point.Quality(b[37]), timeQuality: point.TimeQuality(b[38]), known: true,
+		typ: point.Type(b[36]), quality: point.Quality(b[37]), kept: point.Quality(b[37]), timeQuality: point.TimeQuality(b[38]),
 		transient: b[39]&savedTransient != 0, refused: b[39]&savedRefused != 0,
 	}
 	n := int(b[41])
@@ -155,7 +156,7 @@ func (e *Embedded) section(b []byte, next point.Index) (_ []byte, _ point.Index,
 	defer e.mu.RUnlock()
 	b = append(b, 0, 0, 0, 0)
 	for ; int(next) < len(e.cells) && len(b)-4 < e.sectionSize; next++ {
-		if c := &e.cells[next]; c.typ != 0 && c.known {
+		if c := &e.cells[next]; c.typ != 0 && c.known() {
 			b = e.appendSaved(b, next)
 		}
 	}

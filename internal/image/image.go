@@ -112,7 +112,8 @@ type Image interface {
 	//     state by its own time, or the point has no value, or the point is NT and the
 	//     update has no time of its own.
 	//   - With point.Restored the state changes and nothing else: it is no event,
-	//     and is not kept beyond the process.
+	//     and is not kept beyond the process: the next one begins with the
+	//     quality from before it.
 	Publish(ctx context.Context, batch []point.Update, committed func(error)) error
 
 	// State returns what is known of a point; false if it is not defined.

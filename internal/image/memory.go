@@ -134,7 +134,7 @@ func (m *Memory) reset(p point.Index, id string, t point.Type) {
 	if m.keeper != nil {
 		m.keeper.define(p, definition{id: id, typ: t, since: m.log.next - 1})
 	}
-	m.cells[p] = cell{typ: t, quality: unknown}
+	m.cells[p] = newCell(t)
 	delete(m.texts, p)
 	m.gates.reset(p)
 	for _, f := range m.latest {
@@ -229,7 +229,7 @@ func (m *Memory) take(u point.Update) {
 	c := &m.cells[u.Point]
 	switch {
 	case u.Flags&point.KeepValue != 0:
-		if !c.known {
+		if !c.known() {
 			return
 		}
 		c.keep(&u, m.texts[u.Point])
@@ -306,7 +306,7 @@ func (m *Memory) typeOf(p point.Index) point.Type {
 func (m *Memory) state(p point.Index) point.State {
 	c := &m.cells[p]
 	s := point.State{Time: c.time, Arrival: c.arrival, Seq: c.seq, Source: c.source, Quality: c.quality, TimeQuality: c.timeQuality}
-	if c.known {
+	if c.known() {
 		s.Value = c.value(m.texts[p])
 	}
 	return s

@@ -256,17 +256,24 @@ func (m *model) checkState(t *testing.T, im image.Image, i int, p point.Index, a
 		t.Errorf("point %s has no state", m.defs[i].ID)
 	}
 	var want *image.Change
-	least := uint64(0) // the oldest change that it may come from
+	least := uint64(0)        // the oldest change that it may come from
+	var quality point.Quality // without what was restored, which is not kept
 	for n := range m.changes {
 		c := &m.changes[n]
 		if c.Point != p || c.Seq <= m.since[p] || c.Flags&point.Late != 0 {
 			continue
 		}
-		if c.Seq <= acked && c.Flags&point.Restored == 0 {
-			least = c.Seq
-		}
 		if c.Seq == got.Seq {
 			want = c
+		}
+		if c.Flags&point.Restored != 0 {
+			continue
+		}
+		if c.Seq <= acked {
+			least = c.Seq
+		}
+		if c.Seq <= got.Seq {
+			quality = c.Quality
 		}
 	}
 	switch {
@@ -275,7 +282,7 @@ func (m *model) checkState(t *testing.T, im image.Image, i int, p point.Index, a
 	case got.Seq == 0 && got.Value.Type() == 0:
 	case want == nil:
 		t.Errorf("point %s has the state of change %d, which it never had", m.defs[i].ID, got.Seq)
-	case got.Value != want.Value || got.Time != want.Time || got.Arrival != want.Arrival || got.Quality != want.Quality || got.TimeQuality != want.TimeQuality:
+	case got.Value != want.Value || got.Time != want.Time || got.Arrival != want.Arrival || got.Quality != quality || got.TimeQuality != want.TimeQuality:
 		t.Errorf("point %s has state %+v, want that of %+v", m.defs[i].ID, got, want)
 	}
 }

@@ -68,7 +68,7 @@ func (r *recovery) define() error {
 			continue
 		}
 		m.ids[d.id] = p
-		m.cells[p] = cell{typ: d.typ, quality: unknown}
+		m.cells[p] = newCell(d.typ)
 	}
 	return nil
 }

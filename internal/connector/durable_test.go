@@ -1,0 +1,130 @@
+package connector
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"busbar/internal/image"
+	"busbar/internal/image/journal"
+	"busbar/internal/plant"
+	"busbar/internal/point"
+)
+
+// TestRestartOnAJournal runs a manager on the image that is kept on disk, three
+// times: what was there is there again, and what a restart says of it is not kept.
+func TestRestartOnAJournal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		const fill, state = "sys/connectors/s/fill", "sys/connectors/s/state"
+		p := func() *plant.Plant {
+			return plantOf(sAndT(), pointOf("a", "s", owning("t", 1, "", "x")), pointOf("c", "s", counter, to("t", 2)),
+				systemPoint(fill, point.Float), systemPoint(state, point.Int))
+		}
+		run := func(t *testing.T, what func(h *host, f Feed)) {
+			fs, err := journal.NewDisk(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			img, err := image.Open(fs, image.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				if err := img.Close(); err != nil {
+					t.Error(err)
+				}
+			}()
+			made := &fakes{made: make(map[string][]*fake), run: runIdle}
+			registry, err := NewRegistry(made.kind("fake"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			front := &moody{Image: img}
+			m := NewManager(slog.New(slog.DiscardHandler), front, registry, time.Now)
+			ctx, cancel := context.WithCancel(context.Background())
+			done := make(chan error, 1)
+			go func() { done <- m.Run(ctx) }()
+			h := &host{Manager: m, t: t, image: img.Memory, moody: front, fakes: made}
+			h.mustApply(p())
+			what(h, h.fakes.last("t").env.Feed)
+			cancel()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}
+		run(t, func(h *host, f Feed) {
+			h.wantNext(f, "a+own/x c | a=-* c=-* own/x=-*")
+			h.deliver("s", "a", "1")
+			h.deliver("s", "c", "2")
+			h.mustPublishOwn("x", point.CounterValue(7))
+			h.fakes.last("s").env.System("fill", point.FloatValue(3))
+			h.wantNext(f, "a=1/1 c=2/1 own/x=7/1")
+			if err := f.SaveCursor("g", image.At(0)); err != nil {
+				t.Fatal(err)
+			}
+		})
+		run(t, func(h *host, f Feed) {
+			h.wantNext(f, "a+own/x c | a=1* c=2* own/x=7*")
+			h.wantChanges(f, "a=1/1", "c=2/1", "own/x=7/1")
+			h.wantQuality("a", nt)
+			h.wantQuality("c", iv)
+			h.wantQuality(fill, nt)
+			h.wantQuality(state, 0)
+			h.sink().Back(true)
+			h.wantQuality("a", 0)
+			h.wantQuality("c", 0)
+			h.wantChanges(f, "a=1/0", "c=2/0")
+			h.deliver("s", "a", "1")
+			h.deliver("s", "c", "3")
+			h.wantChanges(f, "a=1/0", "c=3/1")
+		})
+		run(t, func(h *host, f Feed) {
+			h.wantNext(f, "a+own/x c | a=1* c=3* own/x=7*")
+			h.wantQuality("a", nt)
+			h.sink().Back(false)
+			h.deliver("s", "a", "1")
+			h.wantQuality("a", 0)
+			h.wantQuality("c", iv)
+			f.DropCursor("g")
+		})
+		run(t, func(h *host, f Feed) {
+			h.wantNext(f, "a+own/x c | a=1* c=3* own/x=7*")
+			time.Sleep(time.Minute)
+			h.wantQuality("a", nt)
+			h.wantQuality("c", iv)
+			h.wantChanges(f, "a=1/1", "c=3/1") // it stays away
+		})
+		run(t, func(h *host, f Feed) {
+			h.sink().Back(true)
+			h.wantQuality("a", nt) // from an absence before: nobody knows
+		})
+	})
+}
+
+// wantChanges reads batches until there were as many changes as wanted.
+func (h *host) wantChanges(f Feed, want ...string) {
+	h.t.Helper()
+	var got []string
+	for len(got) < len(want) {
+		ctx, cancel := context.WithTimeout(h.t.Context(), time.Second)
+		b, err := f.Next(ctx)
+		cancel()
+		if err != nil || b.Gap > 0 {
+			h.t.Fatalf("Next = gap of %d, %v after %v", b.Gap, err, got)
+		}
+		for _, c := range b.Changes {
+			got = append(got, fmt.Sprintf("%s=%v/%b", h.name(c.Point), c.Value, c.Events))
+		}
+	}
+	slices.Sort(got) // points that lose their quality together do so in no order
+	if diff := cmp.Diff(want, got); diff != "" {
+		h.t.Errorf("changes (-want +got):\n%s", diff)
+	}
+}
