@@ -19,6 +19,7 @@ type Gap struct {
 type Reader struct {
 	heads [dictionary]head
 	gaps  []Gap
+	owed  bool // gaps were found by a call that then failed
 	j     *Journal
 }
 
@@ -41,16 +42,21 @@ const none = math.MaxUint64
 // next call.
 //
 // It fails with the errors of the operating system and ErrClosed; the position
-// is then where it was, and Next may be called again.
+// is then where it was, and Next may be called again. It returns no gaps then: the
+// next call has them.
 func (r *Reader) Next(dst []Record) (n int, gaps []Gap, err error) {
-	r.gaps = r.gaps[:0]
+	if !r.owed {
+		r.gaps = r.gaps[:0]
+	}
+	r.owed = false
 	horizon := r.j.Committed()
 	var best *head
 	for i := range r.heads {
 		h := &r.heads[i]
 		if h.seq == none || h.seq == 0 {
 			if err := r.fill(h); err != nil {
-				return 0, r.gaps, err
+				r.owed = true
+				return 0, nil, err
 			}
 		}
 	}

@@ -280,3 +280,38 @@ func TestAdmittedIsTaken(t *testing.T) {
 		mustClose(t, j)
 	})
 }
+
+// TestGapsOutliveAFailedRead has gaps in all classes, and cannot open a file of the last
+// one at first.
+func TestGapsOutliveAFailedRead(t *testing.T) {
+	t.Parallel()
+	fs := newMemFS()
+	j := mustOpen(t, fs, Options{Segment: minSegment})
+	defer mustClose(t, j)
+	for from := uint64(1); from < 1000; from += 10 {
+		mustCommit(t, j, from, from+9)
+	}
+	checkpoint(t, j, 600)
+	trimAll(t, j, 600)
+	broken := errors.New("I/O error")
+	fs.SetHook(func(_ int, op, name string) error {
+		if op == "open" && strings.HasPrefix(name, chainName(int(Quiet))) {
+			return broken
+		}
+		return nil
+	})
+	r := j.Reader(Position{}, 0)
+	defer mustClose(t, r)
+	dst := make([]Record, 5)
+	for range 2 {
+		if n, gaps, err := r.Next(dst); n != 0 || len(gaps) > 0 || !errors.Is(err, broken) {
+			t.Fatalf("%d records, gaps %v: %v", n, gaps, err)
+		}
+	}
+	fs.SetHook(nil)
+	for want := dictionary; want >= 0; want -= dictionary {
+		if n, gaps, err := r.Next(dst); n != 5 || len(gaps) != want || err != nil {
+			t.Fatalf("%d records, gaps %v: %v", n, gaps, err)
+		}
+	}
+}
