@@ -14,3 +14,6 @@ func (e *Embedded) Abandon() {
 	e.tasks.Wait()
 	_ = e.keeper.journal.Close()
 }
+
+// Trim removes from the journal what nobody needs any more, now.
+func (e *Embedded) Trim() { e.trim() }

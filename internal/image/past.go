@@ -62,6 +62,8 @@ func (p *past) load(f *everyFollower) (drained bool, err error) {
 	if p.reader == nil {
 		p.open(f)
 	}
+	// In this order: up to settled the reader then finds all that is committed, in
+	// every chain, so that nothing of it can come once the cursor has passed it.
 	settled := p.keeper.journal.Settled()
 	p.at = 0
 	n, gaps, err := p.reader.Next(p.batch[:cap(p.batch)])
@@ -129,13 +131,17 @@ func (p *past) await(f *everyFollower, settled uint64) {
 }
 
 // deliver copies changes of the batch to dst, up to the first before which
-// others were lost, unless it is the first at all.
+// others were lost, unless it is the first at all. None comes after one with a
+// higher number: the cursor never goes back.
 func (p *past) deliver(f *everyFollower, dst []Change) (n int) {
 	m := p.image
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	for ; p.at < len(p.batch) && n < len(dst); p.at++ {
 		rec := &p.batch[p.at]
+		if rec.Seq < f.cursor {
+			continue // was given up as lost, or delivered
+		}
 		u, events, ok := parseRecord(rec.Payload)
 		if n > 0 && (!ok || rec.Seq > max(f.cursor, p.exact+1)) {
 			break
