@@ -182,7 +182,7 @@ func (s *siege) round(connected bool) {
 		stream := s.streams[rand.IntN(len(s.streams))]
 		stream.AwaitAcknowledged(stream.Acknowledged() + 1 + rand.IntN(n))
 	}
-	if rand.IntN(5) == 0 {
+	if s.kills > 0 && rand.IntN(5) == 0 {
 		s.stop()
 	} else {
 		s.busbar.Kill()

@@ -102,6 +102,7 @@ func (s *Stream) Breaks() int {
 // begins anew with each acknowledgement.
 func (s *Stream) AwaitAcknowledged(n int) {
 	s.tb.Helper()
+	last, limit := s.Acknowledged(), time.After(Patience)
 	for {
 		s.mu.Lock()
 		acked, news := s.acked, s.news
@@ -109,9 +110,12 @@ func (s *Stream) AwaitAcknowledged(n int) {
 		if acked >= n {
 			return
 		}
+		if acked > last {
+			last, limit = acked, time.After(Patience)
+		}
 		select {
 		case <-news:
-		case <-time.After(Patience):
+		case <-limit:
 			s.tb.Fatalf("number %d is not acknowledged, and none after %d was in %v", n, acked, Patience)
 		}
 	}
