@@ -26,7 +26,7 @@ func TestSilentCutSendsAgainFromTheFirstUnconfirmed(t *testing.T) {
 
 			link, master := heldLink(t, listen, centre)
 			stream.Pace(1000)
-			last := stream.Extend(100_000)
+			stream.Extend(10_000_000)
 			cuts := rounds(t)
 			for range cuts {
 				master.AwaitCount(700)
@@ -51,7 +51,7 @@ func TestSilentCutSendsAgainFromTheFirstUnconfirmed(t *testing.T) {
 			if within > 0 {
 				t.Errorf("%d events came again without a cut", within)
 			}
-			t.Logf("soak: %s: %d links cut at 1000 events/s, %d of %d events came again, none missing", t.Name(), cuts, again, min(last, stream.Acknowledged()))
+			t.Logf("soak: %s: %d links cut at 1000 events/s, %d of %d events came again, none missing", t.Name(), cuts, again, stream.Acknowledged())
 		})
 	}
 }

@@ -24,7 +24,7 @@ func TestSwitchOversUnderLoadLoseNothing(t *testing.T) {
 	p.connect()
 	stream := k.start(t, broker.Addr())[0]
 	stream.Pace(1000)
-	stream.Extend(1_000_000)
+	stream.Extend(10_000_000)
 	for i := range 8 * rounds(t) {
 		p.active.AwaitCount(p.active.Received() + 100 + rand.IntN(200))
 		switch {
