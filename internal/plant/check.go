@@ -1,14 +1,9 @@
 package plant
 
-import (
-	"cmp"
-	"slices"
-)
-
 // check has the kinds look at their connectors together with all ends.
-func (d *decoding) check(root *Node) {
+func (d *decoding) check(o *outline) {
 	ends, commands := d.ends(), d.commandEnds()
-	find := d.finder(root)
+	find := d.finder(o)
 	for i := range d.plant.Connectors {
 		c := &d.plant.Connectors[i]
 		entry := d.connectors[c.ID]
@@ -26,9 +21,7 @@ func (d *decoding) check(root *Node) {
 // order of the file.
 func (d *decoding) ends() map[string][]End {
 	ends := map[string][]End{}
-	for _, id := range d.points {
-		i, _ := slices.BinarySearchFunc(d.plant.Points, id, func(p Point, id string) int { return cmp.Compare(p.ID, id) })
-		p := &d.plant.Points[i]
+	for p := range d.inFile() {
 		if p.From != nil && p.From.End != nil {
 			ends[p.From.Connector] = append(ends[p.From.Connector], End{Point: p, Place: -1})
 		}
@@ -59,30 +52,44 @@ func (d *decoding) commandEnds() map[string][]End {
 }
 
 // finder returns a function that finds the position of a path from the root.
-// It makes an index of points or commands when it is first asked for one, because
-// a search for each of many problems would take too long.
-func (d *decoding) finder(root *Node) func(path string) (line, col int32) {
+// It makes an index of commands when it is first asked for one, because a
+// search for each of many problems would take too long.
+func (d *decoding) finder(o *outline) func(path string) (line, col int32) {
+	root := o.root
 	whole := &Field{Line: root.Line, Col: root.Col, Value: root}
-	indexes := map[string]map[string]*Field{}
+	var commands map[string]*Field
 	return func(path string) (line, col int32) {
 		t := parsePath(path)
-		if len(t) < 2 || t[0].key != "points" && t[0].key != "commands" {
+		if len(t) < 2 {
 			return whole.find(t)
 		}
-		index := indexes[t[0].key]
-		if index == nil {
-			all := root.Get(t[0].key).Fields
-			index = make(map[string]*Field, len(all))
-			for i := range all {
-				index[all[i].Key] = &all[i]
+		var f *Field
+		switch t[0].key {
+		case "points":
+			if i, ok := d.search(t[1].key); ok {
+				f = o.point(int(d.numbers[i]))
 			}
-			indexes[t[0].key] = index
+		case "commands":
+			if commands == nil {
+				commands = index(root.Get("commands").Fields)
+			}
+			f = commands[t[1].key]
+		default:
+			return whole.find(t)
 		}
-		if f := index[t[1].key]; f != nil {
-			return f.find(t[2:])
+		if f == nil {
+			return root.Line, root.Col
 		}
-		return root.Line, root.Col
+		return f.find(t[2:])
 	}
+}
+
+func index(fields []Field) map[string]*Field {
+	byKey := make(map[string]*Field, len(fields))
+	for i := range fields {
+		byKey[fields[i].Key] = &fields[i]
+	}
+	return byKey
 }
 
 func (d *decoding) located(found []located, find func(string) (line, col int32)) []Problem {

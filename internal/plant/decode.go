@@ -16,7 +16,8 @@ type decoding struct {
 	plant      *Plant
 	connectors map[string]*connectorEntry
 	expected   []string // ids of connectors, in order of the file
-	points     []string // ids of points, in order of the file
+	passed     int      // points of the file that were looked at
+	numbers    []uint32 // number in the file of each point of the plant
 	commands   []*Field // as in the plant
 	problems   Problems
 	warnings   Problems
@@ -31,21 +32,11 @@ type connectorEntry struct {
 	used      bool // an end names it
 }
 
-func newDecoding(name string, kinds Kinds, o Options) *decoding {
+func newDecoding(f *file) *decoding {
 	return &decoding{
-		name: name, kinds: kinds, secrets: newSecretReader(o.Secrets),
+		name: f.name, kinds: f.kinds, exposed: f.exposed, secrets: newSecretReader(f.options.Secrets),
 		plant: &Plant{}, connectors: map[string]*connectorEntry{},
 	}
-}
-
-func (d *decoding) decode(data []byte) (*Plant, Problems) {
-	if err := d.structs.plan(); err != nil {
-		return nil, Problems{{File: d.name, Text: err.Error()}}
-	}
-	if root, ok := d.tree(data); ok {
-		d.file(root)
-	}
-	return d.finish()
 }
 
 // finish puts everything in order.
@@ -83,23 +74,35 @@ func (v *version) UnmarshalNode(n *Node) error {
 	return nil
 }
 
-func (d *decoding) file(root *Node) {
+// file decodes everything. It returns faults of syntax, which it cannot tell
+// from others before it comes to them.
+func (d *decoding) file(o *outline) Problems {
+	if err := d.structs.plan(); err != nil {
+		return Problems{{Text: err.Error()}}
+	}
 	var keys fileKeys
+	root := o.root
 	whole := &Field{Line: root.Line, Col: root.Col, Value: root}
 	d.report("", whole, d.structs.file.Decode(root, &keys)...)
 	if f := root.field("connectors"); f != nil {
 		d.each(f, d.connector)
 	}
 	if f := root.field("points"); f != nil {
-		d.each(f, d.point)
+		if broken := d.decodePoints(f, o); len(broken) > 0 {
+			return broken
+		}
 	}
 	d.sort()
+	if twice := d.twice(o); len(twice) > 0 {
+		return twice
+	}
 	if f := root.field("commands"); f != nil {
 		d.each(f, d.command)
 	}
 	d.references()
-	d.check(root)
+	d.check(o)
 	slices.SortFunc(d.plant.Commands, func(a, b Command) int { return cmp.Compare(a.ID, b.ID) })
+	return nil
 }
 
 // each calls decode for every entry of a map that may be left empty.
@@ -124,7 +127,7 @@ func (d *decoding) sort() {
 		}
 	}
 	slices.SortFunc(d.plant.Connectors, func(a, b Connector) int { return cmp.Compare(a.ID, b.ID) })
-	slices.SortFunc(d.plant.Points, func(a, b Point) int { return cmp.Compare(a.ID, b.ID) })
+	d.sortPoints()
 }
 
 // report adds faults at paths relative to the value of f, whose own path is

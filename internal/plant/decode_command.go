@@ -3,7 +3,6 @@ package plant
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"busbar/internal/point"
@@ -201,7 +200,7 @@ func (d *decoding) condition(path string, f *Field, key, source string, requeste
 }
 
 func (d *decoding) typeOf(id string) (point.Type, bool) {
-	i, ok := slices.BinarySearchFunc(d.plant.Points, id, func(p Point, id string) int { return strings.Compare(p.ID, id) })
+	i, ok := d.search(id)
 	if !ok {
 		return 0, false
 	}
@@ -211,8 +210,12 @@ func (d *decoding) typeOf(id string) (point.Type, bool) {
 // otherPoints says which points there are, if they are few enough to look at.
 func (d *decoding) otherPoints(id string) string {
 	const fit = 10_000
-	if len(d.points) > fit {
+	if len(d.plant.Points) > fit {
 		return ", want one of the map points"
 	}
-	return ", want one of the map points" + suggest(id, d.points)
+	ids := make([]string, 0, len(d.plant.Points))
+	for p := range d.inFile() {
+		ids = append(ids, p.ID)
+	}
+	return ", want one of the map points" + suggest(id, ids)
 }

@@ -94,6 +94,7 @@ func Numeric(t point.Type) bool {
 }
 
 func (d *decoding) point(f *Field) {
+	d.passed++
 	path := Key("points", f.Key)
 	if !isPointID(f.Key) {
 		d.report(path, f, FieldProblem{Text: "is no id of a point, want " + wantPointID, line: f.Line, col: f.Col})
@@ -125,7 +126,7 @@ func (d *decoding) point(f *Field) {
 	}
 	d.endless(path, f, &p)
 	d.plant.Points = append(d.plant.Points, p)
-	d.points = append(d.points, p.ID)
+	d.numbers = append(d.numbers, uint32(d.passed-1))
 }
 
 // endless warns about a point that leads nowhere or comes from nowhere.

@@ -45,7 +45,7 @@ func (d *decoding) systemPoint(path string, f *Field) {
 		d.warn(path, f, "has no target, so it is seen only inside")
 	}
 	d.plant.Points = append(d.plant.Points, p)
-	d.points = append(d.points, p.ID)
+	d.numbers = append(d.numbers, uint32(d.passed-1))
 }
 
 // notBuiltIn reports a key that a system point does not have.

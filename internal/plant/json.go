@@ -10,8 +10,8 @@ import (
 
 // jsonTree makes a tree of a JSON document. It stops at the first fault of
 // syntax; keys that occur twice are all reported.
-func jsonTree(data []byte) (*Node, []Problem) {
-	p := jsonParser{text: strings.TrimPrefix(string(data), "\ufeff"), line: 1, col: 1, strings: newInterner()}
+func jsonTree(text string) (*Node, Problems) {
+	p := jsonParser{text: strings.TrimPrefix(text, "\ufeff"), line: 1, col: 1, arena: &arena{}, strings: newInterner()}
 	root := p.document()
 	if p.failed != nil {
 		return nil, append(p.problems, *p.failed)
@@ -28,10 +28,12 @@ type jsonParser struct {
 	col      int
 	counted  int   // up to here lines and columns were counted
 	trail    trail // to the node under way
-	problems []Problem
+	problems Problems
 	failed   *Problem
-	slab     []Node
+	arena    *arena
 	strings  *interner
+	parts    *[]part // takes the points, which are left out of the tree; nil: they are not
+	partSize int     // of a part, at least
 }
 
 // place counts on to the next character and returns its position.
@@ -72,16 +74,10 @@ func (p *jsonParser) next() byte {
 	return 0
 }
 
-// new takes a node from the slab, at the place of the next character.
+// new returns a node at the place of the next character.
 func (p *jsonParser) new(kind NodeKind) *Node {
-	if len(p.slab) == 0 {
-		p.slab = make([]Node, 512)
-	}
-	n := &p.slab[0]
-	p.slab = p.slab[1:]
-	n.Kind = kind
-	n.Line, n.Col = p.place()
-	return n
+	line, col := p.place()
+	return p.arena.node(kind, line, col)
 }
 
 func (p *jsonParser) document() *Node {
@@ -158,7 +154,11 @@ func (p *jsonParser) field(n *Node, seen *keySet, depth int) {
 	p.trail.enter(f.Key)
 	defer p.trail.leave()
 	p.expect(':', "a colon after the key")
-	f.Value = p.value(depth + 1)
+	if p.parts != nil && depth == 1 && f.Key == "points" && p.next() == '{' {
+		f.Value = p.leaveOut()
+	} else {
+		f.Value = p.value(depth + 1)
+	}
 	if first, ok := seen.add(n.Fields, f.Key); !ok {
 		p.problems = append(p.problems, Problem{Line: int(f.Line), Col: int(f.Col), Path: p.trail.String(), Text: occursTwice(first)})
 		return
@@ -207,7 +207,7 @@ func (p *jsonParser) word() *Node {
 		return nil
 	}
 	n := p.new(Scalar)
-	n.Text = word
+	n.Text = p.strings.take(word)
 	p.at += end
 	return n
 }

@@ -17,9 +17,9 @@ type Kinds interface {
 
 // Kind is what the plant needs to know of a kind of connectors. Its methods
 // are called from one goroutine at a time. Decoders get a map with the keys
-// that are not generic; they return what they decoded, never nil, and every fault
-// at a path relative to that map. What they return is discarded if there is any
-// fault.
+// that are not generic, which is valid until they return; they return what they
+// decoded, never nil, and every fault at a path relative to that map. What they
+// return is discarded if there is any fault.
 type Kind interface {
 	// CanSource reports whether points may name a connector of this kind in `from`.
 	CanSource() bool

@@ -12,8 +12,8 @@ import (
 
 // Limits of a plant file.
 const (
-	maxYAML      = 64 << 20  // octets; its syntax tree takes about 20 times as much memory for a moment
-	maxJSON      = 512 << 20 // octets
+	maxFile      = 512 << 20 // octets
+	maxWholeYAML = 64 << 20  // octets, if it is not parsed in parts: the tree of the library is 20 times as large
 	maxDepth     = 64        // levels of lists and maps
 	maxExpansion = 4_000_000 // nodes that aliases stand for, all together
 )
@@ -27,16 +27,18 @@ type Options struct {
 // returns the plant, or every problem in order of position; a file that
 // cannot be read is one problem without a position.
 //
-// YAML may have up to 64 MiB, JSON up to 512 MiB; both may be nested 64 levels
-// deep. A file that refers to secrets must not be writable by everybody.
+// A file may have up to 512 MiB and be nested 64 levels deep. YAML is limited to
+// 64 MiB if its points are not a block map with each id at the beginning of a
+// line, or if there are aliases in them. A file that refers to secrets must not
+// be writable by everybody.
 func Load(path string, kinds Kinds, o Options) (*Plant, Problems) {
-	data, mode, err := readFile(path)
+	text, mode, err := readFile(path)
 	if err != nil {
 		return nil, Problems{{File: path, Text: unreadable(err)}}
 	}
-	d := newDecoding(path, kinds, o)
-	d.exposed = mode.Perm()&0o002 != 0
-	return d.decode(data)
+	f := newFile(path, text, kinds, o)
+	f.exposed = mode.Perm()&0o002 != 0
+	return f.decode()
 }
 
 // unreadable is the text of a problem without the path, which is in front of it.
@@ -50,54 +52,84 @@ func unreadable(err error) string {
 
 // Decode is [Load] of a file that was read already; name stands for it in problems.
 func Decode(name string, data []byte, kinds Kinds, o Options) (*Plant, Problems) {
-	return newDecoding(name, kinds, o).decode(data)
+	return newFile(name, string(data), kinds, o).decode()
 }
 
-func isJSON(name string) bool { return strings.EqualFold(filepath.Ext(name), ".json") }
-
-func sizeLimit(name string) int64 {
-	if isJSON(name) {
-		return maxJSON
-	}
-	return maxYAML
-}
-
-func readFile(path string) (data []byte, mode fs.FileMode, err error) {
+func readFile(path string) (text string, mode fs.FileMode, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, 0, err
+		return "", 0, err
 	}
 	defer f.Close() // only read
 	info, err := f.Stat()
 	if err != nil {
-		return nil, 0, err
+		return "", 0, err
 	}
-	limit := sizeLimit(path)
-	if info.Size() > limit {
-		return nil, 0, tooLarge(limit)
+	if info.Size() > maxFile {
+		return "", 0, errTooLarge
 	}
-	data, err = io.ReadAll(io.LimitReader(f, limit+1))
-	if err != nil {
-		return nil, 0, err
+	var b strings.Builder
+	b.Grow(int(info.Size()))
+	n, err := io.Copy(&b, io.LimitReader(f, maxFile+1))
+	if err == nil && n > maxFile {
+		err = errTooLarge
 	}
-	return data, info.Mode(), nil
+	return b.String(), info.Mode(), err
 }
 
-func tooLarge(limit int64) error {
-	return fmt.Errorf("is larger than the limit of its format, want at most %d MiB", limit>>20)
+var errTooLarge = fmt.Errorf("is larger than the limit, want at most %d MiB", maxFile>>20)
+
+// file is a plant file that was read.
+type file struct {
+	name, text string
+	exposed    bool // everybody may write it
+	kinds      Kinds
+	options    Options
+	maxWhole   int // octets that it may have if it is not parsed in parts
+	partSize   int // of the parts that points are parsed in, in octets; 0: they are not
 }
 
-// tree parses the file and reports whether there is a tree worth looking at.
-func (d *decoding) tree(data []byte) (*Node, bool) {
-	if limit := sizeLimit(d.name); int64(len(data)) > limit {
-		d.problems = Problems{{Text: tooLarge(limit).Error()}}
-		return nil, false
+func newFile(name, text string, kinds Kinds, o Options) *file {
+	f := &file{name: name, text: text, kinds: kinds, options: o, maxWhole: maxWholeYAML, partSize: partSize}
+	if f.isJSON() {
+		f.maxWhole = maxFile
 	}
-	parse := yamlTree
-	if isJSON(d.name) {
-		parse = jsonTree
+	return f
+}
+
+func (f *file) isJSON() bool { return strings.EqualFold(filepath.Ext(f.name), ".json") }
+
+// decode decodes the points in parts. If that is not possible, or shows a fault
+// of syntax, it does so with the tree of the whole file, which tells best what is wrong.
+func (f *file) decode() (*Plant, Problems) {
+	outlineOf, treeOf := yamlOutline, yamlTree
+	if f.isJSON() {
+		outlineOf, treeOf = jsonOutline, jsonTree
 	}
-	root, problems := parse(data)
+	if len(f.text) > maxFile {
+		return nil, Problems{{File: f.name, Text: errTooLarge.Error()}}
+	}
+	whole := len(f.text) <= f.maxWhole
+	if f.partSize > 0 {
+		if o := outlineOf(f.text, f.partSize); o != nil {
+			d := newDecoding(f)
+			broken := d.file(o)
+			if len(broken) == 0 || !whole {
+				d.problems = append(d.problems, broken...)
+				return d.finish()
+			}
+		}
+	}
+	d := newDecoding(f)
+	if !whole {
+		d.problems = Problems{{Text: fmt.Sprintf("is larger than %d MiB and its points cannot be read in parts, want each id in a line of its own "+
+			"below the key points, at the same indentation, without tabs", f.maxWhole>>20)}}
+		return d.finish()
+	}
+	root, problems := treeOf(f.text)
 	d.problems = problems
-	return root, root != nil
+	if root != nil {
+		d.problems = append(d.problems, d.file(&outline{root: root})...)
+	}
+	return d.finish()
 }

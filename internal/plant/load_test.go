@@ -130,13 +130,27 @@ func TestFileThatCannotBeRead(t *testing.T) {
 
 func TestLargeFileIsRefused(t *testing.T) {
 	t.Parallel()
-	path := write(t, 0o600, "version: 1\n")
-	if err := os.Truncate(path, 64<<20+1); err != nil {
-		t.Fatal(err)
+	tests := []struct {
+		name string
+		size int64
+		want string
+	}{
+		{"beyond the limit", 512<<20 + 1, "is larger than the limit, want at most 512 MiB"},
+		{"YAML that cannot be read in parts", 64<<20 + 1, "is larger than 64 MiB and its points cannot be read in parts, " +
+			"want each id in a line of its own below the key points, at the same indentation, without tabs"},
 	}
-	_, problems := plant.Load(path, kinds(t), plant.Options{})
-	if want := path + ": is larger than the limit of its format, want at most 64 MiB"; problems.Error() != want {
-		t.Errorf("problems: %v", problems)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			path := write(t, 0o600, "version: 1\n")
+			if err := os.Truncate(path, tt.size); err != nil {
+				t.Fatal(err)
+			}
+			_, problems := plant.Load(path, kinds(t), plant.Options{})
+			if want := path + ": " + tt.want; problems.Error() != want {
+				t.Errorf("problems: %v", problems)
+			}
+		})
 	}
 }
 

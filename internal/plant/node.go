@@ -20,7 +20,8 @@ const (
 
 // Node is one node of the syntax tree of a plant file, the same for YAML and
 // JSON. A tree is not changed once it is built; nodes may be shared by several
-// parents (aliases), never in a circle.
+// parents (aliases), never in a circle. Those of points are used again once the
+// point is decoded; texts and keys stay.
 type Node struct {
 	Kind   NodeKind
 	Quoted bool // of a scalar: it was in quotes or a block, so it is text

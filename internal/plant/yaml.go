@@ -1,10 +1,11 @@
 package plant
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -12,37 +13,47 @@ import (
 // yamlTree makes a tree of a YAML document. Anchors, aliases and merge keys are
 // resolved; other tags than !!str, keys that are not scalars and keys that
 // occur twice are problems.
-func yamlTree(data []byte) (*Node, []Problem) {
-	dec := yaml.NewDecoder(bytes.NewReader(data))
+func yamlTree(text string) (*Node, Problems) {
+	doc, problems := yamlDocument(text)
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	b := treeBuilder{arena: &arena{}, strings: newInterner(), anchors: map[*yaml.Node]*anchor{}}
+	root := b.node(doc, 1)
+	return root, b.problems
+}
+
+// yamlDocument has the library parse a text that is one document.
+func yamlDocument(text string) (*yaml.Node, Problems) {
+	dec := yaml.NewDecoder(strings.NewReader(text))
 	var doc yaml.Node
 	if err := dec.Decode(&doc); err != nil {
 		if errors.Is(err, io.EOF) {
-			return nil, []Problem{{Line: 1, Col: 1, Text: "is empty, want version: 1"}}
+			return nil, Problems{{Line: 1, Col: 1, Text: "is empty, want version: 1"}}
 		}
-		return nil, []Problem{yamlProblem(data, err)}
+		return nil, Problems{yamlProblem(text, err)}
 	}
 	var second yaml.Node
 	switch err := dec.Decode(&second); {
 	case err == nil:
-		return nil, []Problem{{Line: second.Line, Col: second.Column, Text: "a second document begins, want one"}}
+		return nil, Problems{{Line: second.Line, Col: second.Column, Text: "a second document begins, want one"}}
 	case !errors.Is(err, io.EOF):
-		return nil, []Problem{yamlProblem(data, err)}
+		return nil, Problems{yamlProblem(text, err)}
 	}
-	b := treeBuilder{strings: newInterner(), anchors: map[*yaml.Node]*anchor{}}
-	root := b.node(doc.Content[0], 1)
-	return root, b.problems
+	return doc.Content[0], nil
 }
 
 // treeBuilder walks a YAML document once. Parts of it that were walked are
 // released at once, because its nodes are many times larger than ours.
 type treeBuilder struct {
 	trail    trail // to the node under way
-	problems []Problem
-	anchors  map[*yaml.Node]*anchor
-	count    int // of nodes, those that aliases stand for included
-	expanded int // of these, by aliases
+	problems Problems
+	anchors  map[*yaml.Node]*anchor // nil: aliases are not permitted
+	count    int                    // of nodes, those that aliases stand for included
+	expanded int                    // of these, by aliases
 	exploded bool
-	slab     []Node
+	above    int32 // lines of the file above the text
+	arena    *arena
 	strings  *interner
 }
 
@@ -54,18 +65,12 @@ type anchor struct {
 
 // problem reports a fault of the node under way.
 func (b *treeBuilder) problem(y *yaml.Node, text string) {
-	b.problems = append(b.problems, Problem{Line: y.Line, Col: y.Column, Path: b.trail.String(), Text: text})
+	b.problems = append(b.problems, Problem{Line: y.Line + int(b.above), Col: y.Column, Path: b.trail.String(), Text: text})
 }
 
-// new takes a node from the slab.
+// new returns a node at the place of y.
 func (b *treeBuilder) new(y *yaml.Node, kind NodeKind) *Node {
-	if len(b.slab) == 0 {
-		b.slab = make([]Node, 512)
-	}
-	n := &b.slab[0]
-	b.slab = b.slab[1:]
-	*n = Node{Kind: kind, Line: int32(y.Line), Col: int32(y.Column)}
-	return n
+	return b.arena.node(kind, int32(y.Line)+b.above, int32(y.Column))
 }
 
 // node returns the tree of y. What cannot be part of a tree is reported and
@@ -80,7 +85,7 @@ func (b *treeBuilder) node(y *yaml.Node, depth int) *Node {
 	case y.Style&yaml.TaggedStyle != 0 && y.ShortTag() != "!!str":
 		b.problem(y, "has the tag "+y.Tag+", want no tags")
 	}
-	if y.Anchor == "" {
+	if y.Anchor == "" || b.anchors == nil {
 		return b.content(y, depth)
 	}
 	a := &anchor{}
@@ -98,10 +103,10 @@ func (b *treeBuilder) content(y *yaml.Node, depth int) *Node {
 		return b.mapping(y, depth)
 	case yaml.SequenceNode:
 		n := b.new(y, List)
-		n.Items = make([]*Node, len(y.Content))
+		n.Items = slices.Grow(n.Items, len(y.Content))
 		for i, c := range y.Content {
 			b.trail.enterItem(i)
-			n.Items[i] = b.node(c, depth+1)
+			n.Items = append(n.Items, b.node(c, depth+1))
 			b.trail.leave()
 			y.Content[i] = nil
 		}
@@ -115,6 +120,10 @@ func (b *treeBuilder) content(y *yaml.Node, depth int) *Node {
 }
 
 func (b *treeBuilder) alias(y *yaml.Node) *Node {
+	if b.anchors == nil {
+		b.problem(y, "alias *"+y.Value+wantNoAlias)
+		return b.new(y, Scalar)
+	}
 	a := b.anchors[y.Alias]
 	if a == nil || a.node == nil {
 		b.problem(y, "alias *"+y.Value+" is within what it stands for")
@@ -134,7 +143,7 @@ func (b *treeBuilder) alias(y *yaml.Node) *Node {
 
 func (b *treeBuilder) mapping(y *yaml.Node, depth int) *Node {
 	n := b.new(y, Map)
-	n.Fields = make([]Field, 0, len(y.Content)/2)
+	n.Fields = slices.Grow(n.Fields, len(y.Content)/2)
 	var seen keySet
 	var merged []*yaml.Node
 	for i := 0; i+1 < len(y.Content); i += 2 {
@@ -147,10 +156,16 @@ func (b *treeBuilder) mapping(y *yaml.Node, depth int) *Node {
 		y.Content[i], y.Content[i+1] = nil, nil
 	}
 	for _, m := range merged {
+		if b.anchors == nil {
+			b.problem(m, "merge key"+wantNoAlias)
+			break
+		}
 		b.merge(n, &seen, m, depth)
 	}
 	return n
 }
+
+var wantNoAlias = fmt.Sprintf(", want none in a file that is larger than %d MiB", maxWholeYAML>>20)
 
 // field adds one key to n.
 func (b *treeBuilder) field(n *Node, seen *keySet, k, v *yaml.Node, depth int) {
@@ -160,7 +175,7 @@ func (b *treeBuilder) field(n *Node, seen *keySet, k, v *yaml.Node, depth int) {
 	}
 	b.trail.enter(k.Value)
 	defer b.trail.leave()
-	f := Field{Key: b.strings.take(k.Value), Line: int32(k.Line), Col: int32(k.Column), Value: b.node(v, depth+1)}
+	f := Field{Key: b.strings.take(k.Value), Line: int32(k.Line) + b.above, Col: int32(k.Column), Value: b.node(v, depth+1)}
 	if first, ok := seen.add(n.Fields, f.Key); !ok {
 		b.problem(k, occursTwice(first))
 		return

@@ -1,7 +1,6 @@
 package plant
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"regexp"
@@ -21,10 +20,10 @@ const maxSearched = 1 << 20
 // The library often names the line where the surrounding list or map begins, or
 // the one before. The line where the fault shows is the last one of the shortest
 // beginning of the file that fails for the same reason.
-func yamlProblem(data []byte, err error) Problem {
+func yamlProblem(data string, err error) Problem {
 	line, reason := yamlReason(err)
 	if len(data) <= maxSearched {
-		lines := bytes.SplitAfter(data, []byte("\n"))
+		lines := strings.SplitAfter(data, "\n")
 		size := 0
 		ends := make([]int, len(lines))
 		for i, l := range lines {
@@ -41,7 +40,7 @@ func yamlProblem(data []byte, err error) Problem {
 		})
 		if found < len(ends) {
 			line = found + 1
-			text := string(lines[found])
+			text := lines[found]
 			return Problem{Line: line, Col: len(text) - len(strings.TrimLeft(text, " ")) + 1, Text: "not YAML: " + reason}
 		}
 	}
@@ -63,8 +62,8 @@ func yamlReason(err error) (line int, reason string) {
 }
 
 // yamlSyntax returns the first fault of syntax.
-func yamlSyntax(data []byte) error {
-	dec := yaml.NewDecoder(bytes.NewReader(data))
+func yamlSyntax(data string) error {
+	dec := yaml.NewDecoder(strings.NewReader(data))
 	for {
 		var doc yaml.Node
 		if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
