@@ -20,18 +20,32 @@ func (d *decoding) check(o *outline) {
 // ends returns the ends that were decoded without a fault, by connector, in
 // order of the file.
 func (d *decoding) ends() map[string][]End {
-	ends := map[string][]End{}
+	count := map[string]int{}
+	for i := range d.plant.Points {
+		d.plant.Points[i].sound(func(connector string, _ int) { count[connector]++ })
+	}
+	ends := make(map[string][]End, len(count))
+	for connector, n := range count {
+		ends[connector] = make([]End, 0, n)
+	}
 	for p := range d.inFile() {
-		if p.From != nil && p.From.End != nil {
-			ends[p.From.Connector] = append(ends[p.From.Connector], End{Point: p, Place: -1})
-		}
-		for k := range p.To {
-			if t := &p.To[k]; t.End != nil {
-				ends[t.Connector] = append(ends[t.Connector], End{Point: p, Place: k})
-			}
-		}
+		p.sound(func(connector string, place int) {
+			ends[connector] = append(ends[connector], End{Point: p, Place: place})
+		})
 	}
 	return ends
+}
+
+// sound calls f for every end that was decoded without a fault.
+func (p *Point) sound(f func(connector string, place int)) {
+	if p.From != nil && p.From.End != nil {
+		f(p.From.Connector, -1)
+	}
+	for i := range p.To {
+		if t := &p.To[i]; t.End != nil {
+			f(t.Connector, i)
+		}
+	}
 }
 
 // commandEnds is ends for those of commands, which are still in order of the file.

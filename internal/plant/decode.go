@@ -12,7 +12,13 @@ type decoding struct {
 	exposed bool // everybody may write the file
 	secrets *secretReader
 
-	structs    structs
+	structs structs
+	halves  arena // of split
+	keys    struct {
+		point  pointKeys
+		source sourceKeys
+		target targetKeys
+	}
 	plant      *Plant
 	connectors map[string]*connectorEntry
 	expected   []string // ids of connectors, in order of the file
@@ -159,26 +165,21 @@ type generic struct {
 }
 
 // split returns the keys of a map that are generic, and the others, which
-// belong to the kind. Keys of later versions are reported.
+// belong to the kind. Keys of later versions are reported. What it returns is
+// valid until the next point is decoded.
 func (d *decoding) split(path string, f *Field, g generic) (common, own *Node) {
 	n := f.Value
-	both := make([]Field, len(n.Fields))
-	first, last := 0, len(both)
+	common, own = d.halves.node(Map, n.Line, n.Col), d.halves.node(Map, n.Line, n.Col)
 	for i := range n.Fields {
 		switch key := n.Fields[i].Key; {
 		case slices.Contains(g.keys, key):
-			both[first] = n.Fields[i]
-			first++
+			common.Fields = append(common.Fields, n.Fields[i])
 		case slices.Contains(g.later, key):
 			d.report(path, f, FieldProblem{Path: Key("", key), Text: errLater.Error(), line: n.Fields[i].Line, col: n.Fields[i].Col})
 		default:
-			last--
-			both[last] = n.Fields[i]
+			own.Fields = append(own.Fields, n.Fields[i])
 		}
 	}
-	slices.Reverse(both[last:])
-	common = &Node{Kind: Map, Line: n.Line, Col: n.Col, Fields: both[:first:first]}
-	own = &Node{Kind: Map, Line: n.Line, Col: n.Col, Fields: both[last:]}
 	return common, own
 }
 

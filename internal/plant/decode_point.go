@@ -95,6 +95,7 @@ func Numeric(t point.Type) bool {
 
 func (d *decoding) point(f *Field) {
 	d.passed++
+	d.halves.reset()
 	path := Key("points", f.Key)
 	if !isPointID(f.Key) {
 		d.report(path, f, FieldProblem{Text: "is no id of a point, want " + wantPointID, line: f.Line, col: f.Col})
@@ -107,30 +108,31 @@ func (d *decoding) point(f *Field) {
 		d.report(path, f, FieldProblem{Text: f.Value.wrong("a map with the key type").Error()})
 		return
 	}
-	var keys pointKeys
-	d.report(path, f, d.structs.point.Decode(f.Value, &keys)...)
-	p := Point{
+	keys := &d.keys.point
+	*keys = pointKeys{}
+	d.report(path, f, d.structs.point.Decode(f.Value, keys)...)
+	d.plant.Points = append(d.plant.Points, Point{
 		ID: f.Key, Type: point.Type(keys.Type), Name: keys.Name, Description: keys.Description, Unit: keys.Unit,
 		Range: rangeOf(keys.Range, f.Value), Limits: keys.Limits.limits(), Deadband: keys.Deadband,
 		Validity: keys.Validity, SinceSource: keys.Since == "source", Hold: -1,
-	}
+	})
+	d.numbers = append(d.numbers, uint32(d.passed-1))
+	p := &d.plant.Points[len(d.plant.Points)-1]
 	if keys.Hold != nil {
 		p.Hold = *keys.Hold
 	}
 	d.report(path, f, p.faults(f.Value)...)
 	if keys.From != nil {
-		p.From = d.source(path+".from", f.Value.field("from"), &p)
+		p.From = d.source(path+".from", f.Value.field("from"), p)
 	}
 	if keys.To != nil {
-		d.targets(path+".to", f.Value.field("to"), &p)
+		d.targets(path+".to", f.Value.field("to"), p)
 	}
-	d.endless(path, f, &p)
-	d.plant.Points = append(d.plant.Points, p)
-	d.numbers = append(d.numbers, uint32(d.passed-1))
+	d.endless(path, f)
 }
 
 // endless warns about a point that leads nowhere or comes from nowhere.
-func (d *decoding) endless(path string, f *Field, p *Point) {
+func (d *decoding) endless(path string, f *Field) {
 	from, to := f.Value.Get("from") != nil, f.Value.Get("to") != nil
 	switch {
 	case !from && !to:

@@ -64,8 +64,9 @@ func (d *decoding) source(path string, f *Field, p *Point) *Source {
 	}
 	before := len(d.problems)
 	common, own := d.split(path, f, d.structs.sourceGeneric)
-	keys := sourceKeys{Scale: 1}
-	d.report(path, f, d.structs.source.Decode(common, &keys)...)
+	keys := &d.keys.source
+	*keys = sourceKeys{Scale: 1}
+	d.report(path, f, d.structs.source.Decode(common, keys)...)
 	s := &Source{
 		Connector: keys.Connector, Value: keys.Value, Time: keys.Time, Map: keys.Map,
 		Invert: keys.Invert, Scale: keys.Scale, Offset: keys.Offset, Expr: keys.Expr,

@@ -50,8 +50,9 @@ func (d *decoding) target(path string, f *Field, p *Point, t *Target) {
 	}
 	before := len(d.problems)
 	common, own := d.split(path, f, d.structs.targetGeneric)
-	keys := targetKeys{Scale: 1}
-	d.report(path, f, d.structs.target.Decode(common, &keys)...)
+	keys := &d.keys.target
+	*keys = targetKeys{Scale: 1}
+	d.report(path, f, d.structs.target.Decode(common, keys)...)
 	*t = Target{
 		Connector: keys.Connector, Deadband: keys.Deadband, OnUpdate: keys.Report == "update", Latest: keys.Keep == "latest",
 		Range: rangeOf(keys.Range, common), Scale: keys.Scale, Offset: keys.Offset,

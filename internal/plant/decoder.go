@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"sync"
 )
 
 // Decoder decodes nodes into structs of type T, strictly: a key that T does not
@@ -25,7 +26,8 @@ import (
 // [*Node] for the bare syntax tree, and types with a method
 // UnmarshalNode(*Node) error on their pointer.
 type Decoder[T any] struct {
-	plan *value
+	plan    *value
+	reports sync.Pool // of *report
 }
 
 // NewDecoder returns the decoder of T. It fails if T is not a struct, or if a
@@ -42,9 +44,15 @@ func NewDecoder[T any]() (*Decoder[T], error) {
 // absent keep their default. A list or map in the node replaces the default as
 // a whole. After a fault into is filled in part.
 func (d *Decoder[T]) Decode(n *Node, into *T) []FieldProblem {
-	var r report
-	d.plan.decode(&r, n, reflect.ValueOf(into).Elem())
-	return r.problems
+	r, ok := d.reports.Get().(*report)
+	if !ok {
+		r = &report{}
+	}
+	d.plan.decode(r, n, reflect.ValueOf(into).Elem())
+	problems := r.problems
+	r.problems = nil
+	d.reports.Put(r)
+	return problems
 }
 
 // DecodeStruct decodes as a [Decoder] made for this one node; into is a pointer
