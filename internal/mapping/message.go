@@ -11,7 +11,7 @@ import (
 
 // message is the state of one call of Map.
 type message struct {
-	groups   []group
+	groups   []uint32
 	template point.Update // what all updates of the message have in common
 	out      Outcome
 	doc      string // the payload without space around it
@@ -58,20 +58,17 @@ func (m *message) read(payload []byte, limit, nesting int) bool {
 	return true
 }
 
-// apply appends the updates of the points of one group.
-func (m *message) apply(dst []point.Update, g *group) []point.Update {
-	m.find(g.layout)
+// begin prepares for the points of a group.
+func (m *message) begin(l *layout) {
+	m.find(l)
 	m.timed, m.useless = false, false
-	for i := range g.rules {
-		u := m.template
-		if m.update(&u, g.layout, &g.rules[i]) {
-			dst = append(dst, u)
-		}
-	}
+}
+
+// end notes what concerns the group as a whole.
+func (m *message) end() {
 	if m.useless {
 		m.out.note(m.why, point.None, "", m.doc)
 	}
-	return dst
 }
 
 // find puts the value of every path of the layout into its slot.
@@ -95,16 +92,15 @@ func (m *message) find(l *layout) {
 	w.value(l.root, 0)
 }
 
-// update fills in the update of one point; false if the message holds no
-// reading of it.
+// update fills in the update of one point, which it names; false if the message
+// holds no reading of it.
 func (m *message) update(u *point.Update, l *layout, r *rule) bool {
-	u.Point = r.index
 	tok := m.token(l, r.value)
 	if tok.kind == absent && !r.missingInvalid {
-		m.out.note(Missing, r.index, l.path(r.value), "")
+		m.out.note(Missing, u.Point, l.path(r.value), "")
 		return false
 	}
-	t := m.stamp(l, r)
+	t := m.stamp(u.Point, l, r)
 	u.Time, u.TimeQuality = t.time, t.quality
 	if r.quality != noSlot {
 		m.qualify(u, l, r)
@@ -117,7 +113,7 @@ func (m *message) update(u *point.Update, l *layout, r *rule) bool {
 	}
 	v, over, why := r.convert(tok)
 	if why != 0 {
-		m.out.note(why, r.index, l.path(r.value), tok.text)
+		m.out.note(why, u.Point, l.path(r.value), tok.text)
 	}
 	if v.Type() == 0 {
 		u.Quality |= point.Invalid
@@ -146,7 +142,7 @@ func (m *message) token(l *layout, slot int32) token {
 }
 
 // stamp returns the source time for a point.
-func (m *message) stamp(l *layout, r *rule) stamp {
+func (m *message) stamp(p point.Index, l *layout, r *rule) stamp {
 	arrival := m.template.Arrival
 	if r.time == noSlot || m.form != formJSON {
 		return stamp{arrival, point.TimeSubstituted}
@@ -157,7 +153,7 @@ func (m *message) stamp(l *layout, r *rule) stamp {
 	tok := tokenOf(m.values[r.time])
 	t, ok := stampOf(tok, arrival)
 	if !ok {
-		m.out.note(BadTime, r.index, l.path(r.time), tok.text)
+		m.out.note(BadTime, p, l.path(r.time), tok.text)
 	}
 	m.timed, m.timeSlot, m.timeValue = true, r.time, t
 	return t
@@ -172,7 +168,7 @@ func (m *message) qualify(u *point.Update, l *layout, r *rule) {
 	tok := tokenOf(m.values[r.quality])
 	q, ok := r.more.qualityOf(tok)
 	if !ok {
-		m.out.note(BadQuality, r.index, l.path(r.quality), tok.text)
+		m.out.note(BadQuality, u.Point, l.path(r.quality), tok.text)
 	}
 	u.Quality |= q
 }

@@ -8,12 +8,10 @@ import (
 	"busbar/internal/point"
 )
 
-// rule makes the value of one point of a token. It is kept small, because
-// there is one of each point: what few points need is behind more.
+// rule makes the value of a point of a token. What few points need is behind more.
 type rule struct {
 	more    *process // nil: plain conversion
-	index   point.Index
-	value   int32 // slots; time and quality may be noSlot
+	value   int32    // slots; time and quality may be noSlot
 	time    int32
 	quality int32
 	typ     point.Type
@@ -41,7 +39,7 @@ type draft struct {
 
 // compileRule compiles one input and reports every fault at a path relative
 // to its `from`.
-func compileRule(in Input) (draft, []plant.FieldProblem) {
+func compileRule(in *Input) (draft, []plant.FieldProblem) {
 	src := in.Source
 	c := compiler{typ: in.Type}
 	d := draft{value: cmp.Or(src.Value, whole), time: src.Time}
@@ -61,7 +59,7 @@ func compileRule(in Input) (draft, []plant.FieldProblem) {
 		c.path("quality.value", d.quality)
 		p.qualities = withNumberKeys(q.Map)
 	}
-	d.rule = rule{index: in.Index, typ: in.Type, missingInvalid: src.Missing == plant.MissingInvalid}
+	d.rule = rule{typ: in.Type, missingInvalid: src.Missing == plant.MissingInvalid}
 	if p.enum != nil || p.invert || p.scale != 1 || p.offset != 0 || p.formula != nil || p.limits != nil || p.qualities != nil {
 		more := p // p itself stays off the heap
 		d.rule.more = &more

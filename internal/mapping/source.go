@@ -1,8 +1,6 @@
 package mapping
 
 import (
-	"strconv"
-	"strings"
 	"sync"
 
 	"busbar/internal/plant"
@@ -37,103 +35,33 @@ type Problem struct {
 	plant.FieldProblem     // Path is relative to the `from` of the point
 }
 
-// Check returns every fault of one input that Compile would report.
-func Check(in Input) []plant.FieldProblem {
-	_, problems := compileRule(in)
-	return append(checkFilter(in.Selector), problems...)
-}
-
 // Sources makes point updates of the messages of one connector. It does not
 // change and may be used by many goroutines.
 type Sources struct {
 	source  point.Source
 	payload int
 	nesting int
-	exact   map[string]group
-	filters level
-	scratch sync.Pool // of *message
+	exact   selectors // groups of selectors without wildcards
+	filters level     // groups of the others
+	groups  []group
+	shapes  []shape
+	points  []point.Index // of all groups, one after the other
+	scratch sync.Pool     // of *message
 }
 
-// group holds the points of one selector.
+// group holds the points of one selector. There may be one of each point, so it
+// is kept small.
 type group struct {
+	selector string
+	shape    uint32
+	first    uint32 // of its points in Sources.points
+}
+
+// shape is what groups have in common whose points are made alike: in a plant of
+// many like devices there are few.
+type shape struct {
 	layout *layout
-	rules  []rule
-}
-
-// Compile makes Sources of all points of one source connector. If there is any
-// problem it returns them all, and no Sources.
-func Compile(inputs []Input, opts Options) (*Sources, []Problem) {
-	var problems []Problem
-	bySelector := make(map[string][]draft)
-	var order []string
-	for i, in := range inputs {
-		d, faults := compileRule(in)
-		for _, f := range append(checkFilter(in.Selector), faults...) {
-			problems = append(problems, Problem{Input: i, FieldProblem: f})
-		}
-		if _, known := bySelector[in.Selector]; !known {
-			order = append(order, in.Selector)
-		}
-		bySelector[in.Selector] = append(bySelector[in.Selector], d)
-	}
-	if len(problems) > 0 {
-		return nil, problems
-	}
-
-	s := &Sources{source: opts.Source, payload: opts.Payload, nesting: opts.Nesting, exact: make(map[string]group)}
-	if s.payload == 0 {
-		s.payload = DefaultPayload
-	}
-	if s.nesting == 0 {
-		s.nesting = DefaultNesting
-	}
-	s.scratch.New = func() any { return new(message) }
-	layouts := make(map[string]*layout)
-	for _, selector := range order {
-		g := newGroup(bySelector[selector], layouts)
-		if strings.ContainsAny(selector, "+#") {
-			s.filters.add(selector, g)
-		} else {
-			s.exact[selector] = g
-		}
-	}
-	return s, nil
-}
-
-// newGroup lays out the paths of the points of one selector. Groups with the
-// same paths share a layout: in a plant of many like devices there are few.
-func newGroup(drafts []draft, layouts map[string]*layout) group {
-	var paths []string
-	slots := make(map[string]int32)
-	slot := func(path string) int32 {
-		if path == "" {
-			return noSlot
-		}
-		n, known := slots[path]
-		if !known {
-			n = int32(len(paths))
-			slots[path] = n
-			paths = append(paths, path)
-		}
-		return n
-	}
-	rules := make([]rule, len(drafts))
-	for i, d := range drafts {
-		d.rule.value, d.rule.time, d.rule.quality = slot(d.value), slot(d.time), slot(d.quality)
-		rules[i] = d.rule
-	}
-	var key strings.Builder
-	for _, p := range paths {
-		key.WriteString(strconv.Itoa(len(p)))
-		key.WriteByte(':')
-		key.WriteString(p)
-	}
-	l := layouts[key.String()]
-	if l == nil {
-		l = newLayout(paths)
-		layouts[key.String()] = l
-	}
-	return group{layout: l, rules: rules}
+	rules  []rule // by point
 }
 
 // Map makes updates of one message, appends them to dst and returns it. Points
@@ -147,7 +75,7 @@ func newGroup(drafts []draft, layouts map[string]*layout) group {
 func (s *Sources) Map(dst []point.Update, selector string, payload []byte, arrival point.Instant, retained bool) ([]point.Update, Outcome) {
 	m := s.scratch.Get().(*message)
 	defer s.release(m)
-	if g, ok := s.exact[selector]; ok {
+	if g, ok := s.exact.find(s.groups, selector); ok {
 		m.groups = append(m.groups, g)
 	}
 	m.groups = s.filters.match(m.groups, selector)
@@ -162,14 +90,28 @@ func (s *Sources) Map(dst []point.Update, selector string, payload []byte, arriv
 	if !m.read(payload, s.payload, s.nesting) {
 		return dst, m.out
 	}
-	for i := range m.groups {
-		dst = m.apply(dst, &m.groups[i])
+	for _, g := range m.groups {
+		dst = s.apply(dst, m, &s.groups[g])
 	}
 	return dst, m.out
 }
 
+// apply appends the updates of the points of one group.
+func (s *Sources) apply(dst []point.Update, m *message, g *group) []point.Update {
+	sh := &s.shapes[g.shape]
+	m.begin(sh.layout)
+	for i := range sh.rules {
+		u := m.template
+		u.Point = s.points[g.first+uint32(i)]
+		if m.update(&u, sh.layout, &sh.rules[i]) {
+			dst = append(dst, u)
+		}
+	}
+	m.end()
+	return dst
+}
+
 func (s *Sources) release(m *message) {
-	clear(m.groups)
 	clear(m.values[:cap(m.values)]) // the strings are parts of the payload
 	*m = message{groups: m.groups[:0], values: m.values}
 	s.scratch.Put(m)
