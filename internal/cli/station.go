@@ -181,7 +181,7 @@ func stationPoint(ca uint16, ioa uint32, t asdu.TypeID) plant.Point {
 			CA:      iec104server.CommonAddress(ca),
 			IOA:     iec104server.ObjectAddress(ioa),
 			As:      iec104server.MonitorType{TypeID: t},
-			Counter: &iec104server.Counter{Spontaneous: true},
+			Counter: iec104server.Counter{Spontaneous: true},
 		},
 	}
 	switch t {

@@ -24,7 +24,6 @@ type change struct {
 	intakes   map[string]intake
 	targets   map[string][]Target
 	aimed     []*instance // those whose targets have changed
-	targetIDs map[targetKey]TargetID
 	lastID    TargetID
 	commands  map[string]*command
 	ends      map[string][]CommandEnd // by connector
@@ -124,7 +123,7 @@ func (m *Manager) commit(c *change) {
 		}
 	}
 	m.swap(c)
-	m.targetIDs, m.lastID, m.own = c.targetIDs, c.lastID, c.own
+	m.lastID, m.own = c.lastID, c.own
 	points := m.remember(c)
 	m.view.Lock()
 	m.instances, m.points = c.instances, points

@@ -142,26 +142,31 @@ type Sink interface {
 	Sources() (ends []any, changed <-chan struct{})
 }
 
-// Target is one end of a point at a connector that points go to.
+// Target is one end of a point at a connector that points go to. There may be
+// more of them than of anything else, so what it shares with others it does not
+// have for itself.
 type Target struct {
 	// ID stays the same over changes of the plant for the same point and place
 	// in its `to`, and is never given to another.
 	ID      TargetID
 	Point   point.Index
-	Place   uint8 // in the `to` of the point, see Change.Events
-	PointID string
-	Name    string
-	Unit    string
-	Type    point.Type
-	End     any  // pointer to the Target struct of the kind
-	Gate    Gate // has decided about the events of the target before they are delivered
-	Convert Linear
-	Latest  bool // of the events that wait to be sent only the newest is kept
+	Address uint64 // what Spec.Address has taken out of the end
 	// Own are points that belong to this target, as [Spec.Own] names them, point.None
 	// where there is none: what the connector itself has to keep about the target.
 	// Only the connector publishes them. Their changes are delivered with the others, each an
 	// event with bit 0, and so are their states in snapshots.
 	Own [2]point.Index
+	*Rule
+}
+
+// Rule is what targets have in common that differ in nothing but their address.
+type Rule struct {
+	Type    point.Type // of the point
+	Place   uint8      // in the `to` of the point, see Change.Events
+	Latest  bool       // of the events that wait to be sent only the newest is kept
+	End     any        // pointer to the Target struct of the kind, without the address
+	Gate    Gate       // has decided about the events of the target before they are delivered
+	Convert Linear
 }
 
 // TargetID is the dense number of a target in the process.

@@ -31,7 +31,7 @@ func (h *host) show(b Batch) string {
 	text := ""
 	if b.Targets != nil {
 		for _, t := range *b.Targets {
-			text += fmt.Sprintf("%d:%s@%d ", t.ID, t.PointID, t.End.(*fakeTarget).Address)
+			text += fmt.Sprintf("%d:%s@%d ", t.ID, h.nameOf(t.Point), t.End.(*fakeTarget).Address)
 		}
 		text += "| "
 	}
@@ -165,30 +165,44 @@ func TestFeedWithoutTargetsWaits(t *testing.T) {
 }
 
 func TestTargetCarriesTheRulesOfItsPoint(t *testing.T) {
+	type end struct{ Address, Other int }
 	p := plant.Point{
-		ID: "a", Type: point.Float, Name: "oil", Unit: "°C", Range: &plant.Range{Low: -50, High: 150},
+		ID: "a", Type: point.Float, Range: &plant.Range{Low: -50, High: 150},
 		Deadband: plant.Deadband{Value: 5, Percent: true},
 		To: []plant.Target{
-			{Scale: 1},
-			{Scale: 2, Offset: 3, OnUpdate: true, Latest: true, Range: &plant.Range{Low: 0, High: 10}},
-			{Scale: 1, Deadband: &plant.Deadband{Value: 0.5}},
+			{Scale: 1, End: &end{3, 7}},
+			{Scale: 2, Offset: 3, OnUpdate: true, Latest: true, Range: &plant.Range{Low: 0, High: 10}, End: &end{4, 7}},
+			{Scale: 1, Deadband: &plant.Deadband{Value: 0.5}, End: &end{5, 7}},
 		},
 	}
-	common := Target{ID: 9, Point: 7, PointID: "a", Name: "oil", Unit: "°C", Type: point.Float}
-	want := []Target{common, common, common}
-	want[0].Gate, want[0].Convert = Gate{Deadband: 10}, Linear{Scale: 1, Low: -50, High: 150}
+	common := Rule{Type: point.Float, End: &end{0, 7}}
+	want := []Rule{common, common, common}
+	want[0].Gate, want[0].Convert = Gate{Deadband: 10, Late: true}, Linear{Scale: 1, Low: -50, High: 150}
 	want[1].Gate, want[1].Convert = Gate{Deadband: 0.5, OnUpdate: true}, Linear{Scale: 2, Offset: 3, Low: 0, High: 10}
 	want[1].Latest = true
-	want[2].Gate, want[2].Convert = Gate{Deadband: 0.5}, Linear{Scale: 1, Low: -50, High: 150}
-	kind := Define("tagged", Spec[struct{}, None, struct{}]{Tagged: func(struct{}) bool { return true }})
+	want[2].Gate, want[2].Convert = Gate{Deadband: 0.5, Late: true}, Linear{Scale: 1, Low: -50, High: 150}
+	kind := Define("tagged", Spec[struct{}, None, end]{
+		Tagged:  func(end) bool { return true },
+		Address: func(e end) (uint64, end) { return uint64(e.Address), end{Other: e.Other} },
+	})
+	set := newAimed(kind, 4)
 	for i := range p.To {
-		p.To[i].End = &struct{}{}
-		got := newTarget(9, 7, &p, &p.To[i])
-		got.End, got.Gate = nil, gateOf(&p, &p.To[i], kind)
-		want[i].Gate.Late = !want[i].Latest
-		if diff := cmp.Diff(got, want[i]); diff != "" {
-			t.Errorf("target %d (-got +want):\n%s", i, diff)
+		set.add(9, 7, &p, uint8(i), [2]point.Index{point.None, point.None})
+		got := set.list[i]
+		want[i].Place = uint8(i)
+		if got.ID != 9 || got.Point != 7 || got.Address != uint64(3+i) {
+			t.Errorf("target %+v, want id 9, point 7 and address %d", got, 3+i)
 		}
+		if diff := cmp.Diff(want[i], *got.Rule); diff != "" {
+			t.Errorf("rule of target %d (-want +got):\n%s", i, diff)
+		}
+		if got.End != set.list[0].End {
+			t.Errorf("target %d does not share its end", i)
+		}
+	}
+	set.add(10, 8, &p, 0, [2]point.Index{point.None, point.None})
+	if set.list[3].Rule != set.list[0].Rule {
+		t.Error("equal targets of two points do not share a rule")
 	}
 }
 
@@ -258,7 +272,7 @@ func TestFeedEndsWithTheImage(t *testing.T) {
 	img := image.New(image.Options{})
 	img.Define([]image.Definition{{ID: "a", Type: point.Float}})
 	f := newFeed(img, "t")
-	f.set([]Target{{Point: 0, Type: point.Float, Own: [2]point.Index{point.None, point.None}}})
+	f.set([]Target{{Point: 0, Own: [2]point.Index{point.None, point.None}, Rule: &Rule{Type: point.Float}}})
 	if _, err := f.Next(t.Context()); err != nil {
 		t.Fatalf("Next = %v, want targets", err)
 	}

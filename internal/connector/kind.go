@@ -34,6 +34,7 @@ type kindSpec interface {
 	tagged(target any) bool
 	own(target any) [2]OwnPoint
 	system() []SystemPoint
+	sharing() sharing
 	requester() *EndSpec
 	executor() *EndSpec
 	listens(settings any) []string
@@ -42,7 +43,7 @@ type kindSpec interface {
 
 // Define makes a kind of its declaration. The name is that of the `kind` key in
 // the plant file, such as "iec104-server".
-func Define[S any, F comparable, T any](name string, spec Spec[S, F, T]) Kind {
+func Define[S any, F, T comparable](name string, spec Spec[S, F, T]) Kind {
 	hold := spec.Hold
 	if hold == 0 {
 		hold = DefaultHold
@@ -74,7 +75,7 @@ func (k Kind) New(settings any, env Env) (Connector, error) {
 }
 
 // erased implements kindSpec.
-type erased[S any, F comparable, T any] struct {
+type erased[S any, F, T comparable] struct {
 	Spec[S, F, T]
 	settings *plant.Decoder[S]
 	source   *plant.Decoder[F]
@@ -139,6 +140,22 @@ func (e *erased[S, F, T]) own(target any) [2]OwnPoint {
 }
 
 func (e *erased[S, F, T]) system() []SystemPoint { return e.System }
+
+func (e *erased[S, F, T]) sharing() sharing {
+	if e.Address == nil {
+		return nil
+	}
+	known := make(map[T]*T)
+	return func(target any) (uint64, any) {
+		address, rest := e.Address(*target.(*T))
+		shared, ok := known[rest]
+		if !ok {
+			shared = new(rest)
+			known[rest] = shared
+		}
+		return address, shared
+	}
+}
 
 func (e *erased[S, F, T]) requester() *EndSpec { return &e.Requester }
 func (e *erased[S, F, T]) executor() *EndSpec  { return &e.Executor }

@@ -37,15 +37,14 @@ type Manager struct {
 
 	// apply is held by one change of the plant at a time, which may last as long as
 	// connectors take to stop.
-	apply     sync.Mutex
-	stopped   bool
-	applied   bool // there is a plant
-	table     heardTable
-	ledger    *ledger
-	own       []own // points of targets, in order of id
-	sources   map[string]point.Source
-	targetIDs map[targetKey]TargetID
-	lastID    TargetID
+	apply   sync.Mutex
+	stopped bool
+	applied bool // there is a plant
+	table   heardTable
+	ledger  *ledger
+	own     []own // points of targets, in order of id
+	sources map[string]point.Source
+	lastID  TargetID
 
 	view      sync.RWMutex // guards what follows for those who only look
 	instances map[string]*instance
@@ -58,7 +57,6 @@ func NewManager(log *slog.Logger, img image.Image, kinds *Registry, now func() t
 	m := &Manager{
 		log: log, img: img, kinds: kinds, clock: newClock(now),
 		sources:   make(map[string]point.Source),
-		targetIDs: make(map[targetKey]TargetID),
 		instances: make(map[string]*instance),
 		router:    newRouter(log, img, now),
 		journal:   newBoard(log, img, now, nil),

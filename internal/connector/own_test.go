@@ -47,7 +47,7 @@ func (h *host) wantNext(f Feed, want string) {
 	var words []string
 	if b.Targets != nil {
 		for _, t := range *b.Targets {
-			word := t.PointID
+			word := h.nameOf(t.Point)
 			for _, p := range t.Own {
 				if p != point.None {
 					word += "+" + h.name(p)

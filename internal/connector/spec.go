@@ -30,9 +30,10 @@ type OwnPoint struct {
 //	}
 //
 // The values in Spec are the defaults. The structs, or pointers to them, may
-// implement [Validator]. F and T are [None] where the kind has no such end. F is
-// comparable, so that points with equal source ends share a subscription.
-type Spec[S any, F comparable, T any] struct {
+// implement [Validator]. F and T are [None] where the kind has no such end. They
+// are comparable, so that points with equal source ends share a subscription and
+// targets share what is equal.
+type Spec[S any, F, T comparable] struct {
 	Settings S // keys of the connector beside `kind`
 	Source   F // keys in the `from` of a point beside those of every source
 	Target   T // keys in an entry of `to` beside those of every target
@@ -57,6 +58,11 @@ type Spec[S any, F comparable, T any] struct {
 	// seen together, such as an address that is given twice. It is called once
 	// everything else is in order. Optional.
 	CheckConnector func(settings S, sources []End[F], targets []End[T]) []Problem
+
+	// Address takes out of a target end what tells it from others, such as an
+	// address: it returns that as a number, and the rest, which targets share.
+	// Without it every target has an end of its own. Optional.
+	Address func(target T) (address uint64, rest T)
 
 	// Tagged reports whether what goes to the target end carries the time of the
 	// source, so that a change that comes late is still of use there. Optional.

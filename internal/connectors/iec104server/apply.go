@@ -149,7 +149,7 @@ func (st *station) change(c *connector.Change) {
 	for ; at != absent; at = t.rows[at].next {
 		r := &t.rows[at]
 		rule := &t.rules[r.rule]
-		event := c.Events>>r.place&1 != 0
+		event := c.Events>>rule.place&1 != 0
 		switch {
 		case c.Past || c.Flags&point.Late != 0:
 			if event && c.Seq > st.applied && st.sendsChanges(at, rule, c.Seq) {

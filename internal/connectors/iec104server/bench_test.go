@@ -19,6 +19,7 @@ func manyTargets(n uint32) []connector.Target {
 	targets := make([]connector.Target, n)
 	for i := range n {
 		targets[i] = at(i, uint16(1+i/10_000), i%10_000+1, asdu.M_ME_TF_1, point.Float)
+		targets[i].Rule = targets[0].Rule
 	}
 	return targets
 }
@@ -139,6 +140,7 @@ func BenchmarkInterrogation(b *testing.B) {
 	targets := make([]connector.Target, n)
 	for i := range uint32(n) {
 		targets[i] = at(i, 1, i+1, asdu.M_ME_NC_1, point.Float)
+		targets[i].Rule = targets[0].Rule
 	}
 	r := newRig(b)
 	r.targets(targets)
@@ -185,6 +187,7 @@ func BenchmarkOverTCP(b *testing.B) {
 		targets := make([]connector.Target, n)
 		for i := range uint32(n) {
 			targets[i] = at(i, 1, i+1, asdu.M_ME_TF_1, point.Float)
+			targets[i].Rule = targets[0].Rule
 		}
 		r.feed.targets(targets...)
 		<-r.up

@@ -116,7 +116,7 @@ func TestLateChange(t *testing.T) {
 	r := newRig(t)
 	r.targets([]connector.Target{
 		at(1, 1, 1, asdu.M_ME_TF_1, point.Float),
-		{ID: 2, Point: 1, Type: point.Float, End: at(2, 1, 2, asdu.M_ME_NC_1, point.Float).End},
+		at(2, 1, 2, asdu.M_ME_NC_1, point.Float, ofPoint(1)),
 	})
 	s := r.join().settle()
 	r.publish(news(1, point.FloatValue(20)))

@@ -192,7 +192,7 @@ func TestLiveChangeOfTargets(t *testing.T) {
 
 func TestNewTargetOfAKnownPoint(t *testing.T) {
 	r := newRig(t)
-	second := connector.Target{ID: 2, Point: 1, Type: point.Int, End: at(2, 1, 2, asdu.M_ME_NB_1, point.Int).End}
+	second := at(2, 1, 2, asdu.M_ME_NB_1, point.Int, ofPoint(1))
 	r.targets([]connector.Target{at(1, 1, 1, asdu.M_ME_NB_1, point.Int)})
 	s := r.join().settle()
 	r.publish(news(1, point.IntValue(4)))

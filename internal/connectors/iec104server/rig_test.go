@@ -249,9 +249,9 @@ func collect(t testing.TB, s *session, i iec104.Interrogation) []iec104.Item {
 func at(id uint32, ca uint16, ioa uint32, as asdu.TypeID, typ point.Type, change ...func(*connector.Target, *Target)) connector.Target {
 	end := targetDefaults()
 	end.CA, end.IOA, end.As = CommonAddress(ca), ObjectAddress(ioa), MonitorType{as}
+	rule := connector.Rule{Type: typ, Convert: connector.Linear{Scale: 1}}
 	t := connector.Target{
-		ID: connector.TargetID(id), Point: point.Index(id), Type: typ, End: &end, Convert: connector.Linear{Scale: 1},
-		Own: [ownPoints]point.Index{point.None, point.None},
+		ID: connector.TargetID(id), Point: point.Index(id), Own: [ownPoints]point.Index{point.None, point.None}, Rule: &rule,
 	}
 	if forms[as].family == total {
 		first := ownPoint + point.Index(ca)<<12 + point.Index(ioa)*ownPoints // they go with the address
@@ -260,7 +260,14 @@ func at(id uint32, ca uint16, ioa uint32, as asdu.TypeID, typ point.Type, change
 	for _, f := range change {
 		f(&t, &end)
 	}
+	address, rest := end.address()
+	t.Address, rule.End = address, &rest
 	return t
+}
+
+// ofPoint makes it a target of another point.
+func ofPoint(p point.Index) func(*connector.Target, *Target) {
+	return func(t *connector.Target, _ *Target) { t.Point = p }
 }
 
 func deadband(d float64) func(*connector.Target, *Target) {
@@ -272,7 +279,7 @@ func end(f func(*Target)) func(*connector.Target, *Target) {
 }
 
 func totals(c Counter) func(*connector.Target, *Target) {
-	return func(_ *connector.Target, e *Target) { e.Counter = &c }
+	return func(_ *connector.Target, e *Target) { e.Counter = c }
 }
 
 // news is a good value at the time of the test.

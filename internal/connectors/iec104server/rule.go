@@ -16,7 +16,8 @@ type rule struct {
 	answer asdu.TypeID // in answers to requests
 	family family
 	class  class
-	latest bool // only the newest event that was not sent is kept
+	place  uint8 // of the target in the point
+	latest bool  // only the newest event that was not sent is kept
 
 	groups      Groups
 	total       uint8 // counter group, 0 is none
@@ -26,21 +27,19 @@ type rule struct {
 	background  time.Duration
 }
 
-// ruleOf returns the rule of a target.
-func ruleOf(t *connector.Target, tagged bool) rule {
+// ruleOf returns the rule of targets.
+func ruleOf(t *connector.Rule, tagged bool) rule {
 	end := t.End.(*Target)
 	f := forms[end.As.TypeID]
 	r := rule{
 		convert: t.Convert,
 		as:      end.As.TypeID, answer: f.untagged, family: f.family,
 		class: f.family.class(), latest: t.Latest,
-		groups: end.Groups, cyclic: end.Cyclic, background: end.Background, spontaneous: true,
+		groups: end.Groups, cyclic: end.Cyclic, background: end.Background, spontaneous: end.Counter.Spontaneous,
+		total: end.Counter.Group, freeze: end.Counter.Freeze, place: t.Place,
 	}
 	if tagged {
 		r.answer = end.As.TypeID
-	}
-	if c := end.Counter; c != nil {
-		r.total, r.freeze, r.spontaneous = c.Group, c.Freeze, c.Spontaneous
 	}
 	return r
 }

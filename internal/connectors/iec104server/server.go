@@ -28,6 +28,7 @@ func Kind() connector.Kind {
 		Target:         targetDefaults(),
 		New:            build,
 		CheckTarget:    checkTarget,
+		Address:        Target.address,
 		Tagged:         func(t Target) bool { return forms[t.As.TypeID].tagged },
 		CheckConnector: checkConnector,
 		Requester:      connector.RequesterOf(requesterDefaults(), checkRequester),

@@ -106,7 +106,19 @@ type Target struct {
 	Groups     Groups        `json:"groups" doc:"interrogation groups, 1 to 16"`
 	Cyclic     time.Duration `json:"cyclic" min:"1s" max:"24h" doc:"period of cyclic transmission"`
 	Background time.Duration `json:"background" min:"1s" max:"24h" doc:"period of background scan"`
-	Counter    *Counter      `json:"counter" doc:"of an integrated total"`
+	Counter    Counter       `json:"counter" doc:"of an integrated total"`
+}
+
+// address takes the address out of a target: what is left many targets share.
+func (t Target) address() (uint64, Target) {
+	address := uint64(t.CA)<<24 | uint64(t.IOA)
+	t.CA, t.IOA = 0, 0
+	return address, t
+}
+
+// addressOfTarget returns the address of a target of the host.
+func addressOfTarget(t *connector.Target) (ca uint16, ioa uint32) {
+	return uint16(t.Address >> 24), uint32(t.Address & asdu.MaxIOA)
 }
 
 // Groups is a set of interrogation groups: bit n−1 is group n.
@@ -135,7 +147,7 @@ type Counter struct {
 	Group       uint8         `json:"group" min:"1" max:"4" doc:"counter group"`
 }
 
-func targetDefaults() Target { return Target{Counter: &Counter{Spontaneous: true}} }
+func targetDefaults() Target { return Target{Counter: Counter{Spontaneous: true}} }
 
 // Validate implements connector.Validator.
 func (t *Target) Validate() []connector.Problem {
@@ -153,9 +165,9 @@ func (t *Target) Validate() []connector.Problem {
 	return append(problems, t.Counter.problems(t.As.TypeID)...)
 }
 
-func (c *Counter) problems(as asdu.TypeID) []connector.Problem {
+func (c Counter) problems(as asdu.TypeID) []connector.Problem {
 	switch {
-	case *c == Counter{Spontaneous: true}:
+	case c == Counter{Spontaneous: true}:
 		return nil
 	case forms[as].family != total:
 		return []connector.Problem{connector.Faultf("counter", "%s is not an integrated total, want M_IT_NA_1 or M_IT_TB_1", as)}

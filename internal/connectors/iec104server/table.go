@@ -16,7 +16,6 @@ type row struct {
 	key     uint64 // common address, type in answers, object address: see keyOf
 	rule    uint32 // index of its rule
 	next    uint32 // the next row of the same point, absent at the end
-	place   uint8  // of the target in the point
 }
 
 // keyOf orders rows as they are sent in an answer: what can share an ASDU is
@@ -57,30 +56,38 @@ type table struct {
 // unknown.
 func newTable(targets []connector.Target, tagged bool) *table {
 	t := &table{}
-	rules := map[rule]uint32{}
+	known, rules := map[*connector.Rule]uint32{}, map[rule]uint32{}
 	t.rows = make([]row, len(targets))
 	for i := range targets {
 		g := &targets[i]
-		r := ruleOf(g, tagged)
-		at, ok := rules[r]
+		at, ok := known[g.Rule]
 		if !ok {
-			at = uint32(len(t.rules))
-			rules[r] = at
-			t.rules = append(t.rules, r)
+			at = t.number(rules, ruleOf(g.Rule, tagged))
+			known[g.Rule] = at
 		}
-		end := g.End.(*Target)
+		ca, ioa := addressOfTarget(g)
 		t.rows[i] = row{
 			// Until a point was received it is invalid and not topical.
 			current: sample{target: g.ID, quality: point.Invalid | point.NotTopical},
-			key:     keyOf(uint16(end.CA), &r, uint32(end.IOA)),
+			key:     keyOf(ca, &t.rules[at], ioa),
 			rule:    at,
 			next:    uint32(i),
-			place:   g.Place,
 		}
 	}
 	slices.SortFunc(t.rows, func(a, b row) int { return cmp.Compare(a.key, b.key) })
 	t.index(targets)
 	return t
+}
+
+// number returns the index of a rule.
+func (t *table) number(rules map[rule]uint32, r rule) uint32 {
+	at, ok := rules[r]
+	if !ok {
+		at = uint32(len(t.rules))
+		rules[r] = at
+		t.rules = append(t.rules, r)
+	}
+	return at
 }
 
 // index makes everything that leads to rows. next of a row still holds which of the
