@@ -91,6 +91,9 @@ type Image interface {
 	// Lookup returns the index of the point with the given id.
 	Lookup(id string) (point.Index, bool)
 
+	// ID returns the id of a point, empty if it is not defined.
+	ID(p point.Index) string
+
 	// Publish stores a batch and appends it to the change log, in order. It
 	// never waits for a follower, and for the disk only while too much waits for
 	// that: until ctx ends, at most 5 s. committed, if not nil, is called exactly

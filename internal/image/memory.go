@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"maps"
 	"math/bits"
-	"slices"
 	"sync"
 
 	"busbar/internal/point"
@@ -43,7 +42,7 @@ type Options struct {
 // few hundred changes at a time.
 type Memory struct {
 	mu     sync.RWMutex
-	ids    map[string]point.Index
+	names  names
 	cells  []cell // by index
 	texts  map[point.Index]string
 	gates  gates
@@ -65,7 +64,6 @@ func New(opts Options) *Memory {
 		size = DefaultLog
 	}
 	return &Memory{
-		ids:     make(map[string]point.Index),
 		texts:   make(map[point.Index]string),
 		log:     newChanges(1<<bits.Len(uint(size-1)), 1),
 		cursors: make(map[string]Position),
@@ -96,15 +94,15 @@ func (m *Memory) Close() {
 func (m *Memory) Define(defs []Definition) []point.Index {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.cells = slices.Grow(m.cells, max(0, len(defs)-len(m.ids)))
+	m.reserve(defs)
 	indices := make([]point.Index, len(defs))
-	stays := make([]bool, len(m.cells), len(m.cells)+len(defs))
+	stays := make([]bool, len(m.cells), cap(m.cells))
 	for i, d := range defs {
-		p, known := m.ids[d.ID]
+		p, known := m.names.find(d.ID)
 		switch {
 		case !known:
 			p = point.Index(len(m.cells))
-			m.ids[d.ID] = p
+			m.names.add(d.ID)
 			m.cells = append(m.cells, cell{})
 			stays = append(stays, true)
 			m.reset(p, d.ID, d.Type)
@@ -114,19 +112,36 @@ func (m *Memory) Define(defs []Definition) []point.Index {
 		stays[p] = true
 		indices[i] = p
 	}
-	for id, p := range m.ids {
-		if !stays[p] {
-			delete(m.ids, id)
+	gone := false
+	for p := range m.cells {
+		if !stays[p] && m.cells[p].typ != 0 {
+			gone = true
 			m.cells[p] = cell{}
-			delete(m.texts, p)
+			delete(m.texts, point.Index(p))
 			if m.keeper != nil {
-				m.keeper.remove(p)
+				m.keeper.remove(point.Index(p))
 			}
 		}
+	}
+	if gone {
+		m.names.keep(stays)
 	}
 	m.gates = m.gates.define(defs, indices, m.cells)
 	m.wakeLatest()
 	return indices
+}
+
+// reserve makes room for what is not there yet.
+func (m *Memory) reserve(defs []Definition) {
+	points, octets := 0, 0
+	for i := range defs {
+		if _, known := m.names.find(defs[i].ID); !known {
+			points++
+			octets += len(defs[i].ID)
+		}
+	}
+	m.names.reserve(points, octets)
+	m.cells = grown(m.cells, points)
 }
 
 // reset makes p a point of type t without a value.
@@ -146,8 +161,14 @@ func (m *Memory) reset(p point.Index, id string, t point.Type) {
 func (m *Memory) Lookup(id string) (point.Index, bool) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	p, ok := m.ids[id]
-	return p, ok
+	return m.names.find(id)
+}
+
+// ID implements [Image].
+func (m *Memory) ID(p point.Index) string {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return string(m.names.id(p))
 }
 
 // State implements [Image].

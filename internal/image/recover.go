@@ -3,7 +3,6 @@ package image
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"busbar/internal/image/journal"
 	"busbar/internal/mapping"
@@ -56,21 +55,37 @@ func (r *recovery) define() error {
 	if err != nil {
 		return err
 	}
+	r.name()
+	return nil
+}
+
+// name gives the points their ids. Of a point that was removed and defined again
+// the newer definition holds.
+func (r *recovery) name() {
 	m := r.e.Memory
-	m.cells, m.ids = make([]cell, len(r.defs)), make(map[string]point.Index, len(r.defs))
-	for i, d := range slices.Backward(r.defs) {
+	octets := 0
+	for i := range r.defs {
+		octets += len(r.defs[i].id)
+	}
+	m.cells = make([]cell, len(r.defs))
+	m.names.reserve(len(r.defs), octets)
+	stays, twice := make([]bool, len(r.defs)), false
+	for i, d := range r.defs {
 		p := point.Index(i)
 		if d.typ == 0 || d.removed {
+			m.names.addNone()
 			continue
 		}
-		if _, twice := m.ids[d.id]; twice { // removed and defined again: the newer one it is
-			r.e.keeper.remove(p)
-			continue
+		if old, known := m.names.find(d.id); known {
+			r.e.keeper.remove(old)
+			m.cells[old], stays[old], twice = cell{}, false, true
 		}
-		m.ids[d.id] = p
-		m.cells[p] = newCell(d.typ)
+		m.names.add(d.id)
+		m.cells[p], stays[p] = newCell(d.typ), true
 	}
-	return nil
+	if twice {
+		m.names.keep(stays)
+	}
 }
 
 // grow makes room for a point, so that its number is not given away again.

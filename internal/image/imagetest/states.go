@@ -28,6 +28,19 @@ func defineKeepsIndices(t *testing.T, im image.Image) {
 	if _, ok := im.Lookup("e"); ok {
 		t.Error("Lookup found a point that was never defined")
 	}
+	for i, id := range []string{"a", "b", "c", "d"} {
+		if p, ok := im.Lookup(id); !ok || p != third[i] || im.ID(p) != id {
+			t.Errorf("Lookup(%s) = %d, %t, ID = %q, want %d and back", id, p, ok, im.ID(p), third[i])
+		}
+	}
+	for _, p := range []point.Index{first[1], point.None} {
+		if id := im.ID(p); id != "" {
+			t.Errorf("ID(%d) = %q, want none", p, id)
+		}
+	}
+	if twice := floats(im, "f", "f"); twice[0] != twice[1] {
+		t.Errorf("indices of f and f = %v, want the same", twice)
+	}
 	if _, ok := im.State(first[1]); ok {
 		t.Error("the index of a removed point has a state")
 	}
