@@ -22,11 +22,14 @@ type change struct {
 	indexes   []point.Index        // by point of the plant
 	own       []own                // points of targets, in order of id
 	intakes   map[string]intake
-	targets   map[string][]Target
-	aimed     []*instance // those whose targets have changed
-	lastID    TargetID
-	commands  map[string]*command
-	ends      map[string][]CommandEnd // by connector
+	// sourceEnds are the numbers of source ends at their connectors, by point of
+	// the plant.
+	sourceEnds []uint32
+	targets    map[string][]Target
+	aimed      []*instance // those whose targets have changed
+	lastID     TargetID
+	commands   map[string]*command
+	ends       map[string][]CommandEnd // by connector
 }
 
 // Apply makes p the plant: it defines the points in the image, stops the
@@ -156,11 +159,7 @@ func (m *Manager) swap(c *change) {
 		i.sink.mu.Lock()
 		defer i.sink.mu.Unlock()
 	}
-	span := 0
-	for _, index := range c.indexes {
-		span = max(span, int(index)+1)
-	}
-	m.table.grow(span)
+	m.table.grow(c.span())
 	m.img.Define(append(c.gated(), ownDefinitions(c.own)...))
 	for _, i := range c.aimed { // before there are events for the new targets
 		i.targets = c.targets[i.config.ID]

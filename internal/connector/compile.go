@@ -11,33 +11,32 @@ import (
 	"busbar/internal/point"
 )
 
+// numbering returns the number of a source end, from 0: the same for equal
+// ones, the next for one that was not there before.
+type numbering func(source any) uint32
+
 // collector gathers what a plant makes of the sink of one connector.
 type collector struct {
+	kind   Kind
 	inputs []mapping.Input
 	points []*plant.Point // by input
 	rules  map[freshRule][]point.Index
-	ends   []any        // distinct
-	keys   map[any]bool // of ends
+	number numbering
+	ends   []any // distinct, by number
 }
 
 // compile makes the intake of every connector.
 func (m *Manager) compile(c *change) error {
-	collectors := make(map[string]*collector)
+	collectors, err := c.collectors()
+	if err != nil {
+		return err
+	}
+	c.sourceEnds = make([]uint32, len(c.plant.Points))
 	for n := range c.plant.Points {
 		p := &c.plant.Points[n]
-		if p.From == nil {
-			continue
+		if p.From != nil {
+			c.sourceEnds[n] = collectors[p.From.Connector].add(p, c.indexes[n])
 		}
-		i := c.instances[p.From.Connector]
-		if i == nil {
-			return fmt.Errorf("point %s: there is no connector %q", p.ID, p.From.Connector)
-		}
-		col := collectors[p.From.Connector]
-		if col == nil {
-			col = &collector{rules: make(map[freshRule][]point.Index), keys: make(map[any]bool)}
-			collectors[p.From.Connector] = col
-		}
-		col.add(p, c.indexes[n], i.kind)
 	}
 	c.intakes = make(map[string]intake)
 	var errs []error
@@ -49,15 +48,41 @@ func (m *Manager) compile(c *change) error {
 	return errors.Join(errs...)
 }
 
-func (col *collector) add(p *plant.Point, index point.Index, kind Kind) {
-	col.inputs = append(col.inputs, inputOf(p, index, kind))
+// collectors returns a collector for each connector that points come from.
+func (c *change) collectors() (map[string]*collector, error) {
+	count := make(map[string]int)
+	for n := range c.plant.Points {
+		p := &c.plant.Points[n]
+		if p.From == nil {
+			continue
+		}
+		if c.instances[p.From.Connector] == nil {
+			return nil, fmt.Errorf("point %s: there is no connector %q", p.ID, p.From.Connector)
+		}
+		count[p.From.Connector]++
+	}
+	collectors := make(map[string]*collector, len(count))
+	for id, n := range count {
+		kind := c.instances[id].kind
+		collectors[id] = &collector{
+			kind: kind, inputs: make([]mapping.Input, 0, n), points: make([]*plant.Point, 0, n),
+			rules: make(map[freshRule][]point.Index), number: kind.spec.numbering(),
+		}
+	}
+	return collectors, nil
+}
+
+// add takes a point and returns the number of its source end.
+func (col *collector) add(p *plant.Point, index point.Index) uint32 {
+	col.inputs = append(col.inputs, inputOf(p, index, col.kind))
 	col.points = append(col.points, p)
-	if key := kind.spec.sourceKey(p.From.End); !col.keys[key] {
-		col.keys[key] = true
+	number := col.number(p.From.End)
+	if int(number) == len(col.ends) {
 		col.ends = append(col.ends, p.From.End)
 	}
-	rule := ruleOf(p, kind.Hold())
+	rule := ruleOf(p, col.kind.Hold())
 	col.rules[rule] = append(col.rules[rule], index)
+	return number
 }
 
 // intake compiles what was collected for one connector, nil for nothing.
@@ -76,10 +101,10 @@ func (m *Manager) intake(id string, col *collector) (intake, error) {
 	}
 	groups := make([]freshGroup, 0, len(col.rules))
 	for rule, points := range col.rules {
-		groups = append(groups, freshGroup{freshRule: rule, points: slices.Clip(points)})
+		groups = append(groups, freshGroup{freshRule: rule, points: slices.Clone(points)}) // without room for more
 	}
 	slices.SortFunc(groups, func(a, b freshGroup) int { return cmp.Compare(a.hold, b.hold) })
-	return intake{sources: sources, groups: groups, ends: endSet{list: slices.Clip(col.ends)}}, errors.Join(errs...)
+	return intake{sources: sources, groups: groups, ends: endSet{list: slices.Clone(col.ends)}}, errors.Join(errs...)
 }
 
 // sourceOf returns the number of a connector as the source of updates. It stays

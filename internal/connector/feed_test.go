@@ -31,7 +31,7 @@ func (h *host) show(b Batch) string {
 	text := ""
 	if b.Targets != nil {
 		for _, t := range *b.Targets {
-			text += fmt.Sprintf("%d:%s@%d ", t.ID, h.nameOf(t.Point), t.End.(*fakeTarget).Address)
+			text += fmt.Sprintf("%d:%s@%d ", t.ID, h.img.ID(t.Point), t.End.(*fakeTarget).Address)
 		}
 		text += "| "
 	}
@@ -43,7 +43,7 @@ func (h *host) show(b Batch) string {
 		if c.Snapshot {
 			mark = "*"
 		}
-		text += fmt.Sprintf("%s=%v%s ", h.nameOf(c.Point), c.Value, mark)
+		text += fmt.Sprintf("%s=%v%s ", h.img.ID(c.Point), c.Value, mark)
 	}
 	return text
 }

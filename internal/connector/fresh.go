@@ -82,7 +82,7 @@ func (s *sink) mark(marks uint32) {
 	for i := range s.groups {
 		for _, p := range s.groups[i].points {
 			h := s.table.of(p)
-			h.marks.Store(h.marks.Load() | marks)
+			h.mark(h.marks() | marks)
 		}
 	}
 }
@@ -121,8 +121,8 @@ func (s *sink) returned(lossless bool) {
 	for i := range s.groups {
 		for _, p := range s.groups[i].points {
 			h := s.table.of(p)
-			if marks := h.marks.Load(); marks != 0 {
-				h.marks.Store(marks &^ (markAway | markAdded | markWill))
+			if marks := h.marks(); marks != 0 {
+				h.mark(marks &^ (markAway | markAdded | markWill))
 			}
 		}
 	}
@@ -135,9 +135,9 @@ func (s *sink) clear() {
 	for i := range s.groups {
 		for _, p := range s.groups[i].points {
 			h, c := s.table.of(p), requality{point: p}
-			switch marks := h.marks.Load(); {
+			switch marks := h.marks(); {
 			case marks&(markAway|markRestored) == 0:
-				h.marks.Store(marks &^ markWill)
+				h.mark(marks &^ markWill)
 				continue
 			case marks&markStale != 0:
 				c.marks = markStale
@@ -186,7 +186,7 @@ func (s *sink) sweepGroup(r *requalifier, g *freshGroup, now time.Time) {
 	mono := s.clock.tickOf(now)
 	for _, p := range g.points {
 		h := s.table.of(p)
-		at, marks := tick(h.at.Load()), h.marks.Load()
+		at, marks := h.get()
 		if at == 0 || marks&markStale != 0 {
 			continue
 		}
@@ -253,7 +253,7 @@ func (s *sink) forget() {
 	for i := range s.groups {
 		for _, p := range s.groups[i].points {
 			h := s.table.of(p)
-			h.marks.Store(h.marks.Load() & (markRestored | markOwed))
+			h.mark(h.marks() & (markRestored | markOwed))
 		}
 	}
 }

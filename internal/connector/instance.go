@@ -33,7 +33,7 @@ type instance struct {
 func (m *Manager) newInstance(config plant.Connector, kind Kind) (i *instance, err error) {
 	defer contain(&err)
 	log := m.log.With("connector", config.ID, "kind", config.Kind)
-	sink := newSink(log, m.ledger, m.clock, newSinkCounts(log, m.nameOf))
+	sink := newSink(log, m.ledger, m.clock, newSinkCounts(log, m.img.ID))
 	sink.key = kind.spec.sourceKey
 	i = &instance{config: config, kind: kind, sink: sink, feed: newFeed(m.img, config.ID)}
 	i.keeper = newKeeper(m.img, m.clock.now)

@@ -28,6 +28,7 @@ type kindSpec interface {
 	newConnector(settings any, env Env) (Connector, error)
 	selector(source any) string
 	sourceKey(source any) any // equal for equal ends
+	numbering() numbering
 	checkSource(source any, p *plant.Point) []Problem
 	checkTarget(target any, p *plant.Point, t *plant.Target) []Problem
 	checkConnector(c *plant.Cross) []Problem
@@ -113,6 +114,19 @@ func (e *erased[S, F, T]) newConnector(settings any, env Env) (Connector, error)
 func (e *erased[S, F, T]) selector(source any) string { return e.Selector(*source.(*F)) }
 
 func (e *erased[S, F, T]) sourceKey(source any) any { return *source.(*F) }
+
+func (e *erased[S, F, T]) numbering() numbering {
+	known := make(map[F]uint32)
+	return func(source any) uint32 {
+		end := *source.(*F)
+		number, ok := known[end]
+		if !ok {
+			number = uint32(len(known))
+			known[end] = number
+		}
+		return number
+	}
+}
 
 func (e *erased[S, F, T]) checkSource(source any, p *plant.Point) []Problem {
 	if e.CheckSource == nil {

@@ -1,44 +1,50 @@
 package connector
 
 import (
-	"slices"
-
 	"busbar/internal/image"
 	"busbar/internal/plant"
 	"busbar/internal/point"
 )
 
 // known is what is kept of a point of the plant in force. The plant itself is
-// ten times as large, and nobody else needs it.
+// fifty times as large, and nobody else needs it.
 type known struct {
-	id     string
-	end    any // of its source; nil: it has none
-	index  point.Index
+	end    uint32       // number of its source end at the connector, noEnd: it has no source
 	source point.Source // number of the connector
-	typ    point.Type
+	typ    point.Type   // 0: there is no such point
 }
 
-// remember returns what is kept of the points of a change.
+const noEnd = 1<<32 - 1
+
+// remember returns what is kept of the points of a change, by index.
 func (m *Manager) remember(c *change) []known {
-	points := make([]known, len(c.plant.Points))
-	for n := range points {
+	points := make([]known, c.span())
+	for n := range c.plant.Points {
 		p := &c.plant.Points[n]
-		points[n] = known{id: p.ID, index: c.indexes[n], typ: p.Type}
+		k := known{end: noEnd, typ: p.Type}
 		if p.From != nil {
-			points[n].end, points[n].source = p.From.End, m.sources[p.From.Connector]
+			k.end, k.source = c.sourceEnds[n], m.sources[p.From.Connector]
 		}
+		points[c.indexes[n]] = k
 	}
 	return points
 }
 
-// nameOf returns the id of a point, empty if the plant does not have it.
-func (m *Manager) nameOf(p point.Index) string {
-	m.view.RLock()
-	defer m.view.RUnlock()
-	if n := slices.IndexFunc(m.points, func(k known) bool { return k.index == p }); n >= 0 {
-		return m.points[n].id
+// span returns one more than the highest index of a point.
+func (c *change) span() int {
+	span := 0
+	for _, index := range c.indexes {
+		span = max(span, int(index)+1)
 	}
-	return ""
+	return span
+}
+
+// had returns what is kept of a point; false if it is not in the plant in force.
+func (m *Manager) had(p point.Index) (known, bool) {
+	if uint64(p) >= uint64(len(m.points)) {
+		return known{}, false
+	}
+	return m.points[p], m.points[p].typ != 0
 }
 
 // definitions defines the points of p, whose gates stay as they are.
@@ -70,9 +76,11 @@ func (c *change) gated() []image.Definition {
 
 // oldDefinitions defines the points of the plant in force.
 func (m *Manager) oldDefinitions() []image.Definition {
-	defs := make([]image.Definition, len(m.points))
-	for i, k := range m.points {
-		defs[i] = image.Definition{ID: k.id, Type: k.typ}
+	var defs []image.Definition
+	for p, k := range m.points {
+		if k.typ != 0 {
+			defs = append(defs, image.Definition{ID: m.img.ID(point.Index(p)), Type: k.typ})
+		}
 	}
 	return defs
 }
@@ -82,16 +90,20 @@ func (m *Manager) oldDefinitions() []image.Definition {
 // that they keep their state until p is.
 func (m *Manager) bothDefinitions(p *plant.Plant) []image.Definition {
 	defs := definitions(p)
-	at := 0
-	for _, k := range m.points {
-		for at < len(p.Points) && p.Points[at].ID < k.id {
-			at++
-		}
-		if at < len(p.Points) && p.Points[at].ID == k.id {
-			defs[at].Type = k.typ
+	stays := make([]bool, len(m.points))
+	for i := range defs {
+		index, ok := m.img.Lookup(defs[i].ID)
+		if !ok {
 			continue
 		}
-		defs = append(defs, image.Definition{ID: k.id, Type: k.typ})
+		if old, ok := m.had(index); ok {
+			defs[i].Type, stays[index] = old.typ, true
+		}
+	}
+	for index, k := range m.points {
+		if k.typ != 0 && !stays[index] {
+			defs = append(defs, image.Definition{ID: m.img.ID(point.Index(index)), Type: k.typ})
+		}
 	}
 	return defs
 }

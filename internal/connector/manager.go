@@ -48,7 +48,7 @@ type Manager struct {
 
 	view      sync.RWMutex // guards what follows for those who only look
 	instances map[string]*instance
-	points    []known // in order of id
+	points    []known // by index
 }
 
 // NewManager returns a manager of connectors of the given kinds, without any. now

@@ -39,9 +39,13 @@ func (c *Metrics) Collect(out chan<- prometheus.Metric) {
 
 func (m *Manager) collectImage(e exporter) {
 	m.view.RLock()
-	points, byQuality := len(m.points), make(map[string]int, 4)
-	for _, p := range m.points {
-		if s, ok := m.img.State(p.index); ok {
+	points, byQuality := 0, make(map[string]int, 4)
+	for p, k := range m.points {
+		if k.typ == 0 {
+			continue
+		}
+		points++
+		if s, ok := m.img.State(point.Index(p)); ok {
 			byQuality[qualityClass(s.Quality)]++
 		}
 	}

@@ -10,33 +10,26 @@ import (
 // holds. They wait for the first update of the new source.
 func (m *Manager) orphan(c *change) {
 	r := m.ledger.requalifier()
-	at := 0
-	for n := range c.plant.Points {
+	for n, index := range c.indexes {
 		p := &c.plant.Points[n]
-		for at < len(m.points) && m.points[at].id < p.ID {
-			at++
-		}
-		if at == len(m.points) {
-			break
-		}
-		if old := &m.points[at]; old.id == p.ID && (old.typ != p.Type || !m.sameSource(c, old, p.From)) {
-			h := m.table.of(old.index)
-			unseen := h.marks.Load()&markRestored != 0
+		if old, ok := m.had(index); ok && (old.typ != p.Type || !m.sameSource(c, old, p.From)) {
+			h := m.table.of(index)
+			unseen := h.marks()&markRestored != 0
 			h.reset()
-			r.add(requality{point: old.index, set: ruleOf(p, 0).away(), force: unseen})
+			r.add(requality{point: index, set: ruleOf(p, 0).away(), force: unseen})
 		}
 	}
 	m.settle(&r)
 }
 
 // sameSource reports whether a point has the readings that it had before.
-func (m *Manager) sameSource(c *change, old *known, from *plant.Source) bool {
-	if old.end == nil || from == nil {
-		return old.end == nil && from == nil
+func (m *Manager) sameSource(c *change, old known, from *plant.Source) bool {
+	if old.end == noEnd || from == nil {
+		return old.end == noEnd && from == nil
 	}
 	was, is := m.instances[from.Connector], c.instances[from.Connector]
 	return old.source == m.sources[from.Connector] && was.kind.name == is.kind.name &&
-		is.kind.spec.sourceKey(old.end) == is.kind.spec.sourceKey(from.End)
+		is.kind.spec.sourceKey(was.sink.ends.list[old.end]) == is.kind.spec.sourceKey(from.End)
 }
 
 // restore makes the points with a source not topical that have kept a value from
@@ -54,7 +47,7 @@ func (m *Manager) restore(c *change) {
 		if !ok || state.Value.Type() == 0 {
 			continue
 		}
-		m.table.of(index).at.Store(int64(min(now, m.clock.before(state.Arrival.Time()))))
+		m.table.of(index).since(min(now, m.clock.before(state.Arrival.Time())))
 		away := ruleOf(p, 0).away()
 		if state.Quality&away == 0 {
 			r.add(requality{point: index, set: away, marks: markRestored | markAdded, flags: point.Restored})

@@ -33,7 +33,7 @@ func (h *host) name(p point.Index) string {
 			return "own/" + name
 		}
 	}
-	return h.nameOf(p)
+	return h.img.ID(p)
 }
 
 // wantNext checks the next batch of a feed: own points of targets, changes with "*"
@@ -47,7 +47,7 @@ func (h *host) wantNext(f Feed, want string) {
 	var words []string
 	if b.Targets != nil {
 		for _, t := range *b.Targets {
-			word := h.nameOf(t.Point)
+			word := h.img.ID(t.Point)
 			for _, p := range t.Own {
 				if p != point.None {
 					word += "+" + h.name(p)

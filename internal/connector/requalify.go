@@ -47,7 +47,7 @@ func (r *requalifier) add(c requality) {
 	state, ok := r.img.State(c.point)
 	q := state.Quality&^c.unset | c.set
 	if !ok || q == state.Quality && !c.force {
-		r.table.of(c.point).marks.Store(c.marks)
+		r.table.of(c.point).mark(c.marks)
 		return
 	}
 	if q != state.Quality {
@@ -73,7 +73,7 @@ func (r *requalifier) owe(c *requality) {
 	if c.unset != 0 {
 		marks |= markAdded
 	}
-	r.table.of(c.point).marks.Store(marks)
+	r.table.of(c.point).mark(marks)
 	r.owing = append(r.owing, *c)
 }
 
@@ -86,7 +86,7 @@ func (r *requalifier) flush() {
 		if c := &r.of[i]; r.err != nil {
 			r.owe(c)
 		} else {
-			r.table.of(c.point).marks.Store(c.marks)
+			r.table.of(c.point).mark(c.marks)
 		}
 	}
 	r.batch, r.of = r.batch[:0], r.of[:0]
@@ -105,7 +105,7 @@ func (r *requalifier) close() {
 // pay publishes what is owed, and what the image has lost. No update of any
 // point may be under way.
 func (l *ledger) pay() {
-	l.replay(func(p point.Index) bool { return l.table.of(p).marks.Load()&markRestored != 0 })
+	l.replay(func(p point.Index) bool { return l.table.of(p).marks()&markRestored != 0 })
 	l.dues.Lock()
 	owed := l.owed
 	l.owed = nil
@@ -114,13 +114,13 @@ func (l *ledger) pay() {
 	for i := len(owed) - 1; i >= 0; i-- { // the last one of a point counts
 		c := owed[i]
 		h := l.table.of(c.point)
-		switch marks := h.marks.Load(); {
+		switch marks := h.marks(); {
 		case marks&markOwed == 0:
 		case r.err != nil:
 			r.owing = append(r.owing, c)
 		default:
 			c.marks, c.changed = marks&^markOwed, 0
-			h.marks.Store(c.marks)
+			h.mark(c.marks)
 			r.add(c)
 		}
 	}
