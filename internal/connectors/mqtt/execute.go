@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -80,10 +81,7 @@ func (l *link) end() {
 
 // grant notes which subscriptions the broker has granted.
 func (l *link) grant(subscribed map[string]subscription, refused map[string]string) {
-	granted := &filters{}
-	for filter := range subscribed {
-		granted.add(filter)
-	}
+	granted := filtersOf(maps.Keys(subscribed))
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.granted, l.refused = granted, refused

@@ -1,6 +1,8 @@
 package mqtt
 
 import (
+	"iter"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -25,8 +27,13 @@ func checkTopic(topic string) string {
 	return ""
 }
 
-// filters is a set of topic filters. The zero value is empty.
-type filters struct{ root level }
+// filters is a set of topic filters. The zero value is empty. Those without
+// wildcards are kept apart: there may be a million of them, and a level of the
+// tree is large.
+type filters struct {
+	root  level    // of filters with wildcards
+	plain []string // the others; matches wants them in order
+}
 
 // level is one level of the filters in a set.
 type level struct {
@@ -36,6 +43,10 @@ type level struct {
 }
 
 func (f *filters) add(filter string) {
+	if !strings.ContainsAny(filter, "+#") {
+		f.plain = append(f.plain, filter)
+		return
+	}
 	at := &f.root
 	for name := range strings.SplitSeq(filter, "/") {
 		next := at.next[name]
@@ -49,6 +60,17 @@ func (f *filters) add(filter string) {
 		at = next
 	}
 	at.filter, at.ends = filter, true
+}
+
+// filtersOf returns the set of all names, ready to be asked for matches.
+func filtersOf(names iter.Seq[string]) *filters {
+	f := &filters{}
+	for name := range names {
+		f.add(name)
+	}
+	f.plain = slices.Clone(f.plain) // without room for more
+	slices.Sort(f.plain)
+	return f
 }
 
 // covering returns a filter of the set, not this one, that matches every topic
@@ -88,6 +110,9 @@ func (f *filters) matches(topic string) bool {
 	if _, ok := f.covering(topic); ok {
 		return true
 	}
+	if _, ok := slices.BinarySearch(f.plain, topic); ok {
+		return true
+	}
 	at := &f.root
 	for name := range strings.SplitSeq(topic, "/") {
 		if at = at.next[name]; at == nil {
@@ -97,8 +122,8 @@ func (f *filters) matches(topic string) bool {
 	return at.ends
 }
 
-// overlaps reports whether a filter of the set, not this one, matches a topic
-// that this one matches, too.
+// overlaps reports whether a filter of the set with wildcards, not this one,
+// matches a topic that this one matches, too.
 func (f *filters) overlaps(filter string) bool {
 	return f.root.overlaps(strings.Split(filter, "/"), filter, true)
 }

@@ -121,6 +121,7 @@ func TestCoveringAndOverlapsAgreeWithMatching(t *testing.T) {
 		if g == "+/#" && f == "#" {
 			covers = false
 		}
+		overlaps = overlaps && strings.ContainsAny(g, "+#")
 		var set filters
 		set.add(f)
 		set.add(g)

@@ -63,11 +63,8 @@ func (c *Connector) wanted(ends []any, duties []dispatch.End) map[string]byte {
 		source := end.(*Source)
 		filter[source.Topic] = max(filter[source.Topic], source.qos(c.settings))
 	}
-	var points filters
-	for f := range filter {
-		points.add(f)
-	}
-	c.points.Store(&points)
+	points := filtersOf(maps.Keys(filter))
+	c.points.Store(points)
 	for _, topic := range c.desk.Expect(duties) {
 		filter[topic] = max(filter[topic], 1)
 	}
