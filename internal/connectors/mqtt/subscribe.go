@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"busbar/internal/dispatch"
 )
@@ -14,7 +15,7 @@ import (
 const (
 	// batchSize is how many filters go into one packet. Some cloud brokers take no more.
 	batchSize = 8
-	// batchesAtOnce is how many batches are sent before the first is answered.
+	// batchesAtOnce is how many batches wait for their answer at most.
 	batchesAtOnce = 16
 )
 
@@ -131,10 +132,8 @@ func (s *subscriber) subscribe(ctx context.Context, plan map[string]subscription
 		s.c.held[filter] = struct{}{}
 	}
 	batches = slices.AppendSeq(batches, slices.Chunk(plain, batchSize))
-	for group := range slices.Chunk(batches, batchesAtOnce) {
-		if err := s.askAll(ctx, group); err != nil {
-			return fmt.Errorf("subscribe: %w", err)
-		}
+	if err := s.askAll(ctx, batches); err != nil {
+		return fmt.Errorf("subscribe: %w", err)
 	}
 	for filter := range s.refused {
 		delete(s.c.held, filter)
@@ -143,12 +142,21 @@ func (s *subscriber) subscribe(ctx context.Context, plan map[string]subscription
 	return nil
 }
 
-// askAll sends batches together and waits for all answers.
+// askAll sends batches, each as soon as fewer than batchesAtOnce wait for their
+// answer, and waits for all answers. It never lets the line fall silent in
+// between: a broker whose TCP waits for acknowledgements would answer once in 40 ms.
 func (s *subscriber) askAll(ctx context.Context, batches [][]request) error {
-	errs := make([]error, len(batches))
+	var next atomic.Int64
+	errs := make([]error, min(batchesAtOnce, len(batches)))
 	var wg sync.WaitGroup
-	for i, batch := range batches {
-		wg.Go(func() { errs[i] = s.ask(ctx, batch) })
+	for w := range errs {
+		wg.Go(func() {
+			for i := int(next.Add(1)); i <= len(batches) && errs[w] == nil; i = int(next.Add(1)) {
+				if errs[w] = s.ask(ctx, batches[i-1]); errs[w] != nil {
+					next.Store(int64(len(batches))) // the others end, too
+				}
+			}
+		})
 	}
 	wg.Wait()
 	for _, err := range errs {
