@@ -175,8 +175,13 @@ func (e *erased[S, F, T]) requester() *EndSpec { return &e.Requester }
 func (e *erased[S, F, T]) executor() *EndSpec  { return &e.Executor }
 
 func (e *erased[S, F, T]) checkConnector(c *plant.Cross) []Problem {
-	var sources []End[F]
-	var targets []End[T]
+	count := 0
+	for _, end := range c.Ends {
+		if end.Target() != nil {
+			count++
+		}
+	}
+	sources, targets := make([]End[F], 0, len(c.Ends)-count), make([]End[T], 0, count)
 	for _, end := range c.Ends {
 		if t := end.Target(); t != nil {
 			targets = append(targets, End[T]{end: end, cross: c, Point: end.Point.ID, End: t.End.(*T)})

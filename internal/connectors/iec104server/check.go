@@ -1,7 +1,9 @@
 package iec104server
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"busbar/internal/connector"
 	"busbar/internal/point"
@@ -49,20 +51,26 @@ func hint(t point.Type, f family) string {
 
 // checkConnector reports addresses that occur twice at one server.
 func checkConnector(_ Settings, _ []connector.End[connector.None], targets []connector.End[Target]) []connector.Problem {
-	type address struct {
-		ca  CommonAddress
-		ioa ObjectAddress
+	type place struct {
+		address uint64
+		target  int
 	}
-	var problems []connector.Problem
-	first := make(map[address]int, len(targets))
+	order := make([]place, len(targets))
 	for i := range targets {
-		a := address{targets[i].End.CA, targets[i].End.IOA}
-		if other, ok := first[a]; ok {
-			problems = append(problems, targets[i].Faultf("ioa", "ca %d ioa %d is the address of %s already, in line %d",
-				a.ca, a.ioa, targets[other].Point, targets[other].Line()))
+		address, _ := targets[i].End.address()
+		order[i] = place{address, i}
+	}
+	slices.SortFunc(order, func(a, b place) int { return cmp.Or(cmp.Compare(a.address, b.address), a.target-b.target) })
+	var problems []connector.Problem
+	first := 0
+	for n := 1; n < len(order); n++ {
+		if order[n].address != order[first].address {
+			first = n
 			continue
 		}
-		first[a] = i
+		t, other := &targets[order[n].target], &targets[order[first].target]
+		problems = append(problems, t.Faultf("ioa", "ca %d ioa %d is the address of %s already, in line %d",
+			t.End.CA, t.End.IOA, other.Point, other.Line()))
 	}
 	return problems
 }

@@ -142,8 +142,8 @@ func (g *Groups) UnmarshalNode(n *connector.Node) error {
 
 // Counter is the key counter of a target.
 type Counter struct {
-	Spontaneous bool          `json:"spontaneous" doc:"send readings spontaneously"`
 	Freeze      time.Duration `json:"freeze" min:"1s" max:"24h" doc:"period of freezing, aligned to the clock"`
+	Spontaneous bool          `json:"spontaneous" doc:"send readings spontaneously"`
 	Group       uint8         `json:"group" min:"1" max:"4" doc:"counter group"`
 }
 
