@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -103,6 +104,8 @@ func (a *app) run(ctx context.Context) (err error) {
 	}
 	defer a.log.Info("busbar stops")
 	defer server.setReady(false)
+	tidy := time.NewTimer(tidyAfter)
+	defer tidy.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -111,6 +114,9 @@ func (a *app) run(ctx context.Context) (err error) {
 			return nil // stop returns the error
 		case <-a.options.Reload:
 			a.reload(ctx)
+			tidy.Reset(tidyAfter)
+		case <-tidy.C:
+			debug.FreeOSMemory()
 		}
 	}
 }

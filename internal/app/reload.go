@@ -12,6 +12,12 @@ func (a *app) loadFirst(ctx context.Context) error {
 	if a.config.Plant == "" {
 		a.log.Warn("there is no plant file, so there are no points and no connectors; name one with --plant")
 	}
+	return a.applyPlant(ctx)
+}
+
+// applyPlant reads the plant file and applies it.
+func (a *app) applyPlant(ctx context.Context) error {
+	defer collectSooner()()
 	p, err := a.readPlant()
 	if err != nil {
 		return err
@@ -46,10 +52,7 @@ func (a *app) reload(ctx context.Context) {
 			a.log.SetLevel(c.LogLevel)
 		}
 	}
-	p, err := a.readPlant()
-	if err == nil {
-		err = a.manager.Apply(ctx, p)
-	}
+	err := a.applyPlant(ctx)
 	if problems, ok := errors.AsType[plant.Problems](err); ok {
 		for _, problem := range problems {
 			a.log.Warn("plant problem", "at", problem.String())

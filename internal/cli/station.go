@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -118,6 +119,7 @@ func (o *stationOptions) run(ctx context.Context, io IO) error {
 	stopped := make(chan error, 1)
 	go func() { stopped <- manager.Run(ctx) }()
 	err = awaitUp(ctx, manager)
+	debug.FreeOSMemory() // the plant is ten times as large as what is made of it
 	if err == nil {
 		fmt.Fprintf(io.Out, "station: %d points, common address %d, listening on %s\n", o.points, o.ca, o.listen)
 		err = sim.run(ctx, o.rate)
@@ -157,6 +159,7 @@ func (o *stationOptions) plant(kinds *connector.Registry) (*plant.Plant, error) 
 	if err := problems.Err(); err != nil {
 		return nil, err
 	}
+	p.Points = make([]plant.Point, 0, o.points)
 	ioa := 0
 	for i, t := range o.types {
 		count := o.points / len(o.types)
