@@ -2,6 +2,7 @@ package connector
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -78,8 +79,9 @@ func (f *feed) close() {
 }
 
 // open begins to follow: at the hindmost cursor of the connector, without one
-// where an earlier run has ended, otherwise now.
-func (f *feed) open() image.Follower {
+// where an earlier run has ended, otherwise now. No change up to the sequence
+// number at is delivered.
+func (f *feed) open() (follower image.Follower, at uint64) {
 	var from Position
 	first := true
 	for _, pos := range f.Cursors() {
@@ -92,11 +94,11 @@ func (f *feed) open() image.Follower {
 	}
 	switch {
 	case !first:
-		return f.img.Resume(from)
+		return f.img.Resume(from), slices.Min(from[:])
 	case f.delivered == 0:
 		f.delivered = f.img.Seq()
 	}
-	return f.img.Resume(image.At(f.delivered))
+	return f.img.Resume(image.At(f.delivered)), f.delivered
 }
 
 // Next implements [Feed].
@@ -139,11 +141,11 @@ func (f *feed) news(ctx context.Context) (wait context.Context, targets []Target
 // adopt makes targets the current set, with a snapshot of the points that have
 // a new target or another type.
 func (f *feed) adopt(targets []Target) Batch {
-	old := f.types
+	old, at := f.types, f.delivered
 	if len(targets) == 0 {
 		f.close()
 	} else if f.follower == nil {
-		f.follower = f.open()
+		f.follower, at = f.open()
 	}
 	f.types = make([]point.Type, span(targets))
 	f.out = f.out[:0]
@@ -160,6 +162,9 @@ func (f *feed) adopt(targets []Target) Batch {
 	f.adoptOwn(targets)
 	f.skipTo, f.told = f.img.Seq(), f.delivered
 	f.catchUp = f.skipTo
+	if f.skipTo <= at {
+		f.skip = nil // there is nothing to skip
+	}
 	return Batch{Targets: &targets, Changes: f.take(), Seq: f.delivered}
 }
 
