@@ -26,6 +26,7 @@ run internal/connector . "$time"
 run internal/connectors/iec104server . "$time"
 run internal/plant . 1x
 run test/bench MQTTToFrame 1x
+run test/bench Scale 1x
 
 echo
 echo "== ratios to the floor"

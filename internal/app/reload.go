@@ -17,7 +17,7 @@ func (a *app) loadFirst(ctx context.Context) error {
 
 // applyPlant reads the plant file and applies it.
 func (a *app) applyPlant(ctx context.Context) error {
-	defer collectSooner()()
+	defer collectSooner(a.config.Plant)()
 	p, err := a.readPlant()
 	if err != nil {
 		return err
