@@ -104,6 +104,7 @@ func startFull(t *testing.T, k kept, embedded bool, start func(plant string) *ri
 	f.centre = rig.NewCentre(t, "127.0.0.1", listen)
 	f.ledger = rig.NewLedger(f.centre, k.entry)
 	f.centre.Connect().Close() // its group begins here
+	f.busbar.AwaitCursor(groupCursor(namedGroup))
 	f.stream = k.start(t, ingest)[0]
 	return f
 }

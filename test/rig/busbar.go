@@ -56,7 +56,7 @@ func Exec(tb testing.TB, binary, plant string, args ...string) *Busbar {
 func ExecOn(tb testing.TB, disk *Disk, binary, plant string, args ...string) *Busbar {
 	tb.Helper()
 	b := newBusbar(tb, plant, append([]string{"--data", filepath.Join(disk.Dir, "data")}, args...))
-	b.data = filepath.Join(disk.Dir, "data")
+	b.data = filepath.Join(disk.within, "data")
 	b.launch = func() { b.asProcess(disk.Command(binary)...) }
 	b.Start()
 	return b
