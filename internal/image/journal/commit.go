@@ -61,7 +61,7 @@ func (j *Journal) commit(g *group) error {
 	if err := j.store(g, dictionary, chains); err != nil {
 		return err
 	}
-	g.frames[dictionary] = g.frames[dictionary][:0]
+	g.frames[dictionary] = nil // they come all at once, with a plant, and hardly ever after
 	return j.store(g, 0, dictionary)
 }
 
