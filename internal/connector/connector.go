@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"busbar/internal/image"
+	"busbar/internal/image/journal"
 	"busbar/internal/mapping"
 	"busbar/internal/point"
 )
@@ -106,6 +107,10 @@ type Env struct {
 	Now func() time.Time
 }
 
+// ErrFull is why an update is not kept while there is no room on the disk. The
+// image accepts again by itself.
+var ErrFull = journal.ErrFull
+
 // Message is a raw reading that may hold the values of many points, such as an
 // MQTT message.
 type Message struct {
@@ -124,7 +129,8 @@ type Sink interface {
 	// not nil, is called once: with nil when every update is kept, otherwise with
 	// the reason; the source must then not be acknowledged. It must neither block
 	// nor call the Sink. Deliver fails if the image does not keep the updates,
-	// and with ErrStopped if the connector should have stopped long ago.
+	// with ErrFull if that is for want of room, and with ErrStopped if the
+	// connector should have stopped long ago.
 	Deliver(ctx context.Context, m Message, committed func(error)) error
 
 	// Away tells that the source cannot be heard any more. After the hold time
