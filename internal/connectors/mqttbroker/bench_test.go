@@ -1,6 +1,7 @@
 package mqttbroker
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"busbar/internal/connector"
+	"busbar/internal/image/journal"
 )
 
 // payload is a usual sensor message.
@@ -19,13 +21,17 @@ const payload = `{"device":"ons4711","data":{"temperature":23.5,"humidity":41.2,
 // the meantime together.
 type keeping struct {
 	*sink
-	each time.Duration // zero: at once
+	each  time.Duration // zero: at once
+	notes bool          // what is delivered
 
 	mu      sync.Mutex
 	waiting []func(error)
 }
 
-func (k *keeping) Deliver(_ context.Context, _ connector.Message, committed func(error)) error {
+func (k *keeping) Deliver(_ context.Context, m connector.Message, committed func(error)) error {
+	if k.notes {
+		k.delivered <- delivery{m.Selector, string(m.Payload), nil}
+	}
 	if committed == nil {
 		return nil
 	}
@@ -93,5 +99,61 @@ func BenchmarkQoS1(b *testing.B) {
 			wg.Wait()
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
 		})
+	}
+}
+
+// BenchmarkWindow measures one publisher of QoS 1 that has so many messages
+// open, on the journal of a disk and without one. With window 1 every message waits for
+// a sync of its own.
+func BenchmarkWindow(b *testing.B) {
+	for _, durable := range []bool{false, true} {
+		for _, window := range []int{1, 20, 200} {
+			b.Run(fmt.Sprintf("journal=%v/window=%d", durable, window), func(b *testing.B) {
+				var fs journal.FS
+				if durable {
+					disk, err := journal.NewDisk(b.TempDir())
+					if err != nil {
+						b.Fatal(err)
+					}
+					fs = disk
+				}
+				r := startHost(b, fs, nil)
+				w, _ := r.signIn(b, "5", "d", 0)
+				if err := w.conn.SetReadDeadline(time.Time{}); err != nil {
+					b.Fatal(err)
+				}
+				message := w.message("a", 1, 1, false, payload)
+				b.ReportAllocs()
+				b.ResetTimer()
+				pump(b, w, message, window)
+				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
+			})
+		}
+	}
+}
+
+// pump publishes b.N messages, of which at most window are open.
+func pump(b *testing.B, w *wire, message []byte, window int) {
+	b.Helper()
+	burst := bytes.Repeat(message, window)
+	var acks [4 * 1024]byte
+	sent, acknowledged := 0, 0
+	for acknowledged < b.N {
+		if n := min(b.N-sent, window-(sent-acknowledged)); n > 0 {
+			if _, err := w.conn.Write(burst[:n*len(message)]); err != nil {
+				b.Fatal(err)
+			}
+			sent += n
+		}
+		n, err := io.ReadAtLeast(w.r, acks[:min(len(acks), 4*(sent-acknowledged))], 4)
+		if err == nil && n%4 > 0 {
+			var rest int
+			rest, err = io.ReadFull(w.r, acks[n:n+4-n%4])
+			n += rest
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		acknowledged += n / 4
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	broker "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/packets"
 )
 
 // conn is the connection of one client. The library reads and writes it.
@@ -17,6 +18,7 @@ type conn struct {
 	done   chan struct{}  // closed when the library has finished with it
 	client *broker.Client // who has signed in; nil before
 	failed atomic.Bool    // nothing more is read from it
+	window window
 }
 
 // connOf returns the connection of a client of the library.
@@ -28,6 +30,26 @@ func (c *conn) fail() {
 	c.failed.Store(true)
 	// It is given up whatever Close returns.
 	_ = c.raw.Close()
+}
+
+// send writes whole packets, between those of the library. What cannot be
+// written ends the connection.
+func (c *conn) send(packets []byte) {
+	c.client.Lock()
+	defer c.client.Unlock()
+	_, _ = c.Write(packets) // it has ended the connection
+}
+
+// end ends the connection like fail. A client of MQTT 5 is told why; nothing
+// is sent after that.
+func (c *conn) end(reason packets.Code) {
+	c.client.Lock()
+	defer c.client.Unlock()
+	if c.client.Properties.ProtocolVersion == 5 && !c.failed.Load() {
+		// It is disconnected whether it hears the reason or not.
+		_, _ = c.Write([]byte{packets.Disconnect << 4, 2, reason.Code, 0})
+	}
+	c.fail()
 }
 
 // SetDeadline implements [net.Conn]. The library sets by it how long the client

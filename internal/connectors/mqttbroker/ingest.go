@@ -16,7 +16,7 @@ import (
 )
 
 // ingest is the hook that hands published messages to the host. The library
-// calls it from the goroutine of each client, before it acknowledges.
+// calls it from the goroutine of each client.
 type ingest struct {
 	broker.HookBase
 	ctx         context.Context // of the run; ends before connections are closed
@@ -29,7 +29,6 @@ type ingest struct {
 	maxPacket   uint32
 	maxSessions int
 
-	waits    sync.Pool   // of chan error with one place
 	refusing atomic.Bool // the last message was not taken
 
 	mu      sync.Mutex
@@ -48,7 +47,6 @@ func newIngest(ctx context.Context, c *instance, server *broker.Server) *ingest 
 	for name, password := range c.settings.Users {
 		h.users[name] = sha256.Sum256([]byte(password))
 	}
-	h.waits.New = func() any { return make(chan error, 1) }
 	return h
 }
 
@@ -93,31 +91,56 @@ func (h *ingest) OnACLCheck(_ *broker.Client, topic string, write bool) bool {
 	return true
 }
 
-// OnPublish implements [broker.Hook]. It returns when the host has kept the
-// message; then the library acknowledges it. If the host has not, there is no
-// acknowledgement and the connection is closed, so that the client sends the
-// message again; one of QoS 0 is lost.
+// OnPublish implements [broker.Hook]. It hands a message to the host, in the
+// order in which they come, and does not wait until it is kept: then it is
+// acknowledged. If it is not kept the connection is closed, so that the client
+// sends it again; one of QoS 0 is lost.
 func (h *ingest) OnPublish(cl *broker.Client, pk packets.Packet) (packets.Packet, error) {
+	var settle func(error)
+	if pk.FixedHeader.Qos > 0 {
+		if settle = h.admit(cl, &pk); settle == nil {
+			return pk, packets.ErrRejectPacket
+		}
+	} else if connOf(cl).window.shut() { // it must not overtake what is sent again
+		return pk, packets.ErrRejectPacket
+	}
+	if err := h.take(&pk, settle); err != nil {
+		if settle == nil && h.ctx.Err() == nil {
+			h.warn("mqtt message not taken", "client", shown(cl.ID), "error", err)
+		}
+		return pk, packets.ErrRejectPacket
+	}
+	// The library would acknowledge it at once. Subscribers get QoS 0 anyway.
+	pk.FixedHeader.Qos = 0
+	return pk, nil
+}
+
+// take hands a message to whom it concerns. settle, if not nil, is called with
+// its outcome, then or later.
+func (h *ingest) take(pk *packets.Packet, settle func(error)) error {
+	err := errBroken
+	defer func() {
+		if err != nil && settle != nil {
+			settle(err)
+		}
+	}()
 	if h.desk.Expects(pk.TopicName) {
 		h.desk.Hear(pk.TopicName, pk.Payload, string(pk.Properties.CorrelationData))
 		if !h.wanted(pk.TopicName) {
 			h.figures.messages.Add(1)
 			h.figures.octets.Add(uint64(len(pk.Payload)))
+			if settle != nil {
+				settle(nil)
+			}
 			pk.FixedHeader.Retain = false // it answers nothing that is asked later
-			return pk, nil
+			err = nil
+			return nil
 		}
 	}
-	if err := h.deliver(pk.TopicName, pk.Payload, pk.FixedHeader.Qos > 0); err != nil {
-		if h.ctx.Err() == nil {
-			h.warn("mqtt message not taken", "client", shown(cl.ID), "error", err)
-		}
-		if pk.FixedHeader.Qos > 0 { // otherwise the client would not send it again
-			connOf(cl).fail()
-		}
-		return pk, packets.ErrRejectPacket
+	if err = h.deliver(pk.TopicName, pk.Payload, settle); err == nil {
+		pk.FixedHeader.Retain = pk.FixedHeader.Retain && h.mayRetain(pk.TopicName, pk.Payload)
 	}
-	pk.FixedHeader.Retain = pk.FixedHeader.Retain && h.mayRetain(pk.TopicName, pk.Payload)
-	return pk, nil
+	return err
 }
 
 // OnWill implements [broker.Hook]: the host gets a will like any message, but not
@@ -126,23 +149,23 @@ func (h *ingest) OnWill(cl *broker.Client, will broker.Will) (broker.Will, error
 	if h.ctx.Err() != nil {
 		return will, nil
 	}
-	if err := h.deliver(will.TopicName, will.Payload, false); err != nil {
+	if err := h.deliver(will.TopicName, will.Payload, nil); err != nil {
 		h.warn("mqtt will not taken", "client", shown(cl.ID), "error", err)
 	}
 	will.Retain = will.Retain && h.mayRetain(will.TopicName, will.Payload)
 	return will, nil
 }
 
-// deliver hands a message on and, if wait is set, returns when it is kept.
-func (h *ingest) deliver(topic string, payload []byte, wait bool) error {
+// deliver hands a message to the host, which calls settle, if not nil, when it is
+// kept or not.
+func (h *ingest) deliver(topic string, payload []byte, settle func(error)) error {
 	h.figures.messages.Add(1)
 	h.figures.octets.Add(uint64(len(payload)))
-	m := connector.Message{Selector: topic, Payload: payload}
-	err := h.keep(m, wait)
-	if err != nil {
-		h.figures.rejected.Add(1)
-	}
-	if h.ctx.Err() == nil {
+	err := h.env.Sink.Deliver(h.ctx, connector.Message{Selector: topic, Payload: payload}, settle)
+	if settle == nil {
+		if err != nil {
+			h.figures.rejected.Add(1)
+		}
 		h.took(err)
 	}
 	return err
@@ -150,7 +173,7 @@ func (h *ingest) deliver(topic string, payload []byte, wait bool) error {
 
 // took shows whether the host takes messages.
 func (h *ingest) took(err error) {
-	if err == nil && !h.refusing.Load() {
+	if err == nil && !h.refusing.Load() || h.ctx.Err() != nil {
 		return
 	}
 	h.mu.Lock()
@@ -159,23 +182,6 @@ func (h *ingest) took(err error) {
 		h.env.Report(connector.Degraded, "message not kept: "+err.Error())
 	} else {
 		h.env.Report(connector.Up, "")
-	}
-}
-
-func (h *ingest) keep(m connector.Message, wait bool) error {
-	if !wait {
-		return h.env.Sink.Deliver(h.ctx, m, nil)
-	}
-	kept := h.waits.Get().(chan error)
-	if err := h.env.Sink.Deliver(h.ctx, m, func(err error) { kept <- err }); err != nil {
-		return err // whether kept is used any more is not known: it is not put back
-	}
-	select {
-	case err := <-kept:
-		h.waits.Put(kept)
-		return err
-	case <-h.ctx.Done():
-		return h.ctx.Err()
 	}
 }
 

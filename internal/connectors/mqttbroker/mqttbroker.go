@@ -3,7 +3,7 @@
 // sites without a broker of their own.
 //
 // A message of QoS 1 or 2 is acknowledged to its publisher when the host has
-// kept it. The broker is the front door of Busbar and nothing more: it hands
+// kept it; meanwhile the next ones are taken. The broker is the front door of Busbar and nothing more: it hands
 // messages to other subscribers with QoS 0, so that a user can look. See
 // docs/connectors/mqtt-broker.md.
 package mqttbroker

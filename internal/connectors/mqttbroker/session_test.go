@@ -15,9 +15,12 @@ func TestMessageIsSentAgainAfterARefusal(t *testing.T) {
 			r := start(t, s, nil)
 			w, _ := r.signIn(t, version, "d", 60)
 			w.publish("a", qos, 9, false, "1")
-			// Two more are in the buffer of the broker by then; they must not come first.
 			w.publish("a", qos, 10, false, "2")
-			s.expect(t, "a", "1").commit(errors.New("disk full"))
+			first, second := s.expect(t, "a", "1"), s.expect(t, "a", "2")
+			first.commit(errors.New("disk full"))
+			// One more is in the buffer of the broker by then; it must not come first.
+			_, _ = w.conn.Write(w.message("a", qos, 11, false, "3"))
+			second.commit(errors.New("disk full"))
 			w.wantEnd("refused message")
 			w, present := r.signIn(t, version, "d", 60)
 			if !present {

@@ -21,6 +21,10 @@ func (h *ingest) OnConnect(cl *broker.Client, _ packets.Packet) error {
 	cl.Properties.Props.TopicAliasMaximum = 0
 	// A delayed will would be lost for the host.
 	cl.Properties.Will.WillDelayInterval = 0
+	// It gets QoS 0 only. Otherwise the library looks, with every packet, for
+	// messages of QoS 1 and 2 to send, in a way that another goroutine must not disturb.
+	cl.Properties.Props.ReceiveMaximum = 0
+	cl.State.Inflight.ResetSendQuota(0)
 	return nil
 }
 
@@ -51,13 +55,7 @@ func (h *ingest) OnSessionEstablish(cl *broker.Client, _ packets.Packet) {
 	h.mu.Unlock()
 	h.figures.clients.Add(1)
 	if earlier != nil {
-		if earlier.Properties.ProtocolVersion == 5 {
-			// It is disconnected whether it hears the reason or not.
-			_ = earlier.WritePacket(packets.Packet{
-				FixedHeader: packets.FixedHeader{Type: packets.Disconnect}, ReasonCode: packets.ErrSessionTakenOver.Code,
-			})
-		}
-		connOf(earlier).fail()
+		connOf(earlier).end(packets.ErrSessionTakenOver)
 		<-connOf(earlier).done
 	}
 	if h.server.Clients.Len() >= h.maxSessions {
@@ -66,11 +64,13 @@ func (h *ingest) OnSessionEstablish(cl *broker.Client, _ packets.Packet) {
 	}
 }
 
-// leave forgets a client whose connection has ended.
+// leave forgets a client whose connection has ended, when each of its messages is
+// kept or not.
 func (h *ingest) leave(c *conn) {
 	if c.client == nil {
 		return
 	}
+	c.window.close()
 	h.figures.clients.Add(-1)
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -101,6 +101,10 @@ func (h *ingest) OnPacketRead(cl *broker.Client, pk packets.Packet) (packets.Pac
 	case packets.Publish:
 		if reason = checkTopic(pk.TopicName); reason != "" {
 			h.figures.rejected.Add(1)
+		}
+	case packets.Pubrel:
+		if connOf(cl).window.holds(pk.PacketID) {
+			reason = "message released before it was acknowledged"
 		}
 	case packets.Subscribe:
 		reason = checkFilters(cl, pk.Filters)

@@ -33,7 +33,8 @@ func defaults() Settings {
 
 // Limits that are not settings.
 const (
-	receiveMaximum   = 1000          // messages of QoS 2 of one client that are not yet complete
+	receiveMaximum   = 1024          // messages of one client that are not yet acknowledged; those of QoS 2 count until they are complete
+	maxOpenOctets    = 4 << 20       // of topic and payload of these
 	writesPending    = 1000          // messages that wait for a slow subscriber; further ones are dropped
 	sessionExpiry    = 60 * 60       // seconds that a session is kept without connection
 	maxSubscriptions = 1000          // of one client
