@@ -119,20 +119,23 @@ func TestRetainedMessagesAreLimited(t *testing.T) {
 		w.send(0x82, append(be(1), append(text("#"), 1)...))
 		w.want(0x90, 1)
 		seen := map[string]string{}
-		for range 2 {
+		for len(seen) < 2 {
 			first, body := w.next()
+			if first == 0x30 && string(body) == "\x00\x01etoo many" {
+				continue // a subscriber may come between the acknowledgement and the hand-over
+			}
 			if first != 0x31 {
 				t.Fatalf("packet %#x, want a retained message with QoS 0", first)
 			}
 			n := 2 + int(body[1])
 			seen[string(body[2:n])] = string(body[n:])
 		}
-		if len(seen) != 2 || seen["a"] != "2" || seen["d"] != "1" {
+		if seen["a"] != "2" || seen["d"] != "1" {
 			t.Errorf("retained %v, want a and d", seen)
 		}
-		if got := r.figure(t, "mqtt_broker_unretained_messages_total"); got != 2 {
-			t.Errorf("%v messages counted as not retained, want 2", got)
-		}
+		until(t, "two messages counted as not retained", func() bool {
+			return r.figure(t, "mqtt_broker_unretained_messages_total") == 2
+		})
 	})
 }
 
