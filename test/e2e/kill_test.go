@@ -93,7 +93,7 @@ func TestKillsAtRandomMomentsLoseNothingAccepted(t *testing.T) {
 	}
 	t.Run("mqtt-broker", func(t *testing.T) {
 		t.Parallel()
-		k, ingest, listen := newKept(8), rig.FreeAddr(t), rig.FreeAddr(t) // one message of a client is in work at a time
+		k, ingest, listen := newKept(8), rig.FreeAddr(t), rig.FreeAddr(t)
 		busbar := rig.Exec(t, builtBinary(t), k.plant(fmt.Sprintf("{kind: mqtt-broker, listen: %q}", ingest), listen, namedGroup))
 		newSiege(t, k, busbar, listen, ingest, namedGroup).run(rounds(t))
 	})
