@@ -322,3 +322,40 @@ func TestHundredClientsSendWithoutWaiting(t *testing.T) {
 		}
 	})
 }
+
+// TestClientWithAReceiveMaximum is one for which the library would look for
+// messages to send to it, with every packet and without regard for other goroutines.
+func TestClientWithAReceiveMaximum(t *testing.T) {
+	t.Parallel()
+	r := start(t, newSink(), nil)
+	for range 5 {
+		w := r.dial(t)
+		w.version = 5
+		body := append([]byte{0, 4, 'M', 'Q', 'T', 'T', 5, 0, 0, 60}, 8, 0x11, 0, 0, 0, 100, 0x21, 0, 10)
+		w.send(0x10, append(body, text("d")...))
+		if first, ack := w.next(); first != 0x20 || ack[1] != 0 {
+			t.Fatalf("packet %#x % x, want CONNACK with success", first, ack)
+		}
+		const n = 1000
+		var in []byte
+		for i := range uint16(n) {
+			in = append(in, w.message("a", 2, i+1, false, "1")...)
+		}
+		w.write(in)
+		for i := range uint16(n) {
+			w.want(0x50, i+1)
+		}
+		in = in[:0]
+		for i := range uint16(n) {
+			in = append(in, packet(0x62, be(i+1))...)
+		}
+		w.write(in)
+		for i := range uint16(n) {
+			w.want(0x70, i+1)
+		}
+		if err := w.conn.Close(); err != nil {
+			t.Fatal(err)
+		}
+		r.clients(t, 0)
+	}
+}
