@@ -22,11 +22,11 @@ type moody struct {
 	*sink
 	mu      sync.Mutex
 	rnd     *rand.Rand
-	waiting []handed
+	waiting []taken
 	kept    map[string]int // by payload
 }
 
-type handed struct {
+type taken struct {
 	payload   string
 	committed func(error)
 }
@@ -44,7 +44,7 @@ func (m *moody) Deliver(_ context.Context, msg connector.Message, committed func
 		committed(nil)
 		return nil
 	}
-	m.waiting = append(m.waiting, handed{string(msg.Payload), committed})
+	m.waiting = append(m.waiting, taken{string(msg.Payload), committed})
 	if len(m.waiting) == 1 {
 		time.AfterFunc(time.Duration(m.rnd.IntN(1000))*time.Microsecond, m.commit)
 	}
