@@ -93,11 +93,16 @@ func (s *Server) Params() Params { return s.cfg.Params }
 // its connections, waits for them and returns nil. If accepting fails it does
 // the same and returns the error.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	ctx, cancel := context.WithCancel(ctx)
+	// The listener is closed before the connections, so that a controlling station
+	// that loses one does not come back to what is about to end.
+	open, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var conns sync.WaitGroup
 	defer conns.Wait()
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() { closeQuietly(l) })
+	stop := context.AfterFunc(ctx, func() {
+		closeQuietly(l)
+		cancel()
+	})
 	defer stop()
 	defer closeQuietly(l)
 	var delay time.Duration
@@ -106,7 +111,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		switch {
 		case err == nil:
 			delay = 0
-			conns.Go(func() { s.serve(ctx, conn) })
+			conns.Go(func() { s.serve(open, conn) })
 		case ctx.Err() != nil:
 			return nil
 		case !passing(err):
