@@ -67,7 +67,7 @@ func (m *Manager) prepare(c *change) error {
 	m.define(c)
 	if err := errors.Join(m.compile(c), m.aim(c), m.route(c)); err != nil {
 		if m.applied { // otherwise the points stay, and what the image may have restored of them
-			m.img.Define(append(m.oldDefinitions(), ownDefinitions(m.own)...))
+			m.img.Define(append(m.oldDefinitions(), ownDefinitions(m.oldOwn())...))
 		}
 		return err
 	}
@@ -126,7 +126,7 @@ func (m *Manager) commit(c *change) {
 		}
 	}
 	m.swap(c)
-	m.lastID, m.own = c.lastID, c.own
+	m.lastID, m.own = c.lastID, c.rememberOwn()
 	points := m.remember(c)
 	m.view.Lock()
 	m.instances, m.points = c.instances, points

@@ -42,7 +42,7 @@ type Manager struct {
 	applied bool // there is a plant
 	table   heardTable
 	ledger  *ledger
-	own     []own // points of targets, in order of id
+	own     []knownOwn // points of targets
 	sources map[string]point.Source
 	lastID  TargetID
 

@@ -20,6 +20,30 @@ type own struct {
 	typ   point.Type
 }
 
+// knownOwn is what is kept of an own point of the plant in force.
+type knownOwn struct {
+	index point.Index
+	typ   point.Type
+}
+
+// rememberOwn returns what is kept of the own points of a change.
+func (c *change) rememberOwn() []knownOwn {
+	points := make([]knownOwn, len(c.own))
+	for i, o := range c.own {
+		points[i] = knownOwn{index: o.index, typ: o.typ}
+	}
+	return points
+}
+
+// oldOwn returns the own points in force.
+func (m *Manager) oldOwn() []own {
+	list := make([]own, len(m.own))
+	for i, k := range m.own {
+		list[i] = own{id: m.img.ID(k.index), index: k.index, typ: k.typ}
+	}
+	return list
+}
+
 // ownPrefix begins the names of own points. No system point has such a name.
 const ownPrefix = "own/"
 
@@ -79,7 +103,7 @@ func ownDefinitions(list []own) []image.Definition {
 // force, and so its state.
 func (m *Manager) bothOwn(c *change) []image.Definition {
 	defs := ownDefinitions(c.own)
-	for _, old := range m.own {
+	for _, old := range m.oldOwn() {
 		if at, ok := findOwn(c.own, old.id); ok {
 			defs[at].Type = old.typ
 		} else {

@@ -27,7 +27,7 @@ func owning(connector string, address int, offset, frozen string) func(*plant.Po
 
 // name returns the id of a point of the plant, or what comes after own/ of an own one.
 func (h *host) name(p point.Index) string {
-	for _, o := range h.own {
+	for _, o := range h.oldOwn() {
 		if o.index == p {
 			_, name, _ := strings.Cut(o.id, "/own/")
 			return "own/" + name
