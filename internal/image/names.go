@@ -2,6 +2,7 @@ package image
 
 import (
 	"hash/maphash"
+	"math/bits"
 
 	"busbar/internal/point"
 )
@@ -12,7 +13,7 @@ import (
 type names struct {
 	text  []byte
 	ends  []uint32 // by point: where its id ends in text
-	slots []uint32 // one more than a point; 0: free. A power of two, at most three quarters in use
+	slots []uint32 // one more than a point; 0: free. At most three quarters are in use
 	used  int
 	seed  maphash.Seed
 }
@@ -40,21 +41,30 @@ func (n *names) find(id string) (point.Index, bool) {
 
 // slot returns where an id is, or belongs.
 func (n *names) slot(id string) uint64 {
-	mask := uint64(len(n.slots) - 1)
-	i := maphash.String(n.seed, id) & mask
+	i := n.home(maphash.String(n.seed, id))
 	for n.slots[i] > 0 && string(n.id(point.Index(n.slots[i]-1))) != id {
-		i = (i + 1) & mask
+		i = n.after(i)
 	}
 	return i
 }
 
+// home returns where to begin to look for an id with a hash.
+func (n *names) home(hash uint64) uint64 {
+	i, _ := bits.Mul64(hash, uint64(len(n.slots)))
+	return i
+}
+
+// after returns the slot after i.
+func (n *names) after(i uint64) uint64 {
+	if i++; i < uint64(len(n.slots)) {
+		return i
+	}
+	return 0
+}
+
 // reserve makes room for more points, whose ids have so many octets in all.
 func (n *names) reserve(points, octets int) {
-	size := max(8, len(n.slots))
-	for 4*(n.used+points) > 3*size {
-		size *= 2
-	}
-	if size > len(n.slots) {
+	if size := (n.used+points)*4/3 + 1; size > len(n.slots) {
 		n.rehash(size)
 	}
 	n.ends = grown(n.ends, points)
@@ -72,15 +82,14 @@ func grown[E any](s []E, n int) []E {
 
 func (n *names) rehash(size int) {
 	n.slots, n.seed = make([]uint32, size), maphash.MakeSeed()
-	mask := uint64(size - 1)
 	for p := range n.ends {
 		id := n.id(point.Index(p))
 		if len(id) == 0 {
 			continue
 		}
-		i := maphash.Bytes(n.seed, id) & mask
+		i := n.home(maphash.Bytes(n.seed, id))
 		for n.slots[i] > 0 {
-			i = (i + 1) & mask
+			i = n.after(i)
 		}
 		n.slots[i] = uint32(p) + 1
 	}
