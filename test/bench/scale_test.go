@@ -185,13 +185,20 @@ func report(b *testing.B, s scaled, points int) {
 	b.ReportMetric(float64(s.RSS)/1e6, "MB_at_rest")
 }
 
-// BenchmarkScaleStation measures a station without sources: each point has one
-// target of an iec104-server.
+// BenchmarkScaleStation measures a station without sources and journal: each
+// point has one target of an iec104-server. Counters have two points more, for what
+// was frozen.
 func BenchmarkScaleStation(b *testing.B) {
 	const points = 1_000_000
-	for range b.N {
-		addr := rig.FreeAddr(b)
-		report(b, measure(b, addr, "", "0", "station", "--points", strconv.Itoa(points), "--listen", addr), points)
+	for name, types := range map[string]string{
+		"measured_and_status": "M_ME_NC_1,M_SP_TB_1,M_DP_TB_1,M_ME_TF_1", "a_fifth_counters": "M_ME_NC_1,M_SP_TB_1,M_DP_TB_1,M_ME_TF_1,M_IT_TB_1",
+	} {
+		b.Run(name, func(b *testing.B) {
+			for range b.N {
+				addr := rig.FreeAddr(b)
+				report(b, measure(b, addr, "", "0", "station", "--points", strconv.Itoa(points), "--types", types, "--listen", addr), points)
+			}
+		})
 	}
 }
 
