@@ -16,7 +16,8 @@ run() { # package, pattern of the tests
 }
 
 begun=$SECONDS
-run internal/image/journal 'Kill|PowerCut|Truncation|FullDisk|FullJournal'
+run internal/image/journal 'Kill|PowerCut|Truncation|Full'
+run internal/image 'Kill|PowerCut|Truncation|Full'
 run test/e2e 'Kill|Cut|SwitchOver|EndOfTheProcess|Restart|Full'
 
 echo

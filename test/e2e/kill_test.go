@@ -53,6 +53,37 @@ func TestEventsWaitForTheControlCentreOverTheEndOfTheProcess(t *testing.T) {
 	}
 }
 
+// TestKillRepeatsOnlyWhatWasConfirmedLately kills Busbar while a control centre confirms
+// 1,000 events per second, long enough to tell a place that is saved late from
+// one that is never saved.
+func TestKillRepeatsOnlyWhatWasConfirmedLately(t *testing.T) {
+	t.Parallel()
+	k, broker, listen := newKept(1), rig.StartBroker(t), rig.FreeAddr(t)
+	source := fmt.Sprintf("{kind: mqtt, url: %q}", "mqtt://"+broker.Addr())
+	busbar := rig.Exec(t, builtBinary(t), k.plant(source, listen, namedGroup))
+	broker.AwaitSubscription(0, k.lastTopic())
+	centre := rig.NewCentre(t, "127.0.0.1", listen)
+	ledger := rig.NewLedger(centre, k.entry)
+	master := centre.Connect()
+	stream := k.start(t, broker.Addr())[0]
+	stream.Pace(1000)
+	stream.Extend(10_000_000)
+	kills := rounds(t)
+	for range kills {
+		master.AwaitCount(int(1500 * rig.Lag.Seconds()))
+		busbar.Kill()
+		master.AwaitEnd()
+		ledger.Break()
+		busbar.Start()
+		master = centre.Connect()
+	}
+	stream.Stop()
+	ledger.Await(t, 0, stream.Acknowledged())
+	again, within := ledger.Repeats()
+	t.Logf("soak: %d kills at 1000 events/s, %d events, none missing; %d came again, %d of them from messages that came again",
+		kills, stream.Acknowledged(), again, within)
+}
+
 // acknowledgements counts the PUBACKs that have passed to the broker.
 func acknowledgements(proxy *capture.Proxy) int {
 	var octets []byte

@@ -42,8 +42,8 @@ func TestSwitchOversUnderLoadLoseNothing(t *testing.T) {
 	if most := 1000 * p.kills; within > most {
 		t.Errorf("%d events were made of messages that came again, want %d at most", within, most)
 	}
-	t.Logf("soak: %d switch-overs at 1000 events/s, %d of them with kill -9, %d of %d events came again, none missing",
-		p.switches, p.kills, again, stream.Acknowledged())
+	t.Logf("soak: %d switch-overs at 1000 events/s, %d of them with kill -9, %d events, none missing; %d came again, %d of them from messages that came again",
+		p.switches, p.kills, stream.Acknowledged(), again, within)
 }
 
 // pair is the two connections of a group.
