@@ -43,9 +43,10 @@ type line struct {
 }
 
 type requester struct {
-	Connector  string `json:"connector"`
-	Peer       string `json:"peer"`
-	Originator uint8  `json:"originator"`
+	Connector   string `json:"connector"`
+	Peer        string `json:"peer"`
+	Certificate string `json:"certificate,omitempty"`
+	Originator  uint8  `json:"originator"`
 }
 
 // The stages of a line.

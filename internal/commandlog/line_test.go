@@ -57,6 +57,8 @@ func vectors() map[string]struct {
 		record connector.CommandRecord
 	}
 	return map[string]vector{
+		"of a certificate": {`"stage":"received",` + strings.Replace(head, `,"originator"`, `,"certificate":"CN=scada1,O=Plant","originator"`, 1) +
+			`,"terminates":true,` + times + `}`, change(func(r *connector.CommandRecord) { r.Order.Requester.Certificate = "CN=scada1,O=Plant" })},
 		"received": {`"stage":"received",` + head + `,"terminates":true,` + times + `}`, switching("A")},
 		"confirmed": {`"stage":"confirmed","positive":true,` + head + `,"terminates":true,` + times +
 			`,"accepted":"2026-03-04T04:06:07.2Z","replied":"2026-03-04T04:06:08Z","confirmed":"2026-03-04T04:06:08.000001Z"}`,

@@ -45,7 +45,7 @@ func Open(fs FS, log *slog.Logger, o Options) (*Log, []connector.CommandRecord, 
 func (l *Log) interrupted(r *connector.CommandRecord) {
 	o := &r.Order
 	l.log.Warn("command outcome unknown after a restart", "order", o.ID, "command", o.Command, "value", o.Value.String(),
-		"requester", o.Requester.Connector, "peer", o.Requester.Peer, "originator", o.Requester.Originator, "executor", r.Executor)
+		"requester", o.Requester.Connector, "peer", o.Requester.Peer, "certificate", o.Requester.Certificate, "originator", o.Requester.Originator, "executor", r.Executor)
 	text, err := encode(r, time.Now())
 	if err != nil {
 		l.log.Error("end of a command is not recorded", "order", o.ID, "error", err)

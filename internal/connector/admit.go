@@ -179,5 +179,9 @@ func unreachable(c *command, _ *point.Order) string {
 
 // requesterName says who a requester is, for logs and reasons.
 func requesterName(r point.Requester) string {
-	return fmt.Sprintf("%s at %s, originator %d", r.Peer, r.Connector, r.Originator)
+	name := r.Peer
+	if r.Certificate != "" {
+		name += " " + r.Certificate
+	}
+	return fmt.Sprintf("%s at %s, originator %d", name, r.Connector, r.Originator)
 }

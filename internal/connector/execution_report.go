@@ -138,10 +138,14 @@ func (x *execution) deliver(r point.Result) {
 func (x *execution) attrs() []any { return orderAttrs(&x.order) }
 
 func orderAttrs(o *point.Order) []any {
-	return []any{
+	attrs := []any{
 		"command", o.Command, "value", o.Value.String(), "qualifier", o.Qualifier, "connector", o.Requester.Connector,
 		"peer", o.Requester.Peer, "originator", o.Requester.Originator, "order", o.ID,
 	}
+	if o.Requester.Certificate != "" {
+		attrs = append(attrs, "certificate", o.Requester.Certificate)
+	}
+	return attrs
 }
 
 // selected notes a selection, or that it was refused.

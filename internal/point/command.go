@@ -15,9 +15,10 @@ type Order struct {
 
 // Requester says who issued an order.
 type Requester struct {
-	Connector  string // id of the connector
-	Peer       string // address of the controlling station, name of the user
-	Originator uint8  // originator address, 0 is none
+	Connector   string // id of the connector
+	Peer        string // address of the controlling station, name of the user
+	Certificate string // what its certificate calls it, empty without TLS
+	Originator  uint8  // originator address, 0 is none
 }
 
 // Stage is how far an order has come.
