@@ -126,6 +126,39 @@ func (n Name) Match(i *Identity) bool {
 	}
 }
 
+// Overlaps reports whether there is a certificate that both entries mean, as far as
+// they tell: a fingerprint does not say whose it is, and a certificate may have
+// further names.
+func (n Name) Overlaps(o Name) bool {
+	switch {
+	case n.kind == fingerprint || o.kind == fingerprint:
+		return n.kind == o.kind && n.text == o.text
+	case n.kind == wholeSubject && o.kind == wholeSubject:
+		reversed := slices.Clone(o.rdns)
+		slices.Reverse(reversed)
+		return slices.Equal(n.rdns, o.rdns) || slices.Equal(n.rdns, reversed)
+	case n.kind == anyName && o.kind == anyName:
+		return sameHost(n.text, o.text)
+	case n.kind == anyName || o.kind == anyName:
+		return strings.EqualFold(n.common(), o.common())
+	default:
+		return n.common() == o.common()
+	}
+}
+
+// common returns the common name that an entry asks for.
+func (n Name) common() string {
+	for _, rdn := range n.rdns {
+		if cn, ok := strings.CutPrefix(rdn, "CN="); ok {
+			return cn
+		}
+	}
+	if n.kind == wholeSubject {
+		return ""
+	}
+	return n.text
+}
+
 // sameHost compares names of hosts, or addresses, in whatever way they are written.
 func sameHost(a, b string) bool {
 	if x, err := netip.ParseAddr(a); err == nil {

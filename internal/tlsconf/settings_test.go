@@ -151,3 +151,33 @@ func TestProblemsOfFiles(t *testing.T) {
 		}
 	}
 }
+
+func TestNamesOverlap(t *testing.T) {
+	t.Parallel()
+	printed := "sha256:" + strings.Repeat("0b", 32)
+	for _, tt := range []struct {
+		a, b string
+		want bool
+	}{
+		{"CN=scada1", "CN=scada1", true},
+		{"CN=scada1", "CN=SCADA1", false},
+		{"CN=scada1", "CN=scada1,O=Plant", true},
+		{"CN=scada1", "CN=scada2,O=Plant", false},
+		{"CN=scada1", "SCADA1", true},
+		{"scada1.plant", "Scada1.plant.", true},
+		{"scada1", "scada2", false},
+		{"CN=scada1,O=Plant", "O=Plant,CN=scada1", true},
+		{"CN=scada1,O=Plant", "CN=scada1,O=Other", false},
+		{"O=Plant,OU=a", "CN=scada1", false},
+		{printed, strings.ToUpper(strings.TrimPrefix(printed, "sha256:")), true},
+		{printed, "CN=scada1", false},
+	} {
+		a, err := ParseName(tt.a)
+		must(t, err)
+		b, err := ParseName(tt.b)
+		must(t, err)
+		if a.Overlaps(b) != tt.want || b.Overlaps(a) != tt.want {
+			t.Errorf("%s and %s overlap: %v and %v, want %v", tt.a, tt.b, a.Overlaps(b), b.Overlaps(a), tt.want)
+		}
+	}
+}
