@@ -49,11 +49,11 @@ func (s *session) Clock(_ uint16, t asdu.Time) bool {
 		return true
 	}
 	if offset.Abs() < noticeable {
-		st.log.Info("clock of controlling station agrees again", "peer", s.peer.String(), "offset", offset)
+		st.log.Info("clock of controlling station agrees again", "peer", s.caller.String(), "offset", offset)
 		st.report("")
 		return true
 	}
-	st.log.Warn("clock of controlling station differs", "peer", s.peer.String(), "offset", offset)
-	st.report(fmt.Sprintf("clock of controlling station %s differs by %s", s.peer, offset.Round(time.Millisecond)))
+	st.log.Warn("clock of controlling station differs", "peer", s.caller.String(), "offset", offset)
+	st.report(fmt.Sprintf("clock of controlling station %s differs by %s", s.caller, offset.Round(time.Millisecond)))
 	return true
 }

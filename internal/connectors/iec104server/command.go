@@ -15,7 +15,7 @@ type order struct {
 	iec104.Command
 	station *station
 	owner   owner
-	peer    string
+	from    caller
 	step    string // select, execute or deactivate
 
 	// Of the object as it was when the desk looked at it.
@@ -28,7 +28,7 @@ func (c *order) key() objectKey { return objectKey{CommonAddress(c.CA), ObjectAd
 
 // Command implements [iec104.Session].
 func (s *session) Command(c iec104.Command) iec104.Verdict {
-	o := order{Command: c, station: s.station, owner: owner{s.conn.ID(), c.OA}, peer: s.peer.String(), step: "execute"}
+	o := order{Command: c, station: s.station, owner: owner{s.conn.ID(), c.OA}, from: s.caller, step: "execute"}
 	switch {
 	case c.Deactivate:
 		o.step = "deactivate"
@@ -102,7 +102,7 @@ func (s *selection) releaseIt() {
 func (c *order) pointOrder(zone *time.Location) point.Order {
 	p := point.Order{
 		Command: c.end.Command, Value: c.value, Qualifier: c.Qualifier,
-		Requester: point.Requester{Peer: c.peer, Originator: c.OA},
+		Requester: point.Requester{Peer: c.from.peer.String(), Certificate: c.from.certificate, Originator: c.OA},
 	}
 	if issued, ok := c.Time.Date(zone); ok && c.Type.Time() != asdu.NoTime {
 		p.Issued = point.InstantOf(issued)

@@ -38,8 +38,8 @@ func checkCommands(s Settings, _ []connector.End[Target], ends []connector.Order
 		if !ok {
 			continue
 		}
-		if s.Allow.any() && !loopback(host) {
-			problems = append(problems, e.Faultf("", "commands are accepted from listed addresses only, but allow of the connector is any"))
+		if s.Allow.any() && len(s.TLS.Allow) == 0 && !loopback(host) {
+			problems = append(problems, e.Faultf("", "commands are accepted from listed addresses only, or from certificates that tls.allow lists, but allow of the connector is any"))
 		}
 		if r.As.Untagged() == asdu.C_BO_NA_1 && selectable(e) {
 			problems = append(problems, e.Faultf("mode", "%s cannot be selected, want direct", r.As))

@@ -55,11 +55,14 @@ func (d *desk) refused(c *order, err error) {
 func (d *desk) record(c *order, outcome string, err error, more ...slog.Attr) {
 	level := slog.LevelInfo
 	attrs := append([]slog.Attr{
-		slog.String("peer", c.peer), slog.Uint64("conn", c.owner.conn), slog.Uint64("oa", uint64(c.OA)),
+		slog.String("peer", c.from.peer.String()), slog.Uint64("conn", c.owner.conn), slog.Uint64("oa", uint64(c.OA)),
 		slog.Uint64("ca", uint64(c.CA)), slog.Uint64("ioa", uint64(c.IOA)), slog.String("type", c.Type.String()),
 		slog.String("step", c.step), slog.String("value", fmt.Sprintf("%#x", c.Value)), slog.Uint64("qualifier", uint64(c.Qualifier)),
 		slog.String("outcome", outcome),
 	}, more...)
+	if c.from.certificate != "" {
+		attrs = append(attrs, slog.String("certificate", c.from.certificate))
+	}
 	if err != nil {
 		level = slog.LevelWarn
 		attrs = append(attrs, slog.Any("error", err))

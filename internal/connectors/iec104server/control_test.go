@@ -36,7 +36,7 @@ func TestEndOfInitialisationIsSentOncePerStation(t *testing.T) {
 	again := r.join()
 	again.peer = first.peer
 	again.Started(true)
-	other := &session{station: r.station, conn: &fakeConn{id: 77}, peer: first.peer, enc: newEncoder(time.UTC)}
+	other := &session{station: r.station, conn: &fakeConn{id: 77}, caller: first.caller, enc: newEncoder(time.UTC)}
 	other.Started(true)
 	if cas := initialisations(take(other, 10)); len(cas) != 0 {
 		t.Errorf("a further connection of the address gets the end of initialisation of %v", cas)
@@ -45,14 +45,14 @@ func TestEndOfInitialisationIsSentOncePerStation(t *testing.T) {
 	// It was not acknowledged when the connection broke: the next one gets it.
 	first.Confirm(1)
 	first.Closed(nil)
-	next := &session{station: r.station, conn: &fakeConn{id: 78}, peer: first.peer, enc: newEncoder(time.UTC)}
+	next := &session{station: r.station, conn: &fakeConn{id: 78}, caller: first.caller, enc: newEncoder(time.UTC)}
 	next.Started(true)
 	if cas := initialisations(take(next, 10)); len(cas) != 2 {
 		t.Errorf("end of initialisation of %v, want it again for 1 and 7", cas)
 	}
 	next.Confirm(2)
 	next.Closed(nil)
-	last := &session{station: r.station, conn: &fakeConn{id: 79}, peer: first.peer, enc: newEncoder(time.UTC)}
+	last := &session{station: r.station, conn: &fakeConn{id: 79}, caller: first.caller, enc: newEncoder(time.UTC)}
 	last.Started(true)
 	if cas := initialisations(take(last, 10)); len(cas) != 0 {
 		t.Errorf("end of initialisation of %v after it was acknowledged", cas)

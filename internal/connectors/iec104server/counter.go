@@ -175,7 +175,7 @@ func (s *session) Counters(ca uint16, rqt, frz uint8) iec104.Interrogation {
 		return &counterAnswer{answer: newAnswer(s), ca: ca, rqt: rqt}
 	}
 	if err := st.freeze(st.table.totals(sector, rqt), frz, st.now()); err != nil {
-		st.log.Warn("counters not frozen", "peer", s.peer.String(), "ca", ca, "rqt", rqt, "frz", frz, "error", err)
+		st.log.Warn("counters not frozen", "peer", s.caller.String(), "ca", ca, "rqt", rqt, "frz", frz, "error", err)
 		return nil
 	}
 	st.rouse()

@@ -125,16 +125,16 @@ func (st *station) takeOver(s *session, q *queue) {
 		level = st.log.Warn // two controlling stations in one group take it from each other
 	}
 	q.switched = now
-	level("connection of the group superseded", "group", q.key.String(), "from", old.peer.String(), "to", s.peer.String(),
+	level("connection of the group superseded", "group", q.key.String(), "from", old.caller.String(), "to", s.caller.String(),
 		"conn", s.conn.ID(), "superseded_conn", old.conn.ID(), "unconfirmed", q.again.len())
-	old.conn.Close(&iec104.LinkError{Reason: iec104.Superseded, Err: fmt.Errorf("group %s was started from %s", q.key, s.peer)})
+	old.conn.Close(&iec104.LinkError{Reason: iec104.Superseded, Err: fmt.Errorf("group %s was started from %s", q.key, s.caller)})
 }
 
 // disown takes a buffer from its owner.
 func (st *station) disown(q *queue) {
 	s := q.owner
 	if q.reclaim() > 0 || len(s.greeting) > 0 {
-		delete(st.greeted, s.peer) // it was not confirmed: the next connection gets it
+		delete(st.greeted, s.caller) // it was not confirmed: the next connection gets it
 		s.greeting = nil
 	}
 	q.owner, s.queue = nil, nil

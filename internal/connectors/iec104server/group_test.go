@@ -319,11 +319,11 @@ func TestAllConnectionsOfAGroupActive(t *testing.T) {
 
 func TestAddressInNoGroup(t *testing.T) {
 	r := newRig(t, pair())
-	if newSession(r.station, &fakeConn{}, netip.MustParseAddr("10.9.0.3")) != nil {
+	if newSession(r.station, &fakeConn{}, caller{peer: netip.MustParseAddr("10.9.0.3")}, nil) != nil {
 		t.Error("an address that is in no group is served")
 	}
 	r = newRig(t, named(map[string]Group{"a": clients("", "10.9.0.1/32"), "rest": {Clients: Allow{given: true}, Active: "all"}}))
-	s := newSession(r.station, &fakeConn{}, netip.MustParseAddr("10.9.0.3"))
+	s := newSession(r.station, &fakeConn{}, caller{peer: netip.MustParseAddr("10.9.0.3")}, nil)
 	if s == nil || s.key.String() != "rest 10.9.0.3" {
 		t.Errorf("session %+v, want it in the group for all others", s)
 	}

@@ -14,6 +14,9 @@ func (s *server) Collect(emit func(connector.Metric)) {
 	s.station.desk.collect(emit)
 	s.collectServer(emit, &stats)
 	s.station.collect(emit)
+	if s.tls != nil {
+		s.tls.Collect(emit)
+	}
 	buffers := s.station.buffers(emit)
 	for _, c := range s.link.Conns() {
 		labels := []connector.Label{{Name: "conn", Value: strconv.FormatUint(c.ID, 10)}, {Name: "peer", Value: c.Peer}}

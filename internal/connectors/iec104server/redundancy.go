@@ -8,16 +8,14 @@ import (
 	"time"
 
 	"busbar/internal/connector"
+	"busbar/internal/tlsconf"
 )
 
 // Group is an entry of the key groups: a redundancy group.
 type Group struct {
-	Clients Allow  `json:"clients" required:"true" doc:"addresses and CIDR ranges of its connections; any: those that no other group has"`
+	Clients Allow  `json:"clients" required:"true" doc:"addresses, CIDR ranges and with tls names of certificates of its connections; any: those that no other group has"`
 	Active  string `json:"active" enum:"one,all" doc:"connections that may be started at a time: one, or all of them with every event on each"`
 }
-
-// any reports whether the group takes the addresses that no other group has.
-func (g *Group) any() bool { return g.Clients.prefixes == nil }
 
 // names returns the names of the groups in order.
 func (s *Settings) names() []string {
@@ -29,37 +27,42 @@ func (s *Settings) names() []string {
 	return names
 }
 
-// group returns the group that an address belongs to; false: to none. Without
-// named groups each address is one.
-func (s *Settings) group(peer netip.Addr) (key groupKey, shared, ok bool) {
+// group returns the group that a connection belongs to, by its certificate, which
+// may be nil, and then by its address; false: to none. Without named groups each
+// address is one.
+func (s *Settings) group(peer netip.Addr, cert *tlsconf.Identity) (key groupKey, shared, ok bool) {
 	if len(s.Groups) == 0 {
 		return groupKey{peer: peer}, false, true
 	}
-	found := ""
-	for name, g := range s.Groups {
-		if g.any() && found == "" || g.Clients.has(peer) {
-			found, ok = name, true
-			if !g.any() {
-				break
-			}
-		}
+	name, ok := s.member(func(a *Allow) bool { return cert != nil && a.names.Match(cert) })
+	if !ok {
+		name, ok = s.member(func(a *Allow) bool { return a.has(peer) })
+	}
+	if !ok {
+		name, ok = s.member((*Allow).any)
 	}
 	if !ok {
 		return groupKey{}, false, false
 	}
-	if g := s.Groups[found]; g.Active == "all" {
-		return groupKey{name: found, peer: peer}, false, true
+	if g := s.Groups[name]; g.Active == "all" {
+		return groupKey{name: name, peer: peer}, false, true
 	}
-	return groupKey{name: found}, true, true
+	return groupKey{name: name}, true, true
 }
 
-// has reports whether an address is in one of the ranges.
-func (a *Allow) has(addr netip.Addr) bool {
-	return slices.ContainsFunc(a.prefixes, func(p netip.Prefix) bool { return p.Contains(addr) })
+// member returns the group whose clients are meant, the first by name if a
+// certificate is in several by different names.
+func (s *Settings) member(meant func(*Allow) bool) (name string, ok bool) {
+	for candidate, g := range s.Groups {
+		if meant(&g.Clients) && (!ok || candidate < name) {
+			name, ok = candidate, true
+		}
+	}
+	return name, ok
 }
 
-// checkGroups reports addresses that are in two groups, and those that may not
-// connect.
+// checkGroups reports addresses and names that are in two groups, names without
+// TLS, and addresses that may not connect.
 func (s *Settings) checkGroups() (problems []connector.Problem) {
 	names := s.names()
 	for i, name := range names {
@@ -67,13 +70,14 @@ func (s *Settings) checkGroups() (problems []connector.Problem) {
 		if !groupName(name) {
 			problems = append(problems, connector.Faultf("groups", "has the name %q, want 1 to 63 of the characters A-Z a-z 0-9 . _ -", name))
 		}
+		problems = append(problems, g.Clients.needsTLS(path, s)...)
 		for _, other := range names[:i] {
 			if p := shared(&g.Clients, s.Groups[other].Clients); p != "" {
-				problems = append(problems, connector.Faultf(path, "%s is in group %s too, want each address in one group", p, other))
+				problems = append(problems, connector.Faultf(path, "%s is in group %s too, want each client in one group", p, other))
 			}
 		}
 		for _, p := range g.Clients.prefixes {
-			if s.Allow.prefixes != nil && !slices.ContainsFunc(s.Allow.prefixes, p.Overlaps) {
+			if len(s.Allow.prefixes) > 0 && !slices.ContainsFunc(s.Allow.prefixes, p.Overlaps) {
 				problems = append(problems, connector.Warnf(path, "%s is not in allow: it cannot connect", p))
 			}
 		}
@@ -90,8 +94,13 @@ func groupName(name string) bool {
 
 // shared returns what two lists of clients have in common, "" if nothing.
 func shared(a *Allow, b Allow) string {
-	if a.prefixes == nil && b.prefixes == nil {
+	if a.any() && b.any() {
 		return "any"
+	}
+	for _, n := range a.names {
+		if slices.ContainsFunc(b.names, n.Overlaps) {
+			return n.String()
+		}
 	}
 	for _, p := range a.prefixes {
 		if slices.ContainsFunc(b.prefixes, p.Overlaps) {

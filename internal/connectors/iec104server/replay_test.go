@@ -228,7 +228,7 @@ func TestRandomSchedulesOfAGroup(t *testing.T) {
 		rnd := rand.New(rand.NewPCG(seed, 3))
 		r := newRig(t, pair())
 		r.targets(oneInt())
-		r.greeted[addressA], r.greeted[addressB] = true, true
+		r.greeted[caller{peer: addressA}], r.greeted[caller{peer: addressB}] = true, true
 		var open []*session
 		var owner *session
 		var m reference
@@ -315,7 +315,7 @@ func TestRandomSchedulesOfAGroup(t *testing.T) {
 			case 9:
 				known := len(r.feed.cursors) > 0
 				r.restart()
-				r.greeted[addressA], r.greeted[addressB] = true, true
+				r.greeted[caller{peer: addressA}], r.greeted[caller{peer: addressB}] = true, true
 				open, owner = nil, nil
 				rewind()
 				m.waiting, m.confirmed = append(m.confirmed, m.waiting...), nil

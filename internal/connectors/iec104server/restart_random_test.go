@@ -131,7 +131,7 @@ func (s *scene) connect(c *customer) {
 	if c.s != nil {
 		c.s.Closed(nil)
 	}
-	s.r.greeted[c.peer] = true
+	s.r.greeted[caller{peer: c.peer}] = true
 	c.s = s.r.joinFrom(c.peer)
 	c.flight = nil
 	for _, l := range c.lives {

@@ -177,7 +177,7 @@ func (r *rig) open(peer netip.Addr) *session {
 	r.lastID++
 	id := r.lastID
 	r.mu.Unlock()
-	s := newSession(r.station, &fakeConn{id: id}, peer)
+	s := newSession(r.station, &fakeConn{id: id}, caller{peer: peer}, nil)
 	if s == nil {
 		r.t.Fatalf("%s is in no group", peer)
 	}

@@ -19,6 +19,7 @@ import (
 
 	"busbar/iec104"
 	"busbar/internal/connector"
+	"busbar/internal/tlsconf"
 )
 
 // Kind returns the connector kind "iec104-server".
@@ -44,6 +45,7 @@ type server struct {
 	env     connector.Env
 	station *station
 	link    *iec104.Server
+	tls     *tlsconf.Endpoint // nil: none
 	listen  func(ctx context.Context, address string) (net.Listener, error)
 	addr    atomic.Pointer[net.Addr] // where it listens, while it does
 }
@@ -72,7 +74,11 @@ func newServer(settings Settings, env connector.Env) (*server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", connector.ErrConfig, err)
 	}
-	return &server{env: env, station: st, link: link, listen: connector.Listen}, nil
+	s := &server{env: env, station: st, link: link, listen: connector.Listen}
+	if settings.TLS.Enabled() {
+		s.tls = tlsconf.New(settings.security(), clientUse(), env.Log)
+	}
+	return s, nil
 }
 
 // levelTrace is the level of frames, below debug.
@@ -98,9 +104,17 @@ func tracer(log *slog.Logger) iec104.TraceFunc {
 // redundancy groups with the events that wait for them, and who was told the end of
 // initialisation outlast a run.
 func (s *server) Run(ctx context.Context) error {
+	if s.tls != nil {
+		if err := s.tls.Reload(); err != nil {
+			return err // the files may be put right while the plant stays as it is
+		}
+	}
 	l, err := s.listen(ctx, s.station.settings.Listen)
 	if err != nil {
 		return err
+	}
+	if s.tls != nil {
+		l = s.tls.Listen(l)
 	}
 	addr := l.Addr()
 	s.addr.Store(&addr)
@@ -125,6 +139,9 @@ func (s *server) serve(parent context.Context, l net.Listener) error {
 	parts.Go(func() { s.station.keepTime(ctx) })
 	parts.Go(func() { keeper.run(ctx) })
 	parts.Go(func() { s.station.desk.follow(ctx.Done()) })
+	if s.tls != nil {
+		parts.Go(func() { s.tls.Run(ctx) })
+	}
 	parts.Go(func() { cancel(s.link.Serve(ctx, l)) })
 	parts.Wait()
 	keeper.end()

@@ -1,11 +1,10 @@
 package iec104server
 
 import (
-	"net/netip"
-
 	"busbar/iec104"
 	"busbar/iec104/asdu"
 	"busbar/internal/connector"
+	"busbar/internal/tlsconf"
 )
 
 // session is one connection. Its fields are guarded by the lock of the connection;
@@ -14,8 +13,8 @@ import (
 type session struct {
 	station *station
 	conn    conn
-	peer    netip.Addr
-	enc     encoder
+	caller
+	enc encoder
 
 	key     groupKey // of its redundancy group
 	shared  bool     // a further started connection of the group takes it over
@@ -40,15 +39,15 @@ type conn interface {
 	Discard() int
 }
 
-// newSession returns the session of a connection from an address; nil if it
-// belongs to no redundancy group.
-func newSession(st *station, c conn, peer netip.Addr) *session {
-	key, shared, ok := st.settings.group(peer)
+// newSession returns the session of a connection; nil if it belongs to no
+// redundancy group. cert is nil without TLS.
+func newSession(st *station, c conn, from caller, cert *tlsconf.Identity) *session {
+	key, shared, ok := st.settings.group(from.peer, cert)
 	if !ok {
 		return nil
 	}
 	return &session{
-		station: st, conn: c, peer: peer, enc: newEncoder(st.settings.Time.Location), key: key, shared: shared,
+		station: st, conn: c, caller: from, enc: newEncoder(st.settings.Time.Location), key: key, shared: shared,
 	}
 }
 
@@ -77,7 +76,7 @@ func (s *session) Started(on bool) {
 	first := s.queue == nil
 	st.enter(s)
 	st.rouse()
-	if first && st.greet(s.peer) {
+	if first && st.greet(s.caller) {
 		s.greeting = st.addresses()
 		s.initialised = localPowerOn
 	}
@@ -111,14 +110,14 @@ func (s *session) Alive() {
 	}
 }
 
-// maxGreeted is how many addresses of controlling stations are remembered.
+// maxGreeted is how many controlling stations are remembered.
 const maxGreeted = 4096
 
 // greet reports whether a controlling station is to be told the end of
 // initialisation: it is the first time that it starts data transfer. The caller
 // holds mu.
-func (st *station) greet(peer netip.Addr) bool {
-	if st.greeted[peer] {
+func (st *station) greet(from caller) bool {
+	if st.greeted[from] {
 		return false
 	}
 	for a := range st.greeted {
@@ -127,7 +126,7 @@ func (st *station) greet(peer netip.Addr) bool {
 		}
 		delete(st.greeted, a)
 	}
-	st.greeted[peer] = true
+	st.greeted[from] = true
 	return true
 }
 
@@ -295,7 +294,7 @@ func (s *session) Reset(ca uint16, qrp uint8) bool {
 	default:
 		return false
 	}
-	st.log.Info("reset process confirmed", "peer", s.peer.String(), "ca", ca, "qrp", qrp)
+	st.log.Info("reset process confirmed", "peer", s.caller.String(), "ca", ca, "qrp", qrp)
 	return true
 }
 

@@ -4,18 +4,22 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 
 	"busbar/iec104"
 	"busbar/iec104/asdu"
 	"busbar/internal/connector"
+	"busbar/internal/tlsconf"
 )
 
 // Settings are the keys of a connector of kind iec104-server.
 type Settings struct {
 	Listen string `json:"listen" required:"true" doc:"address to listen on, host:port"`
-	Allow  Allow  `json:"allow" doc:"addresses and CIDR ranges of controlling stations, or any; required when listen is not loopback"`
+	Allow  Allow  `json:"allow" doc:"addresses and CIDR ranges of controlling stations, with tls also names of their certificates, or any; required when listen is not loopback"`
+
+	TLS tlsconf.Settings `json:"tls" doc:"certificates of both sides, as IEC 62351-3 has it; without it the connection is not encrypted"`
 
 	K  int           `json:"k" min:"1" max:"32767" doc:"most I frames sent and not acknowledged"`
 	W  int           `json:"w" min:"1" max:"32767" doc:"I frames received after which an acknowledgement is sent at the latest"`
@@ -75,7 +79,19 @@ func (s *Settings) Validate() []connector.Problem {
 	if s.asksKernel() && !knowsKernel {
 		problems = append(problems, connector.Faultf("clock", "is kernel, which only Linux has"))
 	}
+	problems = append(problems, s.TLS.Problems("tls", clientUse())...)
+	problems = append(problems, s.Allow.needsTLS("allow", s)...)
 	return append(problems, s.checkGroups()...)
+}
+
+// clientUse is what TLS is used for: both sides show certificates.
+func clientUse() tlsconf.Use { return tlsconf.Use{Role: tlsconf.Server, Mutual: true} }
+
+// security returns the keys of TLS with the names of allow among the peers.
+func (s *Settings) security() tlsconf.Settings {
+	t := s.TLS
+	t.Allow = slices.Concat(t.Allow, s.Allow.names)
+	return t
 }
 
 // params returns the parameters of the link.

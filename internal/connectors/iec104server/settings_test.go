@@ -10,6 +10,7 @@ import (
 	"busbar/iec104/asdu"
 	"busbar/internal/connector"
 	"busbar/internal/plant"
+	"busbar/internal/tlsconf"
 )
 
 func decode(t *testing.T, file string) (*plant.Plant, []string) {
@@ -69,13 +70,45 @@ func TestSettingsAreDecoded(t *testing.T) {
 	for addr, want := range map[string]string{
 		"10.0.0.6": "scada-a true", "192.168.7.7": "scada-b 192.168.7.7 false", "172.16.0.1": "rest true", "::1": "rest true",
 	} {
-		key, shared, ok := s.group(netip.MustParseAddr(addr))
+		key, shared, ok := s.group(netip.MustParseAddr(addr), nil)
 		if got := fmt.Sprint(key, " ", shared); got != want || !ok {
 			t.Errorf("group of %s is %q %v, want %q", addr, got, ok, want)
 		}
 	}
 	if got := fmt.Sprint(s.Allow.prefixes); got != "[10.0.0.5/32 192.168.0.0/16 ::1/128]" {
 		t.Errorf("allow %s", got)
+	}
+}
+
+const withTLS = "    tls: {ca: ca.pem, cert: control.pem, key: control.key, allow: [grid.example]}\n"
+
+func TestClientsByCertificate(t *testing.T) {
+	p, problems := decode(t, withSettings(`    listen: 0.0.0.0:19998
+    allow: [CN=scada1, 10.0.0.0/8, scada2.example]
+    groups: {a: {clients: [CN=scada1, 10.0.0.6]}, b: {clients: [10.0.0.5]}, c: {clients: [scada2.example], active: all}, rest: {clients: any}}
+`+withTLS))
+	if len(problems) > 0 {
+		t.Fatal(strings.Join(problems, "\n"))
+	}
+	s := p.Connectors[0].Settings.(*Settings)
+	if got := fmt.Sprint(s.Allow.prefixes, s.security().Allow); got != "[10.0.0.0/8] [grid.example CN=scada1 scada2.example]" {
+		t.Errorf("allowed are %s", got)
+	}
+	if got := fmt.Sprint(s.TLS.Allow); got != "[grid.example]" {
+		t.Errorf("the settings have become %s", got)
+	}
+	for _, tt := range []struct{ address, cn, name, want string }{
+		{"10.0.0.5", "scada1", "", "a true"}, // the certificate goes before the address
+		{"10.0.0.6", "other", "", "a true"},
+		{"10.0.0.5", "other", "", "b true"},
+		{"10.0.0.5", "", "scada2.example", "c 10.0.0.5 false"},
+		{"10.0.0.7", "other", "", "rest true"},
+	} {
+		cert := &tlsconf.Identity{Subject: "CN=" + tt.cn, CommonName: tt.cn, Names: []string{tt.name}}
+		key, shared, ok := s.group(netip.MustParseAddr(tt.address), cert)
+		if got := fmt.Sprint(key, " ", shared); got != tt.want || !ok {
+			t.Errorf("group of %s at %s is %q %v, want %q", tt.cn, tt.address, got, ok, tt.want)
+		}
 	}
 }
 
@@ -101,6 +134,12 @@ func TestFaultsOfSettings(t *testing.T) {
 		{"other address without allow", "    listen: 192.168.1.5:2404\n", "allow", "is missing"},
 		{"allow is empty", "    listen: :2404\n    allow: []\n", "allow", "names nobody"},
 		{"allow a name", "    listen: :2404\n    allow: [scada.example]\n", "allow", "scada.example"},
+		{"allow a name beside addresses", "    listen: :2404\n    allow: [10.0.0.5, CN=scada1]\n", "allow", "CN=scada1, which is no address"},
+		{"allow an address that is none", "    listen: :2404\n    allow: [10.0.0.256]\n" + withTLS, "allow", "has 10.0.0.256, want an address"},
+		{"allow a range that is none", "    listen: :2404\n    allow: [10.0.0.0/33]\n" + withTLS, "allow", "has 10.0.0.0/33, want an address"},
+		{"tls without authority", "    listen: 127.0.0.1:1\n    tls: {cert: a, key: b}\n", "tls", "want ca, because peers must show certificates"},
+		{"groups of one certificate", "    listen: 127.0.0.1:1\n    groups: {b: {clients: [\"CN=a,O=Plant\"]}, a: {clients: [10.1.0.5, CN=a]}}\n" + withTLS, "groups.b.clients",
+			"CN=a,O=Plant is in group a too"},
 		{"allow everybody by a word that is none", "    listen: :2404\n    allow: all\n", "allow", "or any"},
 		{"k too large", "    listen: 127.0.0.1:1\n    k: 32768\n", "k", "from 1 to 32767"},
 		{"w above k", "    listen: 127.0.0.1:1\n    k: 4\n", "w", "at most k"},
@@ -110,7 +149,7 @@ func TestFaultsOfSettings(t *testing.T) {
 		{"reset", "    listen: 127.0.0.1:1\n    reset: always\n", "reset", "refuse"},
 		{"group without clients", "    listen: 127.0.0.1:1\n    groups: {a: {active: one}}\n", "groups.a.clients", "is missing"},
 		{"group with no clients", "    listen: 127.0.0.1:1\n    groups: {a: {clients: []}}\n", "groups.a.clients", "names nobody"},
-		{"group of a name", "    listen: 127.0.0.1:1\n    groups: {a: {clients: [scada]}}\n", "groups.a.clients", "CIDR"},
+		{"group of a name", "    listen: 127.0.0.1:1\n    groups: {a: {clients: [scada]}}\n", "groups.a.clients", "names need tls"},
 		{"group with two active", "    listen: 127.0.0.1:1\n    groups: {a: {clients: any, active: two}}\n", "groups.a.active", "one, all"},
 		{"groups that overlap", "    listen: 127.0.0.1:1\n    groups: {b: {clients: [10.0.0.0/8]}, a: {clients: [10.1.0.5]}}\n", "groups.b.clients",
 			"10.0.0.0/8 is in group a too"},

@@ -2,6 +2,7 @@ package iec104server
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -13,6 +14,7 @@ import (
 	"busbar/iec104"
 	"busbar/internal/connector"
 	"busbar/internal/point"
+	"busbar/internal/tlsconf"
 )
 
 // station is the application behind the server: targets with their current
@@ -44,7 +46,7 @@ type station struct {
 	sessions []*session // replaced, never changed in place
 	groups   map[groupKey]*queue
 	queues   []*queue // of groups, and the temporary ones
-	greeted  map[netip.Addr]bool
+	greeted  map[caller]bool
 	gone     []string // cursors of groups that were dropped
 	figures  figures
 
@@ -86,26 +88,62 @@ func newStation(settings Settings, env connector.Env) *station {
 	st := &station{
 		settings: settings, log: env.Log, now: env.Now, desk: newDesk(&settings, env),
 		report: func(detail string) { env.Report(connector.Up, detail) },
-		kick:   make(chan struct{}, 1), table: &table{}, greeted: map[netip.Addr]bool{},
+		kick:   make(chan struct{}, 1), table: &table{}, greeted: map[caller]bool{},
 		groups: map[groupKey]*queue{}, publishOwn: env.PublishOwn, kernel: kernelClock,
 	}
 	st.desk.serves = st.serves
 	return st
 }
 
-// errNoGroup is why an address is refused where there are named groups.
-var errNoGroup = errors.New("address in no redundancy group")
+// errNoGroup is why a connection is refused where there are named groups.
+var errNoGroup = errors.New("in no redundancy group")
 
 // Open implements [iec104.Station].
 func (st *station) Open(c *iec104.ServerConn) (iec104.Session, error) {
-	s := newSession(st, c, addressOf(c.RemoteAddr()))
+	from := caller{peer: addressOf(c.RemoteAddr())}
+	var cert *tlsconf.Identity
+	if secured, ok := c.NetConn().(*tlsconf.Conn); ok {
+		secured.OnEnd(func(reason *tlsconf.Error) { c.Close(reason) })
+		cert = secured.Peer()
+		from.certificate = nameOf(cert)
+	}
+	s := newSession(st, c, from, cert)
 	if s == nil {
-		return nil, errNoGroup
+		return nil, fmt.Errorf("%s is %w", from, errNoGroup)
 	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.sessions = append(slices.Clip(st.sessions), s)
 	return s, nil
+}
+
+// caller is who has connected.
+type caller struct {
+	peer        netip.Addr
+	certificate string // what it says, empty without TLS
+}
+
+// String returns the address and what the certificate says.
+func (c caller) String() string {
+	if c.certificate == "" {
+		return c.peer.String()
+	}
+	return c.peer.String() + " " + c.certificate
+}
+
+// nameOf returns what a certificate is called: its subject, or the first of its
+// other names, or its fingerprint.
+func nameOf(cert *tlsconf.Identity) string {
+	switch {
+	case cert == nil:
+		return ""
+	case cert.Subject != "":
+		return cert.Subject
+	case len(cert.Names) > 0:
+		return cert.Names[0]
+	default:
+		return cert.Fingerprint
+	}
 }
 
 // addressOf returns the IP address of a controlling station; it is not valid for
