@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -48,6 +49,35 @@ func TestImageOutlivesTheProcess(t *testing.T) {
 				t.Error(err)
 			}
 		}
+	}
+}
+
+func TestStartWithoutThePlantGivesNothingUp(t *testing.T) {
+	t.Parallel()
+	c := config.Config{Data: t.TempDir()}
+	img, closeImage, err := openImage(quiet(t), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := img.Define([]image.Definition{{ID: "a", Type: point.Float}})[0]
+	if err := img.Publish(t.Context(), []point.Update{{Point: p, Value: point.FloatValue(1), Time: 1}}, nil); err != nil {
+		t.Error(err)
+	}
+	if err := closeImage(); err != nil {
+		t.Error(err)
+	}
+	if err := Run(t.Context(), quiet(t), c, Options{}); !errors.Is(err, errNoPlant) {
+		t.Errorf("Run = %v, want %v", err, errNoPlant)
+	}
+	img, closeImage, err = openImage(quiet(t), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, ok := img.State(p); !ok || s.Value.Float() != 1 {
+		t.Errorf("state %+v, %t, want the value that was kept", s, ok)
+	}
+	if err := closeImage(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -7,8 +7,15 @@ import (
 	"busbar/internal/plant"
 )
 
+// errNoPlant: a start with an empty plant would give up every value and event
+// that is kept.
+var errNoPlant = errors.New("plant is not set, but the data directory holds values of one; want its file, or another data directory")
+
 // loadFirst reads and applies the plant file for the first time.
 func (a *app) loadFirst(ctx context.Context) error {
+	if a.config.Plant == "" && a.img.Seq() > 0 {
+		return errNoPlant
+	}
 	if a.config.Plant == "" {
 		a.log.Warn("there is no plant file, so there are no points and no connectors; name one with --plant")
 	}
