@@ -25,6 +25,9 @@ func (j *Journal) commitLoop() {
 
 func (j *Journal) commitAll() {
 	for g := j.nextGroup(); g != nil; g = j.nextGroup() {
+		if j.unnamed.Load() {
+			j.save()
+		}
 		err := j.commit(g)
 		j.finish(g, err)
 	}

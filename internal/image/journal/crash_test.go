@@ -243,6 +243,47 @@ func TestNothingIsAcknowledgedBeforeItIsSynced(t *testing.T) {
 	}
 }
 
+func TestNothingIsAcknowledgedBeforeNewCursorsAreSaved(t *testing.T) {
+	t.Parallel()
+	fs := newMemFS()
+	j := mustOpen(t, fs, Options{Segment: minSegment})
+	defer mustClose(t, j)
+	for seq := uint64(1); seq <= 50; seq++ {
+		name := fmt.Sprintf("consumer %d", seq)
+		if err := j.SaveCursor(name, Position{seq - 1, seq - 1, seq - 1}); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan struct{})
+		err := j.Append(records(seq, seq), func(err error) {
+			if err != nil {
+				t.Error(err)
+			}
+			if pos, ok := fs.durableCursors(t)[name]; !ok || pos[0] > seq-1 {
+				t.Errorf("record %d acknowledged, and of the new cursor there is %v, %v", seq, pos, ok)
+			}
+			close(done)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-done
+	}
+}
+
+// durableCursors returns the cursors that a power cut now would leave.
+func (m *memFS) durableCursors(t *testing.T) (cursors map[string]Position) {
+	m.Durable(func(name string, b []byte) {
+		if name != stateFile {
+			return
+		}
+		var err error
+		if _, _, cursors, err = parseState(b); err != nil {
+			t.Error(err)
+		}
+	})
+	return cursors
+}
+
 // hasDurable says whether a power cut now would leave record seq.
 func (m *memFS) hasDurable(seq uint64) (found bool) {
 	m.Durable(func(name string, b []byte) {

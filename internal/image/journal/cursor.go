@@ -16,7 +16,9 @@ const MaxName = 255
 // SaveCursor sets the named cursor: everything up to pos is done with. It does
 // not wait: the cursor is on disk within 100 ms, and then never ahead of what
 // is committed. A cursor that is ahead is saved as far as that goes, and the
-// rest when it is committed.
+// rest when it is committed. One that is new is on disk before anything that is
+// appended after it is committed: otherwise a crash would leave records that nobody
+// is known to need.
 func (j *Journal) SaveCursor(name string, pos Position) error {
 	if name == "" || len(name) > MaxName {
 		return fmt.Errorf("%w: name of a cursor with %d octets", ErrInvalid, len(name))
@@ -26,8 +28,12 @@ func (j *Journal) SaveCursor(name string, pos Position) error {
 	if j.state == Closed {
 		return ErrClosed
 	}
-	if was, ok := j.cursors[name]; ok && was == pos {
+	was, ok := j.cursors[name]
+	if ok && was == pos {
 		return nil
+	}
+	if _, saved := j.durable[name]; !saved {
+		j.unnamed.Store(true)
 	}
 	j.cursors[name] = pos
 	j.dirty(cursorDelay)

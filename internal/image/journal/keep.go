@@ -64,7 +64,10 @@ func (j *Journal) keepUp(now time.Time) {
 
 // save writes the state file if it would differ from what was saved.
 func (j *Journal) save() {
+	j.saving <- struct{}{}
+	defer func() { <-j.saving }()
 	j.mu.Lock()
+	j.unnamed.Store(false)
 	b, ahead := j.encodeState()
 	cursors := maps.Clone(j.cursors)
 	for name, pos := range cursors {
@@ -93,6 +96,7 @@ func (j *Journal) save() {
 	defer j.mu.Unlock()
 	j.saveErr = err
 	if err != nil {
+		j.unnamed.Store(true)
 		j.dirty(probeInterval)
 		return
 	}

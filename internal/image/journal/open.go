@@ -43,6 +43,7 @@ func newJournal(fs FS, opts Options) *Journal {
 		spare:   new(group),
 		cursors: make(map[string]Position),
 		work:    make(chan struct{}, 1), keep: make(chan struct{}, 1),
+		saving:   make(chan struct{}, 1),
 		stopWork: make(chan struct{}), stopKeep: make(chan struct{}),
 		workers: [2]chan struct{}{make(chan struct{}), make(chan struct{})},
 	}
