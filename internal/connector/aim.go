@@ -8,10 +8,18 @@ import (
 	"busbar/internal/point"
 )
 
-// targetKey is what a TargetID stands for: a point, and a place in its `to`.
+// targetKey is a point, and a place in its `to`.
 type targetKey struct {
 	point point.Index
 	place uint8
+}
+
+// placed is a target at its place.
+type placed struct {
+	id        TargetID // 0: none yet
+	connector string
+	address   uint64
+	end       any // of a kind without addresses
 }
 
 // sharing takes a target end apart into its address and what it shares with
@@ -47,18 +55,13 @@ func (m *Manager) aim(c *change) error {
 	for id, n := range count {
 		sets[id] = newAimed(c.instances[id].kind, n)
 	}
-	c.lastID = m.lastID
-	ids := m.targetIDs()
+	m.identify(c, sets)
 	for n := range c.plant.Points {
 		p := &c.plant.Points[n]
 		for place := range p.To {
-			id, ok := ids[targetKey{c.indexes[n], uint8(place)}]
-			if !ok {
-				c.lastID++
-				id = c.lastID
-			}
 			set := sets[p.To[place].Connector]
-			set.add(id, c.indexes[n], p, uint8(place), c.ownOf(set.kind, &p.To[place]))
+			set.add(c.ids[0], c.indexes[n], p, uint8(place), c.ownOf(set.kind, &p.To[place]))
+			c.ids = c.ids[1:]
 		}
 	}
 	c.targets = make(map[string][]Target, len(sets))
@@ -68,16 +71,95 @@ func (m *Manager) aim(c *change) error {
 	return nil
 }
 
-// targetIDs returns the ids of the targets in force.
-func (m *Manager) targetIDs() map[targetKey]TargetID {
-	ids := make(map[targetKey]TargetID)
-	for _, i := range m.instances {
-		for n := range i.targets {
-			t := &i.targets[n]
-			ids[targetKey{t.Point, t.Place}] = t.ID
+// identify gives every target its id, and notes which gates move. A target is the
+// one of its point that had its connector and address before, wherever it stands in
+// `to`; if there is none, the one at its place that only has another address now.
+func (m *Manager) identify(c *change, sets map[string]*aimed) {
+	c.lastID = m.lastID
+	c.moved = make(map[point.Index][]int8)
+	old := m.placed()
+	var was, now []placed
+	for n := range c.plant.Points {
+		was, now = was[:0], now[:0]
+		for t, ok := old[targetKey{c.indexes[n], 0}]; ok; t, ok = old[targetKey{c.indexes[n], uint8(len(was))}] {
+			was = append(was, t)
+		}
+		for place := range c.plant.Points[n].To {
+			t := placed{connector: c.plant.Points[n].To[place].Connector}
+			if len(was) > 0 {
+				t.address, t.end = sets[t.connector].address(c.plant.Points[n].To[place].End)
+			}
+			now = append(now, t)
+		}
+		if before, moved := claim(was, now); moved {
+			c.moved[c.indexes[n]] = before
+		}
+		for i := range now {
+			if now[i].id == 0 {
+				c.lastID++
+				now[i].id = c.lastID
+			}
+			c.ids = append(c.ids, now[i].id)
 		}
 	}
-	return ids
+}
+
+// claim gives targets of a point the ids that they had. moved says that it had
+// targets, and they do not all stand where they stood: before has the place that
+// each had, −1 of those that are new.
+func claim(was, now []placed) (before []int8, moved bool) {
+	if len(was) == 0 {
+		return nil, false
+	}
+	before = make([]int8, len(now))
+	taken := make([]bool, len(was))
+	take := func(n, at int) {
+		now[n].id, before[n], taken[at] = was[at].id, int8(at), true
+	}
+	same := func(n, at int) bool {
+		x, y := &was[at], &now[n]
+		return x.connector == y.connector && x.address == y.address && (y.end == nil || reflect.DeepEqual(x.end, y.end))
+	}
+	for n := range now {
+		if before[n] = -1; n < len(was) && same(n, n) {
+			take(n, n)
+		}
+	}
+	for n := range now {
+		for at := 0; at < len(was) && before[n] < 0; at++ {
+			if !taken[at] && same(n, at) {
+				take(n, at)
+			}
+		}
+	}
+	for n := range now {
+		if before[n] < 0 && n < len(was) && !taken[n] && was[n].connector == now[n].connector {
+			take(n, n)
+		}
+		moved = moved || n < len(was) && int(before[n]) != n
+	}
+	return before, moved
+}
+
+// placed returns the targets in force.
+func (m *Manager) placed() map[targetKey]placed {
+	all := make(map[targetKey]placed)
+	for id, i := range m.instances {
+		for n := range i.targets {
+			t := &i.targets[n]
+			all[targetKey{t.Point, t.Place}] = placed{id: t.ID, connector: id, address: t.Address, end: t.End}
+		}
+	}
+	return all
+}
+
+// address returns the address of a target, or its end if its kind has none.
+func (a *aimed) address(target any) (address uint64, end any) {
+	if a.share == nil {
+		return 0, target
+	}
+	address, _ = a.share(target)
+	return address, nil
 }
 
 // add adds a target.

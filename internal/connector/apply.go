@@ -28,6 +28,8 @@ type change struct {
 	targets    map[string][]Target
 	aimed      []*instance // those whose targets have changed
 	lastID     TargetID
+	ids        []TargetID             // of the targets, by point and place
+	moved      map[point.Index][]int8 // places that the targets of points had, where they are others now
 	commands   map[string]*command
 	ends       map[string][]CommandEnd // by connector
 }

@@ -69,7 +69,7 @@ func (c *change) gated() []image.Definition {
 		for n := range p.To {
 			gates = append(gates, gateOf(p, &p.To[n], c.instances[p.To[n].Connector].kind))
 		}
-		defs[i].Gates = gates[first:len(gates):len(gates)]
+		defs[i].Gates, defs[i].Before = gates[first:len(gates):len(gates)], c.moved[c.indexes[i]]
 	}
 	return defs
 }

@@ -55,8 +55,12 @@ func (g *gates) reset(p point.Index) {
 func (g *gates) define(defs []Definition, indices []point.Index, cells []cell) gates {
 	given := make([][]mapping.Gate, len(cells))
 	first, total := make([]uint32, len(cells)+1), uint32(0)
+	moves := make(map[int][]int8)
 	for i := range defs {
 		given[indices[i]] = g.given(&defs[i], indices[i])
+		if defs[i].Before != nil {
+			moves[int(indices[i])] = defs[i].Before
+		}
 	}
 	for p := range given {
 		first[p] = total
@@ -68,7 +72,15 @@ func (g *gates) define(defs []Definition, indices []point.Index, cells []cell) g
 	for p, list := range given {
 		from, to := g.span(point.Index(p))
 		at := n.states[first[p]:first[p+1]]
-		copy(at, g.states[from:to])
+		if before := moves[p]; before == nil {
+			copy(at, g.states[from:to])
+		} else {
+			for i, place := range before[:min(len(before), len(at))] {
+				if place >= 0 && uint32(place) < to-from {
+					at[i] = g.states[from+uint32(place)]
+				}
+			}
+		}
 		for i, gate := range list {
 			n.rule[first[p]+uint32(i)] = n.number(numbers, gate)
 		}

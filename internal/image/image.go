@@ -27,6 +27,9 @@ type Definition struct {
 	// Gates decide which changes are events, one for each target in the order of
 	// `to`, at most MaxGates. nil: the point keeps those that it has.
 	Gates []mapping.Gate
+	// Before is the place that each gate had until now, whose memory it goes on with; −1:
+	// it is new. nil: each has the place that it had.
+	Before []int8
 }
 
 // Position is a place in the change log: for each class of points the sequence
