@@ -86,10 +86,30 @@ func newBusbar(tb testing.TB, plant string, args []string) *Busbar {
 // on it gets what happens while nobody runs or is killed.
 func (b *Busbar) AwaitCursor(name string) {
 	b.tb.Helper()
-	Until(b.tb, "the cursor "+name+" on disk", func() bool {
-		state, err := os.ReadFile(filepath.Join(b.data, "journal", "state"))
-		return err == nil && bytes.Contains(state, []byte(name))
+	Until(b.tb, "the cursor "+name+" on disk", func() bool { return bytes.Contains(b.cursors(), []byte(name)) })
+}
+
+// AwaitCursors waits until what is confirmed by now is on disk. It must go on that
+// consumers confirm: the third time from now that the file of cursors changes, it
+// has what was passed on after the first time.
+func (b *Busbar) AwaitCursors() {
+	b.tb.Helper()
+	last, changes := b.cursors(), 0
+	Until(b.tb, "the cursors on disk to go on", func() bool {
+		if now := b.cursors(); !bytes.Equal(now, last) {
+			last, changes = now, changes+1
+		}
+		return changes == 3
 	})
+}
+
+// cursors returns the file of cursors, nil while there is none.
+func (b *Busbar) cursors() []byte {
+	state, err := os.ReadFile(filepath.Join(b.data, "journal", "state"))
+	if err != nil {
+		return nil
+	}
+	return state
 }
 
 // Start starts Busbar again after its end, with the same files and addresses,

@@ -30,9 +30,10 @@ type Ledger struct {
 	problems []string
 }
 
-// Lag is how long before a break an event may have come that comes again
-// after it: cursors are saved within 100 ms, the rest is for a loaded machine.
-const Lag = 2 * time.Second
+// lag is how long before a break an event may have come that comes again
+// after it: cursors are saved within 100 ms of the confirmation, as soon as the
+// disk has the events, and that may take a loaded machine long.
+const lag = 10 * time.Second
 
 // mostProblems bounds what is told of one failure, mostMissing the numbers that may be
 // missing in one place.
@@ -100,7 +101,7 @@ func (l *Ledger) takeAgain(o Object, e Entry, last *time.Time) {
 			continue
 		}
 		broken = true
-		recent = recent || b.Sub(*last) <= Lag
+		recent = recent || b.Sub(*last) <= lag
 	}
 	if !broken {
 		l.within++
