@@ -112,6 +112,11 @@ func TestKillLosesNothingAcknowledged(t *testing.T) {
 			return
 		}
 	}
+	acked := uint64(0)
+	for _, s := range told {
+		acked += s.acked - s.begin
+	}
+	t.Logf("soak: process image: %d kills, %d changes acknowledged, none missing", kills, acked)
 }
 
 // span is what one child has acknowledged: the changes after begin, up to acked.
