@@ -138,35 +138,37 @@ func messageOf(payload []byte) int {
 	return n
 }
 
-// chains are the ways that are compared. Each returns the address to publish to.
-func chains() []struct {
+// chain is one of the ways that are compared. start returns the address to
+// publish to.
+type chain struct {
 	name  string
 	start func(b *testing.B, s **sink) string
-} {
-	return []struct {
-		name  string
-		start func(b *testing.B, s **sink) string
-	}{
-		{"floor=bare_subscriber", func(b *testing.B, s **sink) string {
-			broker := rig.StartBroker(b)
-			subscribe(b, broker.Addr(), s)
-			return broker.Addr()
-		}},
-		{"mosquitto", func(b *testing.B, s **sink) string {
+}
+
+func chains() []chain {
+	all := []chain{{"floor=bare_subscriber", func(b *testing.B, s **sink) string {
+		broker := rig.StartBroker(b)
+		subscribe(b, broker.Addr(), s)
+		return broker.Addr()
+	}}}
+	for journal, image := range map[string]string{"on": "embedded", "off": "memory"} {
+		settings := []string{"--log-level", "error", "--image", image}
+		all = append(all, chain{"mosquitto/journal=" + journal, func(b *testing.B, s **sink) string {
 			broker, station := rig.StartBroker(b), rig.FreeAddr(b)
 			seen := broker.Log.Len()
-			rig.Run(b, plantFor(fmt.Sprintf("{kind: mqtt, url: %q}", "mqtt://"+broker.Addr()), station), "--log-level", "warn")
+			rig.Run(b, plantFor(fmt.Sprintf("{kind: mqtt, url: %q}", "mqtt://"+broker.Addr()), station), settings...)
 			broker.AwaitSubscription(seen, fmt.Sprintf("bench/%04d", topics-1))
 			controlCentre(b, station, s)
 			return broker.Addr()
-		}},
-		{"embedded_broker", func(b *testing.B, s **sink) string {
+		}}, chain{"embedded_broker/journal=" + journal, func(b *testing.B, s **sink) string {
 			broker, station := rig.FreeAddr(b), rig.FreeAddr(b)
-			rig.Run(b, plantFor(fmt.Sprintf("{kind: mqtt-broker, listen: %q}", broker), station), "--log-level", "warn")
+			rig.Run(b, plantFor(fmt.Sprintf("{kind: mqtt-broker, listen: %q}", broker), station), settings...)
 			controlCentre(b, station, s)
 			return broker
-		}},
+		}})
 	}
+	slices.SortFunc(all[1:], func(x, y chain) int { return strings.Compare(y.name, x.name) })
+	return all
 }
 
 // BenchmarkMQTTToFrameRate measures how many messages a second arrive at the
