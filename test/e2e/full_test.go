@@ -98,7 +98,7 @@ func startFull(t *testing.T, k kept, embedded bool, start func(plant string) *ri
 	} else {
 		broker := rig.StartBroker(t)
 		ingest = broker.Addr()
-		f.busbar = start(k.plant(fmt.Sprintf("{kind: mqtt, url: %q, receiveMaximum: 20}", "mqtt://"+ingest), listen, namedGroup))
+		f.busbar = start(k.plant(fmt.Sprintf("{kind: mqtt, url: %q}", "mqtt://"+ingest), listen, namedGroup))
 		broker.AwaitSubscription(0, k.lastTopic())
 	}
 	f.centre = rig.NewCentre(t, "127.0.0.1", listen)
