@@ -21,6 +21,7 @@ func (anyKind) CanTarget() bool { return true }
 func (anyKind) System() []plant.SystemPoint { return nil }
 
 func (anyKind) CanRequest() bool { return true }
+func (anyKind) Decodes() bool    { return false }
 func (anyKind) CanExecute() bool { return true }
 
 func (anyKind) Settings(*plant.Node) (any, []plant.FieldProblem)             { return struct{}{}, nil }

@@ -77,7 +77,9 @@ type Env struct {
 	ID   string
 	Log  *slog.Logger
 	Sink Sink // where readings go
-	Feed Feed // where changes come from; it belongs to one goroutine
+	// Readings is where readings go of a kind with a Key.
+	Readings Readings
+	Feed     Feed // where changes come from; it belongs to one goroutine
 	// Commands is where orders go of a kind with a Requester.
 	Commands Commands
 	// Executions is what orders may come for, of a kind with an Executor.
@@ -146,6 +148,22 @@ type Sink interface {
 	// of, each distinct end once, as pointers to the Source struct of its kind, and a
 	// channel that is closed when the set changes.
 	Sources() (ends []any, changed <-chan struct{})
+}
+
+// Reading is a value that a connector has decoded itself, for [Readings].
+type Reading = mapping.Reading
+
+// Readings takes readings of a kind with a Key. What is said of [Sink.Deliver] and of
+// the order of messages holds here too.
+type Readings interface {
+	// Take makes point updates of readings and publishes them together. The slice is
+	// not kept. A reading without points, or of no use to them, is counted.
+	Take(ctx context.Context, readings []Reading, committed func(error)) error
+
+	// Missing tells of keys that the source should have named and did not, such as in
+	// the answer to a general interrogation: their points become not topical, until their next
+	// update. It does not block.
+	Missing(keys []uint64)
 }
 
 // Target is one end of a point at a connector that points go to. There may be

@@ -212,7 +212,7 @@ func newLoggingHost(t *testing.T, log *slog.Logger, run func(ctx context.Context
 func newHostOn(t *testing.T, img *image.Memory, log *slog.Logger, run func(ctx context.Context, f *fake) error) *host {
 	t.Helper()
 	fs := &fakes{made: make(map[string][]*fake), run: run}
-	registry, err := NewRegistry(fs.kind("fake"), fs.kind("other"), fs.desk(), fs.device())
+	registry, err := NewRegistry(fs.kind("fake"), fs.kind("other"), fs.keyed(), fs.desk(), fs.device())
 	if err != nil {
 		t.Fatal(err)
 	}

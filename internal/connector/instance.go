@@ -49,7 +49,7 @@ func (m *Manager) newInstance(config plant.Connector, kind Kind) (i *instance, e
 	i.orders = &requester{router: m.router, connector: config.ID}
 	i.duties = newExecutions()
 	i.conn, err = kind.New(config.Settings, Env{
-		ID: config.ID, Log: log, Sink: sink, Feed: i.feed, Commands: i.orders, Executions: i.duties,
+		ID: config.ID, Log: log, Sink: sink, Readings: sink, Feed: i.feed, Commands: i.orders, Executions: i.duties,
 		System: i.board.set, PublishOwn: i.keeper.publish, Report: i.super.report, Now: m.clock.now,
 	})
 	return i, err

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"time"
 
+	"busbar/internal/mapping"
 	"busbar/internal/plant"
 )
 
@@ -22,12 +23,13 @@ type kindSpec interface {
 	fault() error // why the structs cannot be decoded
 	canSource() bool
 	canTarget() bool
+	decodes() bool
 	decodeSettings(n *plant.Node) (any, []plant.FieldProblem)
 	decodeSource(n *plant.Node) (any, []plant.FieldProblem)
 	decodeTarget(n *plant.Node) (any, []plant.FieldProblem)
 	newConnector(settings any, env Env) (Connector, error)
-	selector(source any) string
-	sourceKey(source any) any // equal for equal ends
+	input(source any) mapping.Input // what its readings are found by
+	sourceKey(source any) any       // equal for equal ends
 	numbering() numbering
 	checkSource(source any, p *plant.Point) []Problem
 	checkTarget(target any, p *plant.Point, t *plant.Target) []Problem
@@ -54,8 +56,8 @@ func Define[S any, F, T comparable](name string, spec Spec[S, F, T]) Kind {
 	e.settings, errs[0] = plant.NewDecoder[S]()
 	e.source, errs[1] = plant.NewDecoder[F]()
 	e.target, errs[2] = plant.NewDecoder[T]()
-	if spec.New == nil || !isNone[F]() && spec.Selector == nil {
-		errs[3] = errors.New("New or Selector is missing")
+	if spec.New == nil || !isNone[F]() && (spec.Selector == nil) == (spec.Key == nil) {
+		errs[3] = errors.New("want New, and Selector or Key")
 	}
 	errs[4], errs[5] = spec.Requester.err, spec.Executor.err
 	errs[6] = checkSystem(spec.System)
@@ -89,6 +91,7 @@ func isNone[E any]() bool { return reflect.TypeFor[E]() == reflect.TypeFor[None]
 func (e *erased[S, F, T]) fault() error    { return e.err }
 func (e *erased[S, F, T]) canSource() bool { return !isNone[F]() }
 func (e *erased[S, F, T]) canTarget() bool { return !isNone[T]() }
+func (e *erased[S, F, T]) decodes() bool   { return e.Key != nil }
 
 func (e *erased[S, F, T]) decodeSettings(n *plant.Node) (any, []plant.FieldProblem) {
 	return decode(e.settings, n, e.Settings)
@@ -111,7 +114,12 @@ func (e *erased[S, F, T]) newConnector(settings any, env Env) (Connector, error)
 	return e.New(*settings.(*S), env)
 }
 
-func (e *erased[S, F, T]) selector(source any) string { return e.Selector(*source.(*F)) }
+func (e *erased[S, F, T]) input(source any) mapping.Input {
+	if e.Key != nil {
+		return mapping.Input{Keyed: true, Key: e.Key(*source.(*F))}
+	}
+	return mapping.Input{Selector: e.Selector(*source.(*F))}
+}
 
 func (e *erased[S, F, T]) sourceKey(source any) any { return *source.(*F) }
 

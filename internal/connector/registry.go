@@ -65,6 +65,9 @@ type plantKind struct {
 // CanSource implements [plant.Kind].
 func (k plantKind) CanSource() bool { return k.spec.canSource() }
 
+// Decodes implements [plant.Kind].
+func (k plantKind) Decodes() bool { return k.spec.decodes() }
+
 // CanTarget implements [plant.Kind].
 func (k plantKind) CanTarget() bool { return k.spec.canTarget() }
 
@@ -175,13 +178,16 @@ func (k plantKind) mappingFaults(source any, p *plant.Point) []plant.FieldProble
 	if p.Type == 0 {
 		return nil
 	}
-	in := mapping.Input{Type: p.Type, Selector: k.spec.selector(source), Source: p.From, Limits: p.Limits}
+	in := k.spec.input(source)
+	in.Type, in.Source, in.Limits = p.Type, p.From, p.Limits
 	return mapping.Check(in)
 }
 
 // inputOf returns what mapping needs to know of a point with a source.
 func inputOf(p *plant.Point, index point.Index, kind Kind) mapping.Input {
-	return mapping.Input{Index: index, Type: p.Type, Selector: kind.spec.selector(p.From.End), Source: p.From, Limits: p.Limits}
+	in := kind.spec.input(p.From.End)
+	in.Index, in.Type, in.Source, in.Limits = index, p.Type, p.From, p.Limits
+	return in
 }
 
 func validate(v any) []Problem {

@@ -232,7 +232,7 @@ func TestRegistryRefusesWrongDeclarations(t *testing.T) {
 	if err == nil {
 		t.Fatal("NewRegistry = nil, want an error")
 	}
-	for _, want := range []string{"kind twice: declared twice", "kind empty: New or Selector is missing", "kind deaf: New or Selector is missing", "kind channel: ", "kind ends: "} {
+	for _, want := range []string{"kind twice: declared twice", "kind empty: want New, and Selector or Key", "kind deaf: want New, and Selector or Key", "kind channel: ", "kind ends: "} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("NewRegistry = %v, want %q", err, want)
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"busbar/internal/image"
 	"busbar/internal/mapping"
@@ -59,9 +60,14 @@ func (s *sink) Deliver(ctx context.Context, m Message, committed func(error)) er
 		return ErrStopped
 	}
 	updates, outcome := s.sources.Map((*buffer)[:0], m.Selector, m.Payload, point.InstantOf(now), m.Retained)
-	s.counts.message(ctx, now, len(updates), &outcome)
-	defer clear(updates) // texts are not kept alive by the pool
 	*buffer = updates
+	defer clear(updates) // texts are not kept alive by the pool
+	return s.publish(ctx, now, updates, &outcome, committed)
+}
+
+// publish publishes the updates that were made at a time.
+func (s *sink) publish(ctx context.Context, now time.Time, updates []point.Update, outcome *mapping.Outcome, committed func(error)) error {
+	s.counts.message(ctx, now, len(updates), outcome)
 	if len(updates) == 0 {
 		if committed != nil {
 			committed(nil)

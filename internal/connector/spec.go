@@ -44,8 +44,11 @@ type Spec[S any, F, T comparable] struct {
 
 	// Selector returns what messages for the source end are matched with: an
 	// MQTT topic filter in which "+" and "#" have their meaning, or any string
-	// without them. Required unless F is None.
+	// without them. Key returns what readings for the source end are told apart by, of a
+	// kind that decodes values itself, such as an address. One of both is required unless F
+	// is None.
 	Selector func(source F) string
+	Key      func(source F) uint64
 
 	// CheckSource and CheckTarget report what is wrong with one end of a point,
 	// such as a point type that it cannot carry. They are called with ends that

@@ -14,7 +14,7 @@ import (
 // Check returns every fault of one input that Compile would report.
 func Check(in Input) []plant.FieldProblem {
 	_, problems := compileRule(&in)
-	return append(checkFilter(in.Selector), problems...)
+	return append(checkSelector(&in), problems...)
 }
 
 // Compile makes Sources of all points of one source connector. If there is any
@@ -118,10 +118,47 @@ func (c *compilation) add(i int, in *Input) {
 		c.made = append(c.made, madeDraft{d, faults})
 		c.known[key] = n
 	}
-	for _, f := range append(checkFilter(in.Selector), c.made[n].faults...) {
+	for _, f := range append(checkSelector(in), c.made[n].faults...) {
 		c.problems = append(c.problems, Problem{Input: i, FieldProblem: f})
 	}
-	c.drafts[i], c.groups[i] = n, c.group(in.Selector)
+	c.drafts[i] = n
+	if in.Keyed {
+		c.groups[i] = c.keyGroup(in.Key)
+	} else {
+		c.groups[i] = c.group(in.Selector)
+	}
+}
+
+// checkSelector reports what is wrong with what the readings of a point are found by.
+func checkSelector(in *Input) []plant.FieldProblem {
+	if !in.Keyed {
+		return checkFilter(in.Selector)
+	}
+	var faults []plant.FieldProblem
+	for _, key := range []struct {
+		name  string
+		given bool
+	}{{"value", in.Source.Value != ""}, {"time", in.Source.Time != ""}, {"quality", in.Source.Quality != nil}, {"missing", in.Source.Missing != plant.MissingIgnore}} {
+		if key.given {
+			faults = append(faults, plant.FieldProblem{Path: key.name, Text: "has no meaning here: value, time and quality come decoded from the source"})
+		}
+	}
+	return faults
+}
+
+// keyGroup returns the number of the group of a key, which it makes if needed.
+func (c *compilation) keyGroup(key uint64) uint32 {
+	s := c.sources
+	g, ok := s.keys[key]
+	if !ok {
+		if s.keys == nil {
+			s.keys = make(map[uint64]uint32)
+		}
+		g = uint32(len(s.groups))
+		s.groups = append(s.groups, group{})
+		s.keys[key] = g
+	}
+	return g
 }
 
 // group returns the number of the group of a selector, which it makes if needed.

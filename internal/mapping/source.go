@@ -17,7 +17,9 @@ const DefaultPayload = 1 << 20
 type Input struct {
 	Index    point.Index
 	Type     point.Type
-	Selector string        // what messages are matched with: a topic, or an MQTT topic filter
+	Selector string // what messages are matched with: a topic, or an MQTT topic filter
+	Keyed    bool   // readings, see Take, are matched instead, with Key
+	Key      uint64
 	Source   *plant.Source // not changed, and not kept
 	Limits   *plant.Limits // nil: none
 }
@@ -41,8 +43,9 @@ type Sources struct {
 	source  point.Source
 	payload int
 	nesting int
-	exact   selectors // groups of selectors without wildcards
-	filters level     // groups of the others
+	exact   selectors         // groups of selectors without wildcards
+	filters level             // groups of the others
+	keys    map[uint64]uint32 // groups of keys
 	groups  []group
 	shapes  []shape
 	points  []point.Index // of all groups, one after the other

@@ -7,7 +7,7 @@ import (
 // sourceKeys are the generic keys of a `from`.
 type sourceKeys struct {
 	Connector string            `json:"connector" required:"true" doc:"the id of a connector"`
-	Value     string            `json:"value" required:"true" min:"1" doc:"a dot path, or @ for the whole payload"`
+	Value     string            `json:"value" min:"1"`
 	Time      string            `json:"time" min:"1"`
 	Quality   *qualityKeys      `json:"quality"`
 	Map       map[string]string `json:"map" min:"1"`
@@ -82,6 +82,9 @@ func (d *decoding) source(path string, f *Field, p *Point) *Source {
 	}
 	p.From = s
 	entry := d.end(path, f, keys.Connector, true)
+	if common.Get("value") == nil && (entry == nil || !entry.kind.Decodes()) {
+		d.report(path, f, FieldProblem{Path: "value", Text: "is missing, want a dot path, or @ for the whole payload"})
+	}
 	if entry == nil {
 		d.slips(path, f, own, d.structs.sourceGeneric)
 		return s

@@ -23,6 +23,8 @@ type Kinds interface {
 type Kind interface {
 	// CanSource reports whether points may name a connector of this kind in `from`.
 	CanSource() bool
+	// Decodes reports whether its readings come decoded, so that a `from` has no `value`.
+	Decodes() bool
 	// CanTarget reports whether points may name a connector of this kind in `to`.
 	CanTarget() bool
 

@@ -124,6 +124,7 @@ func (k fakeKind) Target(n *plant.Node, p *plant.Point, _ *plant.Target) (any, [
 func (k fakeKind) System() []plant.SystemPoint { return k.system }
 
 func (k fakeKind) CanRequest() bool { return k.requests != nil }
+func (k fakeKind) Decodes() bool    { return false }
 func (k fakeKind) CanExecute() bool { return k.executes != nil }
 
 func (k fakeKind) Requester(n *plant.Node, c *plant.Command, r *plant.Request) (any, []plant.FieldProblem) {
