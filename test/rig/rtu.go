@@ -1,7 +1,6 @@
 package rig
 
 import (
-	"cmp"
 	"context"
 	"net"
 	"slices"
@@ -29,7 +28,8 @@ type RTU struct {
 	values map[objectAddress]iec104.Item
 	conns  map[net.Conn]bool
 	broken bool
-	asked  int // general interrogations
+	active *rtuSession // the one that was started last takes the events
+	asked  int         // general interrogations
 }
 
 type objectAddress struct {
@@ -82,12 +82,22 @@ func (r *RTU) Set(ca uint16, t asdu.TypeID, o asdu.Object) {
 
 // Put changes the value of a point and sends that as a spontaneous event.
 func (r *RTU) Put(ca uint16, t asdu.TypeID, o asdu.Object) {
-	r.Set(ca, t, o)
-	r.Send(iec104.Event{Object: o, CA: ca, Type: t, Cause: asdu.Spontaneous})
+	r.mu.Lock()
+	r.values[objectAddress{ca, o.IOA}] = iec104.Item{Object: o, Type: Untagged(t)}
+	r.queue.Put(&iec104.Event{Object: o, CA: ca, Type: t, Cause: asdu.Spontaneous})
+	active := r.active
+	r.mu.Unlock()
+	active.wake()
 }
 
 // Send sends an event that leaves the values as they are.
-func (r *RTU) Send(e iec104.Event) { r.queue.Put(&e) }
+func (r *RTU) Send(e iec104.Event) {
+	r.queue.Put(&e)
+	r.mu.Lock()
+	active := r.active
+	r.mu.Unlock()
+	active.wake()
+}
 
 // Forget removes a point from the answers to interrogations.
 func (r *RTU) Forget(ca uint16, ioa uint32) {
@@ -200,16 +210,38 @@ type rtuSession struct {
 // Started implements [iec104.Session].
 func (s *rtuSession) Started(on bool) {
 	if on {
+		s.rtu.mu.Lock()
+		defer s.rtu.mu.Unlock()
+		s.rtu.active = s
 		s.rtu.queue.Rewind()
-		s.rtu.queue.OnPut(s.conn.Wake)
 	}
 }
 
 // Next implements [iec104.Session].
-func (s *rtuSession) Next(dst []iec104.Event) int { return s.rtu.queue.Next(dst) }
+func (s *rtuSession) Next(dst []iec104.Event) int {
+	s.rtu.mu.Lock()
+	defer s.rtu.mu.Unlock()
+	if s.rtu.active != s {
+		return 0
+	}
+	return s.rtu.queue.Next(dst)
+}
 
 // Confirm implements [iec104.Session].
-func (s *rtuSession) Confirm(n int) { s.rtu.queue.Confirm(n) }
+func (s *rtuSession) Confirm(n int) {
+	s.rtu.mu.Lock()
+	defer s.rtu.mu.Unlock()
+	if s.rtu.active == s {
+		s.rtu.queue.Confirm(n)
+	}
+}
+
+// wake tells the connection that there are events.
+func (s *rtuSession) wake() {
+	if s != nil {
+		s.conn.Wake()
+	}
+}
 
 // Background implements [iec104.Session].
 func (s *rtuSession) Background([]iec104.Event) int { return 0 }
@@ -276,21 +308,35 @@ func (s *rtuSession) Closed(error) {}
 func (r *RTU) answer(ca uint16, has func(asdu.TypeID) bool) *rtuAnswer {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	a := &rtuAnswer{}
+	a := &rtuAnswer{rtu: r, ca: ca}
 	for at, i := range r.values {
 		if at.ca == ca && has(i.Type) {
-			a.items = append(a.items, i)
+			a.addresses = append(a.addresses, at.ioa)
 		}
 	}
-	slices.SortFunc(a.items, func(x, y iec104.Item) int { return cmp.Compare(x.IOA, y.IOA) })
+	slices.Sort(a.addresses)
 	return a
 }
 
-type rtuAnswer struct{ items []iec104.Item }
+type rtuAnswer struct {
+	rtu       *RTU
+	ca        uint16
+	addresses []uint32
+}
 
-// Next implements [iec104.Interrogation].
-func (a *rtuAnswer) Next(dst []iec104.Item) (int, bool) {
-	n := copy(dst, a.items)
-	a.items = a.items[n:]
-	return n, len(a.items) == 0
+// Next implements [iec104.Interrogation]. No value overtakes an event.
+func (a *rtuAnswer) Next(dst []iec104.Item) (n int, done bool) {
+	a.rtu.mu.Lock()
+	defer a.rtu.mu.Unlock()
+	if events, taken := a.rtu.queue.Len(); taken < events {
+		return 0, false
+	}
+	for n < len(dst) && len(a.addresses) > 0 {
+		if i, ok := a.rtu.values[objectAddress{a.ca, a.addresses[0]}]; ok {
+			dst[n] = i
+			n++
+		}
+		a.addresses = a.addresses[1:]
+	}
+	return n, len(a.addresses) == 0
 }
