@@ -7,12 +7,13 @@ import (
 
 	"busbar/iec104/asdu"
 	"busbar/internal/connector"
+	"busbar/internal/iec104keys"
 )
 
 // checkRequester reports a command that cannot be requested as the type of its
 // end.
 func checkRequester(r Requester, c *connector.CommandKeys) []connector.Problem {
-	types := carriers[r.As.Untagged()]
+	types := iec104keys.Carries(r.As.TypeID)
 	if slices.Contains(types, c.Type) {
 		if r.As.Untagged() == asdu.C_BO_NA_1 && !slices.Contains(c.Qualifiers, 0) {
 			return []connector.Problem{connector.Faultf("as", "%s has no qualifier, want 0 among the qualifiers of the command", r.As)}

@@ -6,6 +6,7 @@ import (
 
 	"busbar/iec104/asdu"
 	"busbar/internal/connector"
+	"busbar/internal/iec104keys"
 	"busbar/internal/point"
 )
 
@@ -37,40 +38,10 @@ func (r *Requester) Validate() []connector.Problem {
 	return problems
 }
 
-// CommandType is the type identification of a command, written as mnemonic or
-// number.
-type CommandType struct{ asdu.TypeID }
-
-// UnmarshalNode implements plant.NodeDecoder.
-func (c *CommandType) UnmarshalNode(n *connector.Node) error {
-	const want = "want a command such as C_SC_NA_1, C_DC_TA_1 or 45"
-	text, err := n.Str()
-	if err != nil {
-		return fmt.Errorf("%s", want)
-	}
-	t, ok := asdu.ParseTypeID(text)
-	if _, command := carriers[t.Untagged()]; !ok || !command {
-		return fmt.Errorf("is %s, %s", text, want)
-	}
-	c.TypeID = t
-	return nil
-}
-
-// carriers are the types of commands in the plant that each command can carry,
-// the natural one first.
-var carriers = map[asdu.TypeID][]point.Type{
-	asdu.C_SC_NA_1: {point.Single, point.Double},
-	asdu.C_DC_NA_1: {point.Double, point.Single},
-	asdu.C_RC_NA_1: {point.Step},
-	asdu.C_SE_NA_1: {point.Float, point.Int},
-	asdu.C_SE_NB_1: {point.Float, point.Int},
-	asdu.C_SE_NC_1: {point.Float, point.Int},
-	asdu.C_BO_NA_1: {point.Bits},
-}
-
 // setPoint reports whether t carries a number.
 func setPoint(t asdu.TypeID) bool {
-	return carriers[t.Untagged()] != nil && carriers[t.Untagged()][0] == point.Float
+	types := iec104keys.Carries(t)
+	return types != nil && types[0] == point.Float
 }
 
 // orderValue returns the value that an information object orders, of the type
