@@ -16,7 +16,7 @@ import (
 // commandEnd is an end of common address 1 that takes the qualifiers 0 … 3.
 func commandEnd(id string, ioa uint32, as asdu.TypeID, typ point.Type, mode string, change ...func(*connector.CommandEnd, *Requester)) connector.CommandEnd {
 	r := requesterDefaults()
-	r.CA, r.IOA, r.As = 1, ObjectAddress(ioa), CommandType{as}
+	r.CA, r.IOA, r.As = 1, ObjectAddress(ioa), CommandType{TypeID: as}
 	e := connector.CommandEnd{
 		Command: id, Type: typ, Qualifiers: []uint8{0, 1, 2, 3}, Direct: mode != "select", Select: mode != "direct",
 		SelectTimeout: 10 * time.Second, Feedback: point.None, End: &r,

@@ -81,7 +81,7 @@ func TestClockIsMeasuredAndNeverSet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := newRig(t, func(s *Settings) { s.Time = Zone{berlin} })
+	r := newRig(t, func(s *Settings) { s.Time = Zone{Location: berlin} })
 	s := r.join()
 	set := func(t time.Time) bool { return s.Clock(1, asdu.TimeOf(t, berlin)) }
 	if _, known := r.station.clock.get(); known {

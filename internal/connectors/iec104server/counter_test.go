@@ -163,7 +163,7 @@ func TestCountersOutlastAChangeOfTheTable(t *testing.T) {
 // midnight UTC.
 func clocked(t *testing.T, zone *time.Location, f func(r *rig)) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, func(s *Settings) { s.Time = Zone{zone} })
+		r := newRig(t, func(s *Settings) { s.Time = Zone{Location: zone} })
 		r.station.now = time.Now
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})

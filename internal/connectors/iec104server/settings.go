@@ -52,7 +52,7 @@ func defaults() Settings {
 		CommandSettings: commandDefaults(),
 
 		K: 12, W: 8, T1: 15 * time.Second, T2: 10 * time.Second, T3: 20 * time.Second,
-		Connections: 100, Time: Zone{time.UTC}, Clock: "trust", Interrogation: "untagged",
+		Connections: 100, Time: Zone{Location: time.UTC}, Clock: "trust", Interrogation: "untagged",
 		Buffer: Buffer{Events: 1_000_000}, MaxObjects: 127, Reset: "refuse", Priority: "occurrence",
 	}
 }
