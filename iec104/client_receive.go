@@ -18,6 +18,10 @@ func (c *clientConn) receive(frames []byte) (n int, err error) {
 		l.mu.Lock()
 		l.count.Tolerated += counts.Tolerated
 		l.count.Discarded += counts.Discarded
+		if c.receipts != nil {
+			n = 0
+			c.release(0)
+		}
 	}()
 	c.taken()
 	for frame, rest := nextI(frames); frame != nil && !c.quit.Load(); frame, rest = nextI(rest) {
@@ -44,7 +48,12 @@ func (c *clientConn) take(frame []byte, counts *Counters) error {
 			counts.Tolerated++
 		}
 	}
-	if usable {
+	switch {
+	case c.receipts != nil:
+		if seq := c.receipts.next(usable); usable {
+			c.client.opt.receipts(a, Receipt{c, seq})
+		}
+	case usable:
 		c.client.opt.handler(a)
 	}
 	answered := false

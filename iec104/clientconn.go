@@ -11,18 +11,19 @@ import (
 
 // clientConn is one connection of a [Client].
 type clientConn struct {
-	link   link
-	client *Client
-	id     uint64
-	path   *path
-	addr   string
-	remote net.Addr
-	since  time.Time
-	done   chan struct{} // closed when the connection is gone, and everybody was told
-	reason error         // set before done is closed
-	quit   atomic.Bool   // the handler gets nothing more
-	asking atomic.Bool   // a request is open, or its answer may still come
-	untold LinkState     // of the reader: the state is this since a moment ago; 0: nothing to tell
+	link     link
+	client   *Client
+	id       uint64
+	path     *path
+	addr     string
+	remote   net.Addr
+	since    time.Time
+	done     chan struct{} // closed when the connection is gone, and everybody was told
+	reason   error         // set before done is closed
+	quit     atomic.Bool   // the handler gets nothing more
+	asking   atomic.Bool   // a request is open, or its answer may still come
+	receipts *receipts     // nil: what the handler has taken is acknowledged
+	untold   LinkState     // of the reader: the state is this since a moment ago; 0: nothing to tell
 
 	// Guarded by the lock of the link.
 	stateSince time.Time
@@ -56,6 +57,9 @@ func newClientConn(c *Client, id uint64, p *path, conn net.Conn) *clientConn {
 	l.user = cc
 	l.begun = cc.since
 	l.over.L = &l.mu
+	if c.opt.receipts != nil {
+		cc.receipts = &receipts{}
+	}
 	if trace := c.opt.trace; trace != nil {
 		l.trace = func(sent bool, apdu []byte) { trace(id, sent, apdu) }
 	}

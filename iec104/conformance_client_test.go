@@ -36,14 +36,14 @@ func playClient(t *testing.T, checks []clientCheck) {
 	}
 }
 
-func newRig(t *testing.T, p Params, m medium) *rig {
+func newRig(t *testing.T, p Params, m medium, opts ...Option) *rig {
 	t.Helper()
 	r := &rig{}
 	var far net.Conn
 	r.peer, far = newPeer(t)
 	r.served = make(chan error, 1)
 	dial := func(context.Context, string, string) (net.Conn, error) { return m.wrap(far), nil }
-	c, err := Dial(t.Context(), "station", p, WithDialer(dial), WithHandler(r.got.take))
+	c, err := Dial(t.Context(), "station", p, append(opts, WithDialer(dial), WithHandler(r.got.take))...)
 	if err != nil {
 		t.Fatal(err)
 	}

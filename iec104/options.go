@@ -13,13 +13,14 @@ import (
 type Option func(*options)
 
 type options struct {
-	log     *slog.Logger
-	trace   TraceFunc
-	dial    DialFunc
-	handler func(asdu.ASDU)
-	link    func(LinkEvent)
-	stamp   func() asdu.Time
-	limits  RequestLimits
+	log      *slog.Logger
+	trace    TraceFunc
+	dial     DialFunc
+	handler  func(asdu.ASDU)
+	receipts func(asdu.ASDU, Receipt) // takes the place of handler; nil: none
+	link     func(LinkEvent)
+	stamp    func() asdu.Time
+	limits   RequestLimits
 
 	addresses  []string // beside the first
 	stations   []uint16
