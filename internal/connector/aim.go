@@ -16,10 +16,8 @@ type targetKey struct {
 
 // placed is a target at its place.
 type placed struct {
-	id        TargetID // 0: none yet
-	connector string
-	address   uint64
-	end       any // of a kind without addresses
+	id  TargetID // 0: none yet
+	key uint64
 }
 
 // sharing takes a target end apart into its address and what it shares with
@@ -29,13 +27,14 @@ type sharing func(target any) (address uint64, rest any)
 // aimed are the targets of one connector.
 type aimed struct {
 	kind  Kind
+	key   uint32 // of the connector
 	share sharing
 	rules map[Rule]*Rule
 	list  []Target
 }
 
-func newAimed(kind Kind, targets int) *aimed {
-	return &aimed{kind: kind, share: kind.spec.sharing(), rules: make(map[Rule]*Rule), list: make([]Target, 0, targets)}
+func newAimed(id string, kind Kind, targets int) *aimed {
+	return &aimed{kind: kind, key: connectorKey(id), share: kind.spec.sharing(), rules: make(map[Rule]*Rule), list: make([]Target, 0, targets)}
 }
 
 // aim makes the targets of every connector.
@@ -53,15 +52,18 @@ func (m *Manager) aim(c *change) error {
 	}
 	sets := make(map[string]*aimed, len(count))
 	for id, n := range count {
-		sets[id] = newAimed(c.instances[id].kind, n)
+		sets[id] = newAimed(id, c.instances[id].kind, n)
 	}
-	m.identify(c, sets)
+	if err := m.identify(c, sets); err != nil {
+		return err
+	}
+	ids := c.ids
 	for n := range c.plant.Points {
 		p := &c.plant.Points[n]
 		for place := range p.To {
 			set := sets[p.To[place].Connector]
-			set.add(c.ids[0], c.indexes[n], p, uint8(place), c.ownOf(set.kind, &p.To[place]))
-			c.ids = c.ids[1:]
+			set.add(ids[0], c.indexes[n], p, uint8(place), c.ownOf(set.kind, &p.To[place]))
+			ids = ids[1:]
 		}
 	}
 	c.targets = make(map[string][]Target, len(sets))
@@ -71,25 +73,28 @@ func (m *Manager) aim(c *change) error {
 	return nil
 }
 
-// identify gives every target its id, and notes which gates move. A target is the
-// one of its point that had its connector and address before, wherever it stands in
-// `to`; if there is none, the one at its place that only has another address now.
-func (m *Manager) identify(c *change, sets map[string]*aimed) {
+// identify gives every target its id and key, and notes which gates move. A target is
+// the one of its point that had its connector and address before, wherever it stands in
+// `to`; if there is none, the one at its place that only has another address now. What was
+// before is what an earlier process has left, when there is no plant in force yet.
+func (m *Manager) identify(c *change, sets map[string]*aimed) error {
 	c.lastID = m.lastID
 	c.moved = make(map[point.Index][]int8)
 	old := m.placed()
 	var was, now []placed
 	for n := range c.plant.Points {
 		was, now = was[:0], now[:0]
-		for t, ok := old[targetKey{c.indexes[n], 0}]; ok; t, ok = old[targetKey{c.indexes[n], uint8(len(was))}] {
-			was = append(was, t)
+		for place, key := range m.img.Keys(c.indexes[n]) {
+			was = append(was, placed{id: old[targetKey{c.indexes[n], uint8(place)}], key: key})
 		}
 		for place := range c.plant.Points[n].To {
-			t := placed{connector: c.plant.Points[n].To[place].Connector}
-			if len(was) > 0 {
-				t.address, t.end = sets[t.connector].address(c.plant.Points[n].To[place].End)
+			t := &c.plant.Points[n].To[place]
+			key, err := sets[t.Connector].keyOf(t.End)
+			if err != nil {
+				return fmt.Errorf("point %s: %w", c.plant.Points[n].ID, err)
 			}
-			now = append(now, t)
+			now = append(now, placed{key: key})
+			c.keys = append(c.keys, key)
 		}
 		if before, moved := claim(was, now); moved {
 			c.moved[c.indexes[n]] = before
@@ -102,6 +107,7 @@ func (m *Manager) identify(c *change, sets map[string]*aimed) {
 			c.ids = append(c.ids, now[i].id)
 		}
 	}
+	return nil
 }
 
 // claim gives targets of a point the ids that they had. moved says that it had
@@ -116,10 +122,7 @@ func claim(was, now []placed) (before []int8, moved bool) {
 	take := func(n, at int) {
 		now[n].id, before[n], taken[at] = was[at].id, int8(at), true
 	}
-	same := func(n, at int) bool {
-		x, y := &was[at], &now[n]
-		return x.connector == y.connector && x.address == y.address && (y.end == nil || reflect.DeepEqual(x.end, y.end))
-	}
+	same := func(n, at int) bool { return was[at].key == now[n].key }
 	for n := range now {
 		if before[n] = -1; n < len(was) && same(n, n) {
 			take(n, n)
@@ -133,7 +136,7 @@ func claim(was, now []placed) (before []int8, moved bool) {
 		}
 	}
 	for n := range now {
-		if before[n] < 0 && n < len(was) && !taken[n] && was[n].connector == now[n].connector {
+		if before[n] < 0 && n < len(was) && !taken[n] && sameConnector(was[n].key, now[n].key) {
 			take(n, n)
 		}
 		moved = moved || n < len(was) && int(before[n]) != n
@@ -142,24 +145,25 @@ func claim(was, now []placed) (before []int8, moved bool) {
 }
 
 // placed returns the targets in force.
-func (m *Manager) placed() map[targetKey]placed {
-	all := make(map[targetKey]placed)
-	for id, i := range m.instances {
+func (m *Manager) placed() map[targetKey]TargetID {
+	all := make(map[targetKey]TargetID)
+	for _, i := range m.instances {
 		for n := range i.targets {
 			t := &i.targets[n]
-			all[targetKey{t.Point, t.Place}] = placed{id: t.ID, connector: id, address: t.Address, end: t.End}
+			all[targetKey{t.Point, t.Place}] = t.ID
 		}
 	}
 	return all
 }
 
-// address returns the address of a target, or its end if its kind has none.
-func (a *aimed) address(target any) (address uint64, end any) {
+// keyOf returns the key of a target: of its address, or of its end if its kind has
+// none.
+func (a *aimed) keyOf(target any) (uint64, error) {
 	if a.share == nil {
-		return 0, target
+		return keyOf(a.key, 0, target)
 	}
-	address, _ = a.share(target)
-	return address, nil
+	address, _ := a.share(target)
+	return keyOf(a.key, address, nil)
 }
 
 // add adds a target.

@@ -12,7 +12,7 @@ import (
 
 func TestTargetsAreTheSameWhereverTheyStand(t *testing.T) {
 	t.Parallel()
-	a, b, c := placed{connector: "a", address: 1}, placed{connector: "b", address: 1}, placed{connector: "a", address: 2}
+	a, b, c := placed{key: 1<<32 | 1}, placed{key: 2<<32 | 1}, placed{key: 1<<32 | 2}
 	tests := []struct {
 		name     string
 		was, now []placed

@@ -29,6 +29,7 @@ type change struct {
 	aimed      []*instance // those whose targets have changed
 	lastID     TargetID
 	ids        []TargetID             // of the targets, by point and place
+	keys       []uint64               // likewise
 	moved      map[point.Index][]int8 // places that the targets of points had, where they are others now
 	commands   map[string]*command
 	ends       map[string][]CommandEnd // by connector
@@ -163,10 +164,11 @@ func (m *Manager) swap(c *change) {
 	}
 	m.table.grow(c.span())
 	m.img.Define(append(c.gated(), ownDefinitions(c.own)...))
+	moves := m.img.Moves()
 	for _, i := range c.aimed { // before there are events for the new targets
 		i.targets = c.targets[i.config.ID]
 		i.keeper.allow(i.targets)
-		i.feed.set(i.targets)
+		i.feed.set(i.targets, moves)
 	}
 	m.orphan(c)
 	for id, in := range c.intakes {

@@ -170,8 +170,8 @@ type Readings interface {
 // more of them than of anything else, so what it shares with others it does not
 // have for itself.
 type Target struct {
-	// ID stays the same over changes of the plant for the same point and place
-	// in its `to`, and is never given to another.
+	// ID stays the same over changes of the plant for the same address of a point,
+	// wherever it stands in `to`, and is never given to another.
 	ID      TargetID
 	Point   point.Index
 	Address uint64 // what Spec.Address has taken out of the end
@@ -200,7 +200,8 @@ type TargetID uint32
 type Change struct {
 	Seq uint64 // of the change log; 0 in a snapshot of a point that never changed
 	// Events tells for which targets of the point the change is an event: bit n is
-	// the target with Place n. 0 in a snapshot.
+	// the target with Place n, wherever it stood when the change was published. 0 in a
+	// snapshot.
 	Events   uint64
 	Snapshot bool // the current state, not an event
 	// Past marks an event from before the newest snapshot of its point: it is to

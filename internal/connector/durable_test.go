@@ -27,38 +27,7 @@ func TestRestartOnAJournal(t *testing.T) {
 			return plantOf(sAndT(), pointOf("a", "s", owning("t", 1, "", "x")), pointOf("c", "s", counter, to("t", 2)),
 				systemPoint(fill, point.Float), systemPoint(state, point.Int))
 		}
-		run := func(t *testing.T, what func(h *host, f Feed)) {
-			fs, err := journal.NewDisk(dir)
-			if err != nil {
-				t.Fatal(err)
-			}
-			img, err := image.Open(fs, image.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() {
-				if err := img.Close(); err != nil {
-					t.Error(err)
-				}
-			}()
-			made := &fakes{made: make(map[string][]*fake), run: runIdle}
-			registry, err := NewRegistry(made.kind("fake"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			front := &moody{Image: img}
-			m := NewManager(slog.New(slog.DiscardHandler), front, registry, time.Now)
-			ctx, cancel := context.WithCancel(context.Background())
-			done := make(chan error, 1)
-			go func() { done <- m.Run(ctx) }()
-			h := &host{Manager: m, t: t, image: img.Memory, moody: front, fakes: made}
-			h.mustApply(p())
-			what(h, h.fakes.last("t").env.Feed)
-			cancel()
-			if err := <-done; err != nil {
-				t.Error(err)
-			}
-		}
+		run := func(t *testing.T, what func(h *host, f Feed)) { onJournal(t, dir, p(), what) }
 		run(t, func(h *host, f Feed) {
 			h.wantNext(f, "a+own/x c | a=-* c=-* own/x=-*")
 			h.deliver("s", "a", "1")
@@ -104,6 +73,88 @@ func TestRestartOnAJournal(t *testing.T) {
 		run(t, func(h *host, f Feed) {
 			h.sink().Back(true)
 			h.wantQuality("a", nt) // from an absence before: nobody knows
+		})
+	})
+}
+
+// onJournal runs a manager on the image that is kept in a directory.
+func onJournal(t *testing.T, dir string, p *plant.Plant, what func(h *host, f Feed)) {
+	t.Helper()
+	fs, err := journal.NewDisk(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	img, err := image.Open(fs, image.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := img.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	made := &fakes{made: make(map[string][]*fake), run: runIdle}
+	registry, err := NewRegistry(made.kind("fake"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	front := &moody{Image: img}
+	m := NewManager(slog.New(slog.DiscardHandler), front, registry, time.Now)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- m.Run(ctx) }()
+	h := &host{Manager: m, t: t, image: img.Memory, moody: front, fakes: made}
+	h.mustApply(p)
+	what(h, h.fakes.last("t").env.Feed)
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestEventsFollowTheirTargetsOverRestarts puts targets elsewhere while no process
+// runs, and while one does: what waits goes to the targets that it was for.
+func TestEventsFollowTheirTargetsOverRestarts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		p := func(targets ...func(*plant.Point)) *plant.Plant {
+			return plantOf(append(sAndT(), connectorOf("u", "")), pointOf("a", "s", targets...))
+		}
+		coarse := func(p *plant.Point) { p.To[len(p.To)-1].Deadband = &plant.Deadband{Value: 100} }
+		one, two, nine, other := to("t", 1), to("t", 2), to("t", 9), to("u", 1)
+		gone := func(h *host, want uint64) {
+			t.Helper()
+			if got := h.instances["t"].feed.gone.Load(); got != want {
+				t.Errorf("%d events of targets that are gone, want %d", got, want)
+			}
+		}
+		onJournal(t, dir, p(one, coarse, two, other), func(h *host, f Feed) {
+			h.wantNext(f, "a a | a=-*")
+			h.deliver("s", "a", "1")
+			h.deliver("s", "a", "2")
+			h.wantChanges(f, "a=1/111", "a=2/110")
+			if err := f.SaveCursor("g", image.At(0)); err != nil {
+				t.Fatal(err)
+			}
+		})
+		onJournal(t, dir, p(two, nine, other, one, coarse), func(h *host, f Feed) {
+			h.wantNext(f, "a a a | a=2*")
+			h.wantChanges(f, "a=1/1101", "a=2/101")
+			gone(h, 0)
+			h.deliver("s", "a", "3")
+			h.wantChanges(f, "a=3/111") // the dead band of "one" goes on from 1
+			h.deliver("s", "a", "102")
+			h.wantChanges(f, "a=102/1111")
+			h.deliver("s", "a", "103") // is not delivered before the targets change
+			h.mustApply(p(one, coarse, two))
+			h.wantNext(f, "a a |")
+			h.wantChanges(f, "a=103/10")
+			gone(h, 1)
+		})
+		onJournal(t, dir, p(other, two), func(h *host, f Feed) {
+			h.wantNext(f, "a | a=103*")
+			h.wantChanges(f, "a=1/10", "a=102/10", "a=103/10", "a=2/10", "a=3/10")
+			gone(h, 5)
 		})
 	})
 }

@@ -22,11 +22,14 @@ const stride = 4096
 // have targets at one connector.
 type feed struct {
 	img  image.Image
-	name string      // of the connector
-	left atomic.Bool // the connector should have stopped long ago
+	name string        // of the connector
+	key  uint32        // of the connector
+	left atomic.Bool   // the connector should have stopped long ago
+	gone atomic.Uint64 // events that were for targets which are no more
 
 	mu      sync.Mutex
 	targets []Target           // the newest set
+	moves   image.Moves        // up to it
 	version uint64             // of targets
 	wake    context.CancelFunc // interrupts a waiting Next; nil: none waits
 
@@ -36,6 +39,9 @@ type feed struct {
 	told      uint64 // of delivered, what the connector knows
 	catchUp   uint64 // sequence number of the newest snapshot; that it is reached is told
 	follower  image.Follower
+	adopted   image.Moves              // up to the targets that were delivered
+	held      int                      // changes in raw that came before the targets they may be for
+	heldGap   uint64                   // before them
 	types     []point.Type             // by point: its type if it has a target, ownType if it is own, otherwise 0
 	had       bitset                   // targets that were delivered
 	owners    map[point.Index]TargetID // of own points that were delivered
@@ -48,14 +54,15 @@ type feed struct {
 }
 
 func newFeed(img image.Image, connector string) *feed {
-	return &feed{img: img, name: connector, version: 1}
+	return &feed{img: img, name: connector, key: connectorKey(connector), version: 1}
 }
 
-// set replaces the targets; Next delivers them before any later change.
-func (f *feed) set(targets []Target) {
+// set replaces the targets; Next delivers them before any later change. moves are
+// those that led to them.
+func (f *feed) set(targets []Target, moves image.Moves) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.targets = targets
+	f.targets, f.moves = targets, moves
 	f.version++
 	if f.wake != nil {
 		f.wake()
@@ -72,6 +79,7 @@ func (f *feed) restart() {
 // close releases the follower; all points are new when it is opened again.
 func (f *feed) close() {
 	f.types, f.skip, f.had, f.owners = nil, nil, nil, nil
+	f.held, f.heldGap = 0, 0
 	if f.follower != nil {
 		f.follower.Close()
 		f.follower = nil
@@ -127,7 +135,7 @@ func (f *feed) news(ctx context.Context) (wait context.Context, targets []Target
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	news = f.seen != f.version
-	f.seen = f.version
+	f.seen, f.adopted = f.version, f.moves
 	if f.wait == nil || f.parent != ctx || f.wait.Err() != nil {
 		if f.wake != nil {
 			f.wake()
@@ -231,10 +239,7 @@ func (f *feed) follow(ctx context.Context) (b Batch, ok bool, err error) {
 		<-ctx.Done()
 		return Batch{}, false, ctx.Err()
 	}
-	if f.raw == nil {
-		f.raw = make([]image.Change, feedBatch)
-	}
-	n, gap, err := f.follower.Next(ctx, f.raw)
+	n, gap, err := f.read(ctx)
 	if err != nil {
 		return Batch{}, false, err
 	}
@@ -258,9 +263,43 @@ func (f *feed) follow(ctx context.Context) (b Batch, ok bool, err error) {
 	return Batch{Changes: f.take(), Gap: gap, Seq: f.delivered}, true, nil
 }
 
+// read returns how many changes there are in raw. Without any, those that have come
+// wait for targets that have come meanwhile: they may be events of these.
+func (f *feed) read(ctx context.Context) (n int, gap uint64, err error) {
+	if f.raw == nil {
+		f.raw = make([]image.Change, feedBatch)
+	}
+	if f.held == 0 && f.heldGap == 0 {
+		if f.held, f.heldGap, err = f.follower.Next(ctx, f.raw); err != nil {
+			return 0, 0, err
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.seen != f.version {
+		return 0, 0, nil
+	}
+	n, gap = f.held, f.heldGap
+	f.held, f.heldGap = 0, 0
+	return n, gap, nil
+}
+
+// place returns for which of the present targets a change is an event.
+func (f *feed) place(c *image.Change) uint64 {
+	if c.Events == 0 || len(f.adopted) == 0 {
+		return c.Events
+	}
+	return f.adopted.Place(c.Point, c.Seq, c.Events, func(key uint64) {
+		if uint32(key>>32) == f.key {
+			f.gone.Add(1)
+		}
+	})
+}
+
 // pass takes a change if it is of a point with a target, of the type that the
 // point has now. Of what is in the snapshot already only events are of use.
 func (f *feed) pass(c *image.Change) {
+	events := f.place(c)
 	if int(c.Point) >= len(f.types) || f.types[c.Point] == 0 {
 		return
 	}
@@ -268,10 +307,10 @@ func (f *feed) pass(c *image.Change) {
 		return
 	}
 	past := int(c.Point) < len(f.skip) && c.Seq <= f.skip[c.Point]
-	if past && c.Events == 0 {
+	if past && events == 0 {
 		return
 	}
-	f.out = append(f.out, Change{Seq: c.Seq, Events: c.Events, Past: past, Update: c.Update})
+	f.out = append(f.out, Change{Seq: c.Seq, Events: events, Past: past, Update: c.Update})
 }
 
 // resync puts the current state of every point before the changes that follow a

@@ -185,7 +185,7 @@ func TestTargetCarriesTheRulesOfItsPoint(t *testing.T) {
 		Tagged:  func(end) bool { return true },
 		Address: func(e end) (uint64, end) { return uint64(e.Address), end{Other: e.Other} },
 	})
-	set := newAimed(kind, 4)
+	set := newAimed("t", kind, 4)
 	for i := range p.To {
 		set.add(9, 7, &p, uint8(i), [2]point.Index{point.None, point.None})
 		got := set.list[i]
@@ -272,7 +272,7 @@ func TestFeedEndsWithTheImage(t *testing.T) {
 	img := image.New(image.Options{})
 	img.Define([]image.Definition{{ID: "a", Type: point.Float}})
 	f := newFeed(img, "t")
-	f.set([]Target{{Point: 0, Own: [2]point.Index{point.None, point.None}, Rule: &Rule{Type: point.Float}}})
+	f.set([]Target{{Point: 0, Own: [2]point.Index{point.None, point.None}, Rule: &Rule{Type: point.Float}}}, nil)
 	if _, err := f.Next(t.Context()); err != nil {
 		t.Fatalf("Next = %v, want targets", err)
 	}

@@ -70,6 +70,7 @@ func (c *change) gated() []image.Definition {
 			gates = append(gates, gateOf(p, &p.To[n], c.instances[p.To[n].Connector].kind))
 		}
 		defs[i].Gates, defs[i].Before = gates[first:len(gates):len(gates)], c.moved[c.indexes[i]]
+		defs[i].Keys = c.keys[first:len(gates):len(gates)]
 	}
 	return defs
 }

@@ -33,6 +33,7 @@ func (c *Metrics) Collect(out chan<- prometheus.Metric) {
 		e := exporter{out: out, labels: []Label{{"connector", i.config.ID}, {"kind", i.config.Kind}}}
 		i.collectStatus(e)
 		i.collectSink(e)
+		i.collectFeed(e)
 		i.collectOwn(e)
 	}
 }
@@ -121,6 +122,10 @@ func (i *instance) collectSink(e exporter) {
 	for _, f := range s.Faults {
 		e.counter("source_faults_total", "Messages and values that were not taken as they were, by reason.", float64(f.Count), Label{"reason", f.Reason})
 	}
+}
+
+func (i *instance) collectFeed(e exporter) {
+	e.counter("target_events_gone_total", "Events that waited for targets which were removed from the plant.", float64(i.feed.gone.Load()))
 }
 
 // collectOwn collects what the connector itself has to show. A panic in it

@@ -24,8 +24,8 @@ import (
 // and then sections of whole points in ascending order, the last one empty:
 //
 //	0  octets that follow in this section
-//	4  points: number, cell (37 octets), number of gates, gates (11 octets each);
-//	   of texts length and text
+//	4  points: number, cell (36 octets), number of their layout, number of gates,
+//	   gates (11 octets each, in the order of that layout); of texts length and text
 const (
 	checkpointMagic = "BUSBARI1"
 	checkpointHead  = 16
@@ -41,10 +41,11 @@ const (
 
 // saved is a point in a checkpoint.
 type saved struct {
-	point point.Index
-	cell  cell
-	gates []mapping.GateState
-	text  string
+	point  point.Index
+	cell   cell
+	layout uint8 // that the gates are in the order of
+	gates  []mapping.GateState
+	text   string
 }
 
 // appendSaved appends a point as it is now; the image is locked.
@@ -61,7 +62,7 @@ func (m *Memory) appendSaved(b []byte, p point.Index) []byte {
 	for _, v := range []uint64{c.bits, uint64(c.time), uint64(c.arrival), c.seq} {
 		b = binary.LittleEndian.AppendUint64(b, v)
 	}
-	b = append(b, byte(c.typ), byte(c.kept), byte(c.timeQuality), flags, 0)
+	b = append(b, byte(c.typ), byte(c.kept), byte(c.timeQuality), flags, m.layouts.numberOf(p))
 	from, to := m.gates.span(p)
 	b = append(b, byte(to-from))
 	for i := from; i < to; i++ {
@@ -87,6 +88,7 @@ func (s *saved) parse(b []byte) (rest []byte, ok bool) {
 		typ: point.Type(b[36]), quality: point.Quality(b[37]), kept: point.Quality(b[37]), timeQuality: point.TimeQuality(b[38]),
 		transient: b[39]&savedTransient != 0, refused: b[39]&savedRefused != 0,
 	}
+	s.layout = b[40]
 	n := int(b[41])
 	b = b[savedSize:]
 	if len(b) < n*mapping.GateStateSize || n > MaxGates {

@@ -30,6 +30,9 @@ type Definition struct {
 	// Before is the place that each gate had until now, whose memory it goes on with; −1:
 	// it is new. nil: each has the place that it had.
 	Before []int8
+	// Keys tell the targets apart, one for each gate: what the journal knows them by.
+	// They stay the same from process to process and are not 0. nil: as they were.
+	Keys []uint64
 }
 
 // Position is a place in the change log: for each class of points the sequence
@@ -45,7 +48,8 @@ type Change struct {
 	Seq uint64
 	// Events tells for which targets the change is an event: bit n is the target
 	// n of the point. It was decided when the change was published and stays so, over
-	// changes of the plant and restarts.
+	// changes of the plant and restarts. Where these targets stand now is told by
+	// [Moves].
 	Events uint64
 	// Update is what changed, with Value and Time filled in where the update
 	// kept them; Flags holds point.Late and point.Restored where they apply.
@@ -90,6 +94,14 @@ type Image interface {
 	// Changes of points that were removed, or had another type, are not
 	// delivered any more.
 	Define(defs []Definition) []point.Index
+
+	// Keys returns the keys of the targets of a point as they were last defined, in
+	// this process or one before it; nil if they never were.
+	Keys(p point.Index) []uint64
+
+	// Moves returns which targets stand elsewhere than when older changes were
+	// published. It must not be changed; the next Define may make another one.
+	Moves() Moves
 
 	// Lookup returns the index of the point with the given id.
 	Lookup(id string) (point.Index, bool)

@@ -70,6 +70,13 @@ func (k *keeper) define(p point.Index, d definition) {
 	}
 }
 
+// arrange tells the journal the order of the targets of a point.
+func (k *keeper) arrange(p point.Index, l layout) {
+	if k.journal.Define(uint32(p), appendLayout(nil, l)) == nil {
+		k.defined = true
+	}
+}
+
 // remove notes that a point was removed. It becomes so in the journal with the
 // next change, so that a plant that is not put into force after all costs nothing.
 func (k *keeper) remove(p point.Index) { k.gone = append(k.gone, p) }

@@ -46,11 +46,13 @@ type Memory struct {
 	cells  []cell // by index
 	texts  map[point.Index]string
 	gates  gates
+	moves  Moves
 	log    changes
 	every  []*everyFollower
 	latest []*latestFollower
 	closed bool
 
+	layouts layouts
 	cursors map[string]Position
 	keeper  *keeper // nil: nothing is kept
 }
@@ -67,6 +69,7 @@ func New(opts Options) *Memory {
 		texts:   make(map[point.Index]string),
 		log:     newChanges(1<<bits.Len(uint(size-1)), 1),
 		cursors: make(map[string]Position),
+		moves:   make(Moves),
 	}
 }
 
@@ -127,6 +130,7 @@ func (m *Memory) Define(defs []Definition) []point.Index {
 		m.names.keep(stays)
 	}
 	m.gates = m.gates.define(defs, indices, m.cells)
+	m.arrange(defs, indices)
 	m.wakeLatest()
 	return indices
 }

@@ -26,16 +26,18 @@ type model struct {
 	time    point.Instant
 	changes []image.Change
 	types   map[point.Index]point.Type
-	since   map[point.Index]uint64 // changes of a point up to here are of another type
-	gates   map[point.Index][]mapping.GateState
+	since   map[point.Index]uint64                       // changes of a point up to here are of another type
+	gates   map[point.Index]map[uint64]mapping.GateState // by key
+	keys    map[uint64][]uint64                          // of the targets of a point when the change was published
+	keyed   uint64                                       // keys that were made up
 }
 
 var someTypes = []point.Type{point.Single, point.Step, point.Float, point.Int, point.Counter, point.Text}
 
 func newModel(rnd *rand.Rand) *model {
-	m := &model{rnd: rnd, types: map[point.Index]point.Type{}, since: map[point.Index]uint64{}, gates: map[point.Index][]mapping.GateState{}}
+	m := &model{rnd: rnd, types: map[point.Index]point.Type{}, since: map[point.Index]uint64{}, gates: map[point.Index]map[uint64]mapping.GateState{}, keys: map[uint64][]uint64{}}
 	for i := range 8 {
-		m.defs = append(m.defs, image.Definition{ID: m.name(), Type: someTypes[i%len(someTypes)], Gates: m.someGates(1 + i%3)})
+		m.defs = append(m.defs, m.definition(someTypes[i%len(someTypes)], 1+i%3))
 	}
 	return m
 }
@@ -52,22 +54,57 @@ func (m *model) someGates(n int) (gates []mapping.Gate) {
 	return gates
 }
 
+func (m *model) definition(typ point.Type, targets int) image.Definition {
+	return image.Definition{ID: m.name(), Type: typ, Gates: m.someGates(targets), Keys: m.someKeys(targets)}
+}
+
+func (m *model) someKeys(n int) (keys []uint64) {
+	for range n {
+		m.keyed++
+		keys = append(keys, m.keyed)
+	}
+	return keys
+}
+
+// rearrange puts the targets of a point elsewhere, and removes some.
+func (m *model) rearrange(d *image.Definition) {
+	order := m.rnd.Perm(len(d.Gates))[:max(1, len(d.Gates)-m.rnd.IntN(2))]
+	gates, keys := make([]mapping.Gate, len(order)), make([]uint64, len(order))
+	for i, at := range order {
+		gates[i], keys[i] = d.Gates[at], d.Keys[at]
+	}
+	d.Gates, d.Keys = gates, keys
+}
+
 // change makes another plant.
 func (m *model) change() {
-	switch d := &m.defs[m.rnd.IntN(len(m.defs))]; m.rnd.IntN(4) {
+	switch d := &m.defs[m.rnd.IntN(len(m.defs))]; m.rnd.IntN(6) {
 	case 0:
 		d.ID = m.name() // the old one is removed
 	case 1:
 		d.Type = someTypes[m.rnd.IntN(len(someTypes))]
 	case 2:
 		d.Gates = append(d.Gates[:len(d.Gates):len(d.Gates)], m.someGates(1)...)
+		d.Keys = append(d.Keys[:len(d.Keys):len(d.Keys)], m.someKeys(1)...)
+	case 3:
+		m.defs = append(m.defs, m.definition(point.Double, 1))
 	default:
-		m.defs = append(m.defs, image.Definition{ID: m.name(), Type: point.Double, Gates: m.someGates(1)})
+		m.rearrange(d)
 	}
 }
 
 // define defines the points.
 func (m *model) define(im image.Image) {
+	for i := range m.defs {
+		d := &m.defs[i]
+		d.Before = nil
+		p, ok := im.Lookup(d.ID)
+		if old := im.Keys(p); ok && old != nil {
+			for _, key := range d.Keys {
+				d.Before = append(d.Before, int8(slices.Index(old, key)))
+			}
+		}
+	}
 	m.points = im.Define(m.defs)
 	for i, p := range m.points {
 		if typ := m.defs[i].Type; m.types[p] != typ {
@@ -117,27 +154,28 @@ func (m *model) saw(t *testing.T, changes []image.Change) {
 			t.Errorf("change %d of point %d to %v is an event of %b, want %b", c.Seq, c.Point, c.Value, c.Events, want)
 		}
 		m.changes = append(m.changes, *c)
+		m.keys[c.Seq] = m.defs[slices.Index(m.points, c.Point)].Keys
 	}
 }
 
 // decide returns what a change should be an event of.
 func (m *model) decide(c *image.Change) (events uint64) {
-	gates := m.defs[slices.Index(m.points, c.Point)].Gates
-	states := m.gates[c.Point]
-	for len(states) < len(gates) {
-		states = append(states, mapping.GateState{})
+	d := &m.defs[slices.Index(m.points, c.Point)]
+	if m.gates[c.Point] == nil {
+		m.gates[c.Point] = map[uint64]mapping.GateState{}
 	}
-	m.gates[c.Point] = states
-	for i, g := range gates {
+	for i, g := range d.Gates {
+		state := m.gates[c.Point][d.Keys[i]]
 		switch {
 		case c.Flags&point.Restored != 0:
 		case c.Flags&point.Late != 0:
 			if g.Late {
 				events |= 1 << i
 			}
-		case g.Event(&states[i], c.Value, c.Quality):
+		case g.Event(&state, c.Value, c.Quality):
 			events |= 1 << i
 		}
+		m.gates[c.Point][d.Keys[i]] = state
 	}
 	return events
 }
@@ -156,7 +194,7 @@ func (m *model) recovered(t *testing.T, im image.Image, acked uint64, cursor ima
 	there := m.resume(t, im, cursor)
 	acked = max(acked, m.newestKept(im, there))
 	left := m.changes[:0]
-	m.gates = map[point.Index][]mapping.GateState{}
+	m.gates = map[point.Index]map[uint64]mapping.GateState{}
 	for _, c := range m.changes {
 		class := c.Value.Type().Class()
 		gone := m.types[c.Point] != c.Value.Type() || !slices.Contains(m.points, c.Point)
@@ -200,8 +238,21 @@ func (m *model) resume(t *testing.T, im image.Image, cursor image.Position) map[
 				continue
 			}
 			there[c.Seq], last = true, c.Seq
+			if got, want := im.Moves().Place(c.Point, c.Seq, c.Events, nil), m.place(&c); got != want {
+				t.Errorf("change %d of point %d is an event of the present targets %b, want %b", c.Seq, c.Point, got, want)
+			}
 		}
 	}
+}
+
+// place returns of which of the present targets a change is an event.
+func (m *model) place(c *image.Change) (events uint64) {
+	for place, key := range m.keys[c.Seq] {
+		if at := slices.Index(m.defs[slices.Index(m.points, c.Point)].Keys, key); at >= 0 {
+			events |= c.Events >> place & 1 << at
+		}
+	}
+	return events
 }
 
 // newest returns the sequence number of the newest change that is to be kept.
@@ -236,16 +287,15 @@ func stateSeq(im image.Image, p point.Index) uint64 {
 
 // remember tells the gates of an event.
 func (m *model) remember(c *image.Change) {
-	states := m.gates[c.Point]
-	for place := 0; c.Events>>place != 0; place++ {
-		for len(states) <= place {
-			states = append(states, mapping.GateState{})
-		}
-		if c.Events>>place&1 != 0 {
-			states[place].Set(c.Value, c.Quality)
+	if m.gates[c.Point] == nil {
+		m.gates[c.Point] = map[uint64]mapping.GateState{}
+	}
+	for place, key := range m.keys[c.Seq] {
+		if state := m.gates[c.Point][key]; c.Events>>place&1 != 0 {
+			state.Set(c.Value, c.Quality)
+			m.gates[c.Point][key] = state
 		}
 	}
-	m.gates[c.Point] = states
 }
 
 // checkState compares a state with the history.

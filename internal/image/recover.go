@@ -14,6 +14,8 @@ type recovery struct {
 	e    *Embedded
 	defs []definition // by point; without type: not there
 	last uint64       // newest sequence number that was ever given
+	// layouts are the newest order of the targets, by point.
+	layouts []layout
 	// beyond are the gates that the checkpoint does not know yet, by point.
 	beyond map[point.Index][]mapping.GateState
 }
@@ -42,6 +44,10 @@ func (e *Embedded) recover() error {
 // define makes the points known that the journal knows.
 func (r *recovery) define() error {
 	err := r.e.keeper.journal.Definitions(func(id uint32, payload []byte) error {
+		if l, ok := parseLayout(payload); ok && id != uint32(point.None) {
+			r.arrange(point.Index(id), l)
+			return nil
+		}
 		d, ok := parseDefinition(payload)
 		if !ok || id == uint32(point.None) {
 			r.unreadable("definition", uint64(id))
@@ -56,7 +62,25 @@ func (r *recovery) define() error {
 		return err
 	}
 	r.name()
+	number := make([]uint8, len(r.layouts))
+	for p := range r.layouts {
+		number[p] = r.layouts[p].number
+	}
+	r.e.layouts = newLayouts(len(r.layouts), number, func(p point.Index) []uint64 { return r.layouts[p].keys })
 	return nil
+}
+
+// arrange takes up an order of the targets of a point.
+func (r *recovery) arrange(p point.Index, l layout) {
+	r.grow(p)
+	if n := int(p) + 1 - len(r.layouts); n > 0 {
+		r.layouts = append(r.layouts, make([]layout, n)...)
+	}
+	r.last = max(r.last, l.seq)
+	if move, moved := l.move(r.layouts[p].keys); moved {
+		r.e.moves[p] = append(r.e.moves[p], move)
+	}
+	r.layouts[p] = l
 }
 
 // name gives the points their ids. Of a point that was removed and defined again
@@ -121,7 +145,7 @@ func (r *recovery) take(s *saved) {
 	if s.cell.typ == point.Text {
 		r.e.texts[s.point] = s.text
 	}
-	r.e.gates.recovered(s.point, s.gates)
+	r.e.gates.recovered(s.point, r.e.moves.gates(s.point, s.layout, s.gates))
 }
 
 // concerns reports whether a change belongs to what is behind a number now.
@@ -171,7 +195,7 @@ func (r *recovery) apply(rec journal.Record) {
 	if c.typ == point.Text {
 		r.e.texts[u.Point] = u.Value.Text()
 	}
-	r.remember(u.Point, events, u.Value, u.Quality)
+	r.remember(u.Point, r.e.moves.Place(u.Point, rec.Seq, events, nil), u.Value, u.Quality)
 }
 
 // remember tells the gates of the targets for which a change was an event.

@@ -137,8 +137,8 @@ func (j *Journal) fits(size int64) error {
 
 // Define adds a definition: what the caller needs to understand records, such
 // as the name behind a number. It copies the payload and does not wait for the
-// disk. A record that is appended after it is committed only when it is durable. A later
-// definition of the same id replaces it.
+// disk. A record that is appended after it is committed only when it is durable. What a
+// later definition of the same id means is up to the caller.
 //
 // It is taken also when the journal is full, so that nothing refers to what is
 // not there. It fails with ErrFailed, ErrClosed, and ErrInvalid if the payload
