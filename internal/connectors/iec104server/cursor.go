@@ -107,6 +107,15 @@ func (st *station) places(s *saving) {
 	}
 }
 
+// savePlace saves the place of a new group at once: of what happens from now on
+// nothing may be taken for what nobody needs. The caller holds mu.
+func (st *station) savePlace(q *queue) {
+	pos := q.position(&st.events, st.applied, st.settings.byClass())
+	if err := st.feed.SaveCursor(q.key.cursor(), pos); err == nil { // if not, save says so
+		q.saved, q.known = pos, true
+	}
+}
+
 // save saves how far the groups have confirmed. It is called by one goroutine at a
 // time.
 func (st *station) save(feed connector.Feed, s *saving) {

@@ -55,6 +55,7 @@ func (st *station) enter(s *session) {
 		st.aside(s) // nobody knows who would come back for it
 	case q == nil:
 		q = st.add(s.key, s.shared, st.newest())
+		st.savePlace(q)
 		st.attach(s, q)
 	case q.owner == nil:
 		st.attach(s, q)

@@ -97,6 +97,17 @@ func TestCrashRepeatsWhatWasConfirmedSinceTheLastSave(t *testing.T) {
 	r.joinFrom(s.peer).settled(t).wants(t, 3, 4, 5, 6)
 }
 
+func TestNewGroupIsKnownOnDiskFromTheFirstEventOn(t *testing.T) {
+	r := newRig(t)
+	r.targets(oneInt())
+	r.ints(1)
+	s := r.join().settle() // no save follows
+	r.ints(2)
+	s.wants(t, 2)
+	r.restart()
+	r.joinFrom(s.peer).settled(t).wants(t, 2)
+}
+
 func TestNamedGroupWaitsFromTheFirstApplicationOn(t *testing.T) {
 	r := newRig(t, pair())
 	r.targets(oneInt())

@@ -80,7 +80,7 @@ func newRig(t testing.TB, change ...func(*Settings)) *rig {
 // fresh returns a station that knows nothing.
 func (r *rig) fresh() *station {
 	return newStation(r.settings, connector.Env{
-		ID: "scada", Log: slog.New(slog.DiscardHandler),
+		ID: "scada", Log: slog.New(slog.DiscardHandler), Feed: r.feed,
 		Now: func() time.Time { return time.Unix(0, r.clock.Load()) },
 		PublishOwn: func(batch []point.Update) error {
 			r.mu.Lock()

@@ -34,6 +34,7 @@ type station struct {
 	report   func(detail string) // shows the state of the server, which is up
 	kick     chan struct{}       // for the scheduler: wake the sessions, look at the table
 
+	feed       connector.Feed // of which others than its goroutine only save and drop cursors
 	publishOwn func(batch []point.Update) error
 	kernel     func() (synchronised bool, err error)
 
@@ -89,7 +90,7 @@ func newStation(settings Settings, env connector.Env) *station {
 		settings: settings, log: env.Log, now: env.Now, desk: newDesk(&settings, env),
 		report: func(detail string) { env.Report(connector.Up, detail) },
 		kick:   make(chan struct{}, 1), table: &table{}, greeted: map[caller]bool{},
-		groups: map[groupKey]*queue{}, publishOwn: env.PublishOwn, kernel: kernelClock,
+		groups: map[groupKey]*queue{}, feed: env.Feed, publishOwn: env.PublishOwn, kernel: kernelClock,
 	}
 	st.desk.serves = st.serves
 	return st
