@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"busbar/internal/image"
 	"busbar/internal/plant"
 	"busbar/internal/point"
 )
@@ -122,6 +123,7 @@ func (m *Manager) sort(c *change) error {
 // commit puts a prepared change into force.
 func (m *Manager) commit(c *change) {
 	stopAll(m.log, c.gone)
+	m.shareLost(c)
 	m.dropCursors(c)
 	for id, i := range c.instances {
 		if !sameTargets(i.targets, c.targets[id]) {
@@ -194,6 +196,23 @@ func (m *Manager) post(c *change) {
 		i.board.follow(i.track)
 		i.board.use(used[id], !m.applied)
 	}
+}
+
+// shareLost tells the connectors that follow changes that the cursors were lost.
+func (m *Manager) shareLost(c *change) {
+	pos, lost := m.img.Cursors()[image.LostCursor]
+	if !lost {
+		return
+	}
+	for _, id := range slices.Sorted(maps.Keys(c.instances)) {
+		if !c.instances[id].kind.spec.canTarget() {
+			continue
+		}
+		if err := m.img.SaveCursor(id+"/"+image.LostCursor, pos); err != nil {
+			m.log.Warn("consumers do not begin at the oldest changes, though their places were lost", "connector", id, "error", err)
+		}
+	}
+	m.img.DropCursor(image.LostCursor)
 }
 
 // dropCursors drops the cursors that connectors have left behind: of those that the

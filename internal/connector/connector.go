@@ -246,6 +246,10 @@ type Feed interface {
 	DropCursor(name string)
 	// Cursors returns the cursors of the connector.
 	Cursors() map[string]Position
+	// Lost tells that the cursors of the connector were lost, with what they were kept
+	// in, and from where on there are changes: what a consumer needed lies behind that.
+	// Next delivers it. It is false once others were saved and everything was delivered.
+	Lost() (Position, bool)
 }
 
 // Position is a place in the change log, by class of points.

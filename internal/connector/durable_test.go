@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -110,6 +112,61 @@ func onJournal(t *testing.T, dir string, p *plant.Plant, what func(h *host, f Fe
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
+}
+
+// TestLostCursorsBeginAtTheOldestChanges loses all that says how far consumers were.
+func TestLostCursorsBeginAtTheOldestChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		p := plantOf(sAndT(), pointOf("a", "s", to("t", 1)))
+		onJournal(t, dir, p, func(h *host, f Feed) {
+			h.wantNext(f, "a | a=-*")
+			h.deliver("s", "a", "1")
+			h.deliver("s", "a", "2")
+			h.wantChanges(f, "a=1/1", "a=2/1")
+			if err := f.SaveCursor("g", image.At(2)); err != nil {
+				t.Fatal(err)
+			}
+		})
+		for _, name := range []string{"state", "state-2"} {
+			if err := os.Remove(filepath.Join(dir, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wantLost := func(f Feed, want bool) {
+			t.Helper()
+			if pos, lost := f.Lost(); lost != want || pos[point.ClassMeasured] != 0 || len(f.Cursors()) != 0 {
+				t.Errorf("lost %v at %v, cursors %v; want lost %v and no cursors", lost, pos, f.Cursors(), want)
+			}
+		}
+		for range 2 { // it stays so until somebody knows better
+			onJournal(t, dir, p, func(h *host, f Feed) {
+				wantLost(f, true)
+				h.wantNext(f, "a | a=2*")
+				h.wantChanges(f, "a=1/1", "a=2/1")
+			})
+		}
+		onJournal(t, dir, p, func(h *host, f Feed) {
+			h.wantNext(f, "a | a=2*")
+			if err := f.SaveCursor("g", image.At(1)); err != nil {
+				t.Fatal(err)
+			}
+			h.wantChanges(f, "a=1/1", "a=2/1")
+			if _, lost := f.Lost(); !lost {
+				t.Error("not lost any more before all was delivered")
+			}
+			h.deliver("s", "a", "3")
+			h.wantChanges(f, "a=3/1")
+			h.wantNothing(f)
+		})
+		onJournal(t, dir, p, func(h *host, f Feed) {
+			if _, lost := f.Lost(); lost {
+				t.Error("still lost")
+			}
+			h.wantNext(f, "a | a=3*")
+			h.wantChanges(f, "a=2/1", "a=3/1")
+		})
+	})
 }
 
 // TestEventsFollowTheirTargetsOverRestarts puts targets elsewhere while no process

@@ -21,11 +21,12 @@ const stride = 4096
 // feed implements Feed: a follower of the image, filtered to the points that
 // have targets at one connector.
 type feed struct {
-	img  image.Image
-	name string        // of the connector
-	key  uint32        // of the connector
-	left atomic.Bool   // the connector should have stopped long ago
-	gone atomic.Uint64 // events that were for targets which are no more
+	img   image.Image
+	name  string        // of the connector
+	key   uint32        // of the connector
+	left  atomic.Bool   // the connector should have stopped long ago
+	saved atomic.Bool   // cursors were, since Next has looked
+	gone  atomic.Uint64 // events that were for targets which are no more
 
 	mu      sync.Mutex
 	targets []Target           // the newest set
@@ -92,7 +93,7 @@ func (f *feed) close() {
 func (f *feed) open() (follower image.Follower, at uint64) {
 	var from Position
 	first := true
-	for _, pos := range f.Cursors() {
+	for _, pos := range f.places() {
 		for c := range pos {
 			if first || pos[c] < from[c] {
 				from[c] = pos[c]
@@ -111,6 +112,10 @@ func (f *feed) open() (follower image.Follower, at uint64) {
 
 // Next implements [Feed].
 func (f *feed) Next(ctx context.Context) (Batch, error) {
+	if f.saved.Load() && f.seen > 0 && f.delivered >= f.catchUp && !f.left.Load() {
+		f.saved.Store(false)
+		f.img.DropCursor(f.name + "/" + image.LostCursor)
+	}
 	for {
 		wait, targets, news := f.news(ctx)
 		if err := ctx.Err(); err != nil {
@@ -342,6 +347,7 @@ func (f *feed) SaveCursor(name string, pos Position) error {
 	if f.left.Load() {
 		return ErrStopped
 	}
+	f.saved.Store(true)
 	return f.img.SaveCursor(f.name+"/"+name, pos)
 }
 
@@ -354,6 +360,19 @@ func (f *feed) DropCursor(name string) {
 
 // Cursors implements [Feed].
 func (f *feed) Cursors() map[string]Position {
+	own := f.places()
+	delete(own, image.LostCursor)
+	return own
+}
+
+// Lost implements [Feed].
+func (f *feed) Lost() (Position, bool) {
+	pos, lost := f.places()[image.LostCursor]
+	return pos, lost
+}
+
+// places returns the cursors of the connector, also that of lost ones.
+func (f *feed) places() map[string]Position {
 	own := make(map[string]Position)
 	for name, pos := range f.img.Cursors() {
 		if rest, ok := strings.CutPrefix(name, f.name+"/"); ok {

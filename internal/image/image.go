@@ -7,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	"busbar/internal/image/journal"
 	"busbar/internal/mapping"
 	"busbar/internal/point"
 )
@@ -34,6 +35,10 @@ type Definition struct {
 	// They stay the same from process to process and are not 0. nil: as they were.
 	Keys []uint64
 }
+
+// LostCursor is the name of the cursor that is there in the place of all others when
+// those were lost. It holds what there is until it is dropped.
+const LostCursor = journal.Lost
 
 // Position is a place in the change log: for each class of points the sequence
 // number of the last change before it. The zero Position is before the first.

@@ -59,6 +59,9 @@ func (f *emptyFeed) DropCursor(string) {}
 // Cursors implements [connector.Feed].
 func (f *emptyFeed) Cursors() map[string]connector.Position { return nil }
 
+// Lost implements [connector.Feed].
+func (f *emptyFeed) Lost() (connector.Position, bool) { return connector.Position{}, false }
+
 // labelKey marks the goroutine of a Run; those it starts inherit the label.
 const labelKey = "connectortest"
 

@@ -44,7 +44,7 @@ func (r *rig) run() {
 	targets := slices.Clone(r.served)
 	r.feed.batches = make(chan connector.Batch, 10)
 	r.feed.batches <- connector.Batch{Targets: &targets, Changes: r.snapshot()}
-	if past := r.past(); len(r.feed.cursors) > 0 || r.applied > 0 {
+	if past := r.past(); len(r.feed.cursors) > 0 || r.applied > 0 || r.feed.lost != nil {
 		half := len(past) / 2
 		r.feed.batches <- connector.Batch{Changes: past[:half]}
 		r.feed.batches <- connector.Batch{Changes: past[half:], Seq: r.seq}
@@ -88,7 +88,10 @@ func (r *rig) snapshot() (changes []connector.Change) {
 // past returns the changes after the hindmost cursor.
 func (r *rig) past() (changes []connector.Change) {
 	from := connector.Position{r.applied, r.applied, r.applied}
-	first := true
+	first := r.feed.lost == nil
+	if !first {
+		from = *r.feed.lost
+	}
 	for _, pos := range r.feed.Cursors() {
 		for c := range pos {
 			if first || pos[c] < from[c] {

@@ -108,6 +108,25 @@ func TestNewGroupIsKnownOnDiskFromTheFirstEventOn(t *testing.T) {
 	r.joinFrom(s.peer).settled(t).wants(t, 2)
 }
 
+func TestLostPlacesBeginAtTheOldestEvents(t *testing.T) {
+	r := newRig(t, twoGroups())
+	r.targets(oneInt())
+	a := r.joinFrom(addressA).settle()
+	r.ints(1, 2, 3)
+	a.wants(t, 1, 2, 3)
+	a.Confirm(3)
+	r.save()
+	clear(r.feed.cursors)
+	r.feed.lost = &connector.Position{1, 1, 1}
+	r.restart()
+	r.ints(4)
+	r.save()
+	r.feed.lost = nil
+	r.joinFrom(addressA).settled(t).wants(t, 2, 3, 4)
+	r.restart()
+	r.joinFrom(addressB).settled(t).wants(t, 2, 3, 4)
+}
+
 func TestNamedGroupWaitsFromTheFirstApplicationOn(t *testing.T) {
 	r := newRig(t, pair())
 	r.targets(oneInt())

@@ -17,14 +17,15 @@ const quiet = 500 * time.Millisecond
 // before that.
 func (st *station) begin(ctx context.Context, feed connector.Feed) error {
 	cursors := feed.Cursors()
+	from, lost := feed.Lost()
 	b, err := feed.Next(ctx)
 	if err != nil {
 		return err
 	}
 	st.restore(cursors, feed)
 	st.apply(&b)
-	st.found()
-	if len(cursors) == 0 && st.applied == 0 {
+	st.found(from, lost)
+	if len(cursors) == 0 && st.applied == 0 && !lost {
 		return nil // nothing was delivered before
 	}
 	for st.applied < st.present {
@@ -74,14 +75,20 @@ func (st *station) restore(cursors map[string]connector.Position, feed connector
 }
 
 // found makes the named groups that have no buffer yet: what happens from now on
-// waits until they connect.
-func (st *station) found() {
+// waits until they connect. Where the places of groups were lost they begin as early as
+// there are changes; of groups that are known by address nobody knows which there were.
+func (st *station) found(from connector.Position, lost bool) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
+	if lost {
+		st.log.Warn("places of groups were lost, groups with a name begin at the oldest events, others have none of before", "groups", len(st.settings.Groups))
+	} else {
+		from = st.newest()
+	}
 	for name := range st.settings.Groups {
 		key := groupKey{name: name}
 		if shared, ok := st.settings.has(key); ok && st.groups[key] == nil {
-			q := st.add(key, shared, st.newest())
+			q := st.add(key, shared, from)
 			q.broken, q.idle = true, st.now()
 			st.restored = max(st.restored, st.newest()[0]+1)
 		}

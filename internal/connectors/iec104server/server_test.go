@@ -29,6 +29,7 @@ type testFeed struct {
 
 	mu      sync.Mutex
 	cursors map[string]connector.Position
+	lost    *connector.Position
 }
 
 func newTestFeed() *testFeed {
@@ -52,6 +53,13 @@ func (f *testFeed) Cursors() map[string]connector.Position {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return maps.Clone(f.cursors)
+}
+
+func (f *testFeed) Lost() (connector.Position, bool) {
+	if f.lost == nil {
+		return connector.Position{}, false
+	}
+	return *f.lost, true
 }
 
 func (f *testFeed) Next(ctx context.Context) (connector.Batch, error) {

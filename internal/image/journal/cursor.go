@@ -1,14 +1,14 @@
 package journal
 
 import (
-	"encoding/binary"
 	"fmt"
-	"io"
 	"maps"
-	"slices"
-
-	"busbar/internal/point"
 )
+
+// Lost is the name of the cursor that Open sets when all others were lost: before
+// the oldest record of each class, so that nothing is removed that somebody may need.
+// Who has found out where its consumers go on drops it.
+const Lost = "?"
 
 // MaxName is the longest name of a cursor in octets.
 const MaxName = 255
@@ -59,78 +59,9 @@ func (j *Journal) Cursors() map[string]Position {
 }
 
 // Saved returns all cursors as they are on disk: after a crash they are at least
-// there. It must not be changed.
+// there, also if one of the state files is lost. It must not be changed.
 func (j *Journal) Saved() map[string]Position {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.durable
-}
-
-// The state file holds the cursors and what proves which records were durable:
-//
-//	0   magic
-//	8   committed sequence number
-//	16  for each chain: first sequence number of the newest segment, offset
-//	..  number of cursors, 4 octets
-//	..  per cursor: length of the name, 1 octet; name; position
-const (
-	stateFile  = "state"
-	stateMagic = "BUSBARS1"
-	stateHead  = 16 + endsSize + 4
-)
-
-// encodeState returns the contents of the state file; mu is held. ahead says
-// that a cursor was not saved in full.
-func (j *Journal) encodeState() (b []byte, ahead bool) {
-	committed := j.committed.Load()
-	b = make([]byte, stateHead, stateHead+64*len(j.cursors))
-	copy(b, stateMagic)
-	binary.LittleEndian.PutUint64(b[8:], committed)
-	proven := j.proven()
-	proven.put(b[16:])
-	binary.LittleEndian.PutUint32(b[stateHead-4:], uint32(len(j.cursors)))
-	for _, name := range slices.Sorted(maps.Keys(j.cursors)) {
-		b = append(b, byte(len(name)))
-		b = append(b, name...)
-		for _, seq := range j.cursors[name] {
-			ahead = ahead || seq > committed
-			b = binary.LittleEndian.AppendUint64(b, min(seq, committed))
-		}
-	}
-	return b, ahead
-}
-
-// proven returns how far each chain is durable; mu is held.
-func (j *Journal) proven() (e ends) {
-	for i := range j.chains {
-		if s := j.chains[i].newest(); s != nil {
-			e[i] = end{s.first, s.proven}
-		}
-	}
-	return e
-}
-
-// parseState reads what encodeState wrote.
-func parseState(b []byte) (committed uint64, e ends, cursors map[string]Position, err error) {
-	cursors = make(map[string]Position)
-	if len(b) < stateHead || string(b[:8]) != stateMagic {
-		return 0, e, nil, fmt.Errorf("%w: state file", ErrInvalid)
-	}
-	committed = binary.LittleEndian.Uint64(b[8:])
-	e = getEnds(b[16:])
-	n := binary.LittleEndian.Uint32(b[stateHead-4:])
-	for b = b[stateHead:]; n > 0; n-- {
-		if len(b) < 1 || len(b) < 1+int(b[0])+8*point.Classes {
-			return 0, e, nil, fmt.Errorf("%w: state file: %w", ErrInvalid, io.ErrUnexpectedEOF)
-		}
-		name := string(b[1 : 1+int(b[0])])
-		b = b[1+int(b[0]):]
-		var pos Position
-		for i := range pos {
-			pos[i] = binary.LittleEndian.Uint64(b[8*i:])
-		}
-		cursors[name] = pos
-		b = b[8*point.Classes:]
-	}
-	return committed, e, cursors, nil
 }

@@ -2,12 +2,17 @@ package journal
 
 import (
 	"bytes"
-	"encoding/binary"
+	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"busbar/internal/point"
 )
@@ -41,7 +46,7 @@ func TestTruncationLosesNothingBeforeIt(t *testing.T) {
 		seq += 4
 	}
 	unclosed := base.clone()
-	unclosed.Drop(stateFile)
+	unclosed.unproven(t)
 	mustClose(t, j)
 	name := j.chains[0].newest().name()
 	data := base.Data(name)
@@ -192,7 +197,7 @@ func TestMissingFilesAreReported(t *testing.T) {
 	}
 	mustClose(t, j)
 	for _, name := range names(base) {
-		if name == stateFile {
+		if name == stateFile || name == otherState {
 			continue
 		}
 		fs := base.clone()
@@ -211,26 +216,174 @@ func TestMissingFilesAreReported(t *testing.T) {
 	}
 }
 
-func TestStateFileDamageIsReported(t *testing.T) {
-	t.Parallel()
+// stateOf returns a journal of ten records with a cursor, and its state files.
+func stateOf(t *testing.T) *memFS {
+	t.Helper()
 	fs := newMemFS()
 	j := mustOpen(t, fs, Options{})
 	mustCommit(t, j, 1, 10)
-	if err := j.SaveCursor("scada", Position{1, 2, 3}); err != nil {
+	if err := j.SaveCursor("scada", Position{4, 2, 3}); err != nil {
 		t.Fatal(err)
 	}
 	mustClose(t, j)
-	data := fs.Data(stateFile)
-	binary.LittleEndian.PutUint16(data[20:], 7)
-	fs.Put(stateFile, data)
-	j = mustOpen(t, fs, Options{})
+	return fs
+}
+
+// spoil changes an octet of a file.
+func (m *memFS) spoil(name string) {
+	data := m.Data(name)
+	data[20] ^= 7
+	m.Put(name, data)
+}
+
+func TestOneStateFileIsEnough(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{stateFile, otherState} {
+		for what, lose := range map[string]func(*memFS){
+			"missing": func(fs *memFS) { fs.Drop(name) },
+			"damaged": func(fs *memFS) { fs.spoil(name) },
+			"empty":   func(fs *memFS) { fs.Put(name, nil) },
+		} {
+			t.Run(name+" "+what, func(t *testing.T) {
+				t.Parallel()
+				fs := stateOf(t)
+				lose(fs)
+				for range 2 {
+					j := mustOpen(t, fs, Options{})
+					if diff := cmp.Diff(map[string]Position{"scada": {4, 2, 3}}, j.Cursors()); diff != "" {
+						t.Errorf("cursors (-want +got):\n%s", diff)
+					}
+					if d := j.Recovery().Damage; lose != nil && (len(d) != 1 || d[0].File != name) || lose == nil && len(d) > 0 {
+						t.Errorf("damage %v", d)
+					}
+					mustClose(t, j)
+					lose = nil // it was written again
+				}
+			})
+		}
+	}
+}
+
+func TestLostStateBeginsAtTheOldestRecords(t *testing.T) {
+	t.Parallel()
+	for what, lose := range map[string]func(*memFS, string){
+		"missing": func(fs *memFS, name string) { fs.Drop(name) },
+		"damaged": func(fs *memFS, name string) { fs.spoil(name) },
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			fs := stateOf(t)
+			lose(fs, stateFile)
+			lose(fs, otherState)
+			j := mustOpen(t, fs, Options{})
+			if d := j.Recovery().Damage; len(d) != 1 || d[0].File != stateFile {
+				t.Errorf("damage %v, want one of the state", d)
+			}
+			want := map[string]Position{Lost: {}}
+			if diff := cmp.Diff(want, j.Cursors()); diff != "" {
+				t.Errorf("cursors (-want +got):\n%s", diff)
+			}
+			if seqs, _ := readRecords(t, j, places{}); len(seqs) != 10 {
+				t.Errorf("%d records", len(seqs))
+			}
+			mustClose(t, j)
+			j = mustOpen(t, fs, Options{})
+			defer mustClose(t, j)
+			if diff := cmp.Diff(want, j.Cursors()); diff != "" || len(j.Recovery().Damage) > 0 {
+				t.Errorf("damage %v; cursors after another start (-want +got):\n%s", j.Recovery().Damage, diff)
+			}
+		})
+	}
+}
+
+// TestOneStateFileIsEnoughAtAnyTime loses either file at power cuts, while cursors are
+// set, removed, and what they do not hold is trimmed.
+func TestOneStateFileIsEnoughAtAnyTime(t *testing.T) {
+	t.Parallel()
+	for run := range uint64(60) {
+		synctest.Test(t, func(t *testing.T) { loseOneState(t, run) })
+	}
+}
+
+func loseOneState(t *testing.T, run uint64) {
+	rnd := rand.New(rand.NewPCG(run, 11))
+	fs := newMemFS()
+	if run%3 > 0 {
+		fs.CutAfter(20 + rnd.IntN(600))
+	}
+	j := mustOpen(t, fs, Options{Segment: minSegment, Limit: 1 << 20})
+	at, named := map[string]uint64{}, map[string]uint64{} // by name: its cursor, and what was acknowledged since it is known
+	last := uint64(0)
+	for range 60 {
+		if commit(j, records(last+1, last+100)) != nil {
+			break
+		}
+		last += 100
+		for name := range at {
+			named[name] = last
+		}
+		name := fmt.Sprint("consumer ", rnd.IntN(2))
+		if at[name] == 0 || rnd.IntN(3) == 0 {
+			at[name] = max(at[name], last-uint64(rnd.IntN(50)))
+			if err := j.SaveCursor(name, Position{at[name], at[name], at[name]}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Duration(rnd.IntN(90)) * time.Millisecond)
+		trim(j)
+	}
+	_ = j.Close() // perhaps without power
+	after := fs.crash(rnd)
+	after.Drop(stateName(rnd.IntN(2)))
+	j = mustOpen(t, after, Options{Segment: minSegment, Limit: 1 << 20})
 	defer mustClose(t, j)
-	if d := j.Recovery().Damage; len(d) != 1 || d[0].File != stateFile || len(j.Cursors()) != 0 {
-		t.Fatalf("damage %v, cursors %v", d, j.Cursors())
+	for name, upTo := range named {
+		pos, ok := j.Cursors()[name]
+		if !ok || pos[0] > at[name] {
+			t.Fatalf("run %d: cursor %s is %v, want at most %d", run, name, pos, at[name])
+		}
+		seqs, gaps := readRecords(t, j, places{pos[0], pos[1], pos[2]})
+		if len(gaps) > 0 || len(seqs) > 0 && seqs[len(seqs)-1] < upTo {
+			t.Fatalf("run %d: from %v there are %d records and gaps %v, want all up to %d", run, pos, len(seqs), gaps, upTo)
+		}
 	}
-	if seqs, _ := readRecords(t, j, places{}); len(seqs) != 10 {
-		t.Fatalf("%d records", len(seqs))
+}
+
+// trim removes what no cursor holds.
+func trim(j *Journal) {
+	for c := range point.Class(point.Classes) {
+		to := j.Committed()
+		for _, list := range []map[string]Position{j.Saved(), j.Cursors()} {
+			for _, pos := range list {
+				to = min(to, pos[c])
+			}
+		}
+		j.floor.Store(j.Committed())
+		_ = j.Trim(c, to) // it may fail without power
 	}
+}
+
+// FuzzState reads arbitrary octets as a state file.
+func FuzzState(f *testing.F) {
+	fs := newMemFS()
+	j, err := Open(fs, Options{})
+	if err == nil {
+		err = errors.Join(j.SaveCursor("a", Position{}), j.Close())
+	}
+	if err != nil {
+		f.Fatal(err)
+	}
+	whole := fs.Data(stateFile)
+	whole = whole[:len(whole)-trailerSize]
+	f.Add(whole)
+	f.Add(whole[:len(whole)-8])
+	f.Add(whole[:stateHead])
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s, err := parseState(b)
+		if err == nil && (len(s.content) > len(b) || len(s.cursors) > len(b)) {
+			t.Errorf("%d octets of content and %d cursors in %d octets", len(s.content), len(s.cursors), len(b))
+		}
+	})
 }
 
 // FuzzSegment reads arbitrary octets as the newest and as an older segment.

@@ -15,7 +15,7 @@
 // # Files
 //
 //	status-…, counter-…, measured-…, definitions-….seg   segments, named by their first sequence number
-//	state             cursors, and how far each chain was durable
+//	state, state-2    cursors, and how far each chain was durable; written in turn
 //	checkpoint-…      states of the caller, by sequence number; two are kept
 //	lock              held with flock while the journal is open
 //	*.tmp             being written; removed by Open
@@ -53,6 +53,9 @@
 // A segment is written by one process only. After Open a chain goes on in a
 // new segment, whose header says how many octets of the one before it count;
 // so nothing that an earlier process left unfinished can ever be mistaken for more.
+//
+// Without a readable state file, of a journal that was used before, Open sets the cursor
+// [Lost] before all records that there are.
 //
 // Marks, headers and the state file prove how far a chain was durable. What is missing
 // or bad before that is damage: it is reported, and everything else is read; the

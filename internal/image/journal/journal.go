@@ -135,10 +135,10 @@ type Journal struct {
 	// broken is why nothing can be written any more. The committer owns it.
 	broken error
 
-	saving  chan struct{}       // full while the state file is written; guards saved
-	saved   []byte              // what the state file holds
-	durable map[string]Position // the cursors in it; guarded by mu, replaced as a whole
-	unnamed atomic.Bool         // there are cursors whose names are not in it
+	saving  chan struct{}       // full while a state file is written; guards copies
+	copies  [2]state            // what the state files hold
+	durable map[string]Position // the cursors that are in both; guarded by mu, replaced as a whole
+	unnamed atomic.Bool         // there are cursors whose names are not in both
 
 	trimming    sync.Mutex    // held while segments are removed
 	checkpoint  sync.Mutex    // held while checkpoints are written or looked for; guards checkpoints

@@ -1,9 +1,7 @@
 package journal
 
 import (
-	"bytes"
 	"errors"
-	"io"
 	"maps"
 	"time"
 )
@@ -30,6 +28,7 @@ func (j *Journal) keepLoop() {
 			j.keepUp(time.Now())
 		case <-j.keep:
 		case <-j.stopKeep:
+			j.unnamed.Store(true) // both are to say the same
 			j.save()
 			return
 		}
@@ -62,12 +61,12 @@ func (j *Journal) keepUp(now time.Time) {
 	}
 }
 
-// save writes the state file if it would differ from what was saved.
+// save writes the state if it differs from what was saved.
 func (j *Journal) save() {
 	j.saving <- struct{}{}
 	defer func() { <-j.saving }()
 	j.mu.Lock()
-	j.unnamed.Store(false)
+	named := j.unnamed.Swap(false)
 	b, ahead := j.encodeState()
 	cursors := maps.Clone(j.cursors)
 	for name, pos := range cursors {
@@ -82,13 +81,7 @@ func (j *Journal) save() {
 	}
 	failed := j.saveErr != nil
 	j.mu.Unlock()
-	if bytes.Equal(b, j.saved) {
-		return
-	}
-	err := j.replace(stateFile, func(w io.Writer) error {
-		_, err := w.Write(b)
-		return err
-	})
+	err := j.saveCopies(state{content: b, cursors: cursors}, named)
 	if err != nil && !failed {
 		j.log.Warn("cursors not saved, will try again", "error", err)
 	}
@@ -97,10 +90,14 @@ func (j *Journal) save() {
 	j.saveErr = err
 	if err != nil {
 		j.unnamed.Store(true)
+		j.durable = j.inEither()
 		j.dirty(probeInterval)
 		return
 	}
-	j.saved, j.durable = b, cursors
+	j.durable = j.inEither()
+	if !maps.Equal(j.copies[0].cursors, j.copies[1].cursors) {
+		j.dirty(cursorDelay)
+	}
 }
 
 const (

@@ -40,7 +40,7 @@ func TestNewestGroupIsThereWhollyOrNotAtAll(t *testing.T) {
 			}
 			for missing := range 1 << len(files) {
 				fs := after.clone()
-				fs.Drop(stateFile)
+				fs.unproven(t)
 				for i, name := range files {
 					if missing>>i&1 > 0 {
 						fs.Drop(name)
@@ -124,7 +124,7 @@ func TestRefusedGroupIsGoneBeforeTheNext(t *testing.T) {
 			mustCommit(t, j, 301, 301)
 			after := fs.crash(rand.New(rand.NewPCG(run, 5)))
 			_ = j.Close() // without power
-			after.Drop(stateFile)
+			after.unproven(t)
 			j = mustOpen(t, after, Options{})
 			defer mustClose(t, j)
 			if seqs, _ := readRecords(t, j, places{}); !cmp.Equal(seqs, append(sequence(1, 150), 301)) || len(j.Recovery().Damage) > 0 {
@@ -143,7 +143,7 @@ func TestUnfinishedGroupIsDroppedWithoutRoom(t *testing.T) {
 	mustCommit(t, j, 101, 200)
 	after := fs.clone()
 	mustClose(t, j)
-	after.Drop(stateFile)
+	after.unproven(t)
 	name := segmentName(int(point.ClassCounter), 2)
 	for _, n := range names(after) {
 		if strings.HasPrefix(n, point.ClassCounter.String()) {

@@ -3,8 +3,6 @@ package journal
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"os"
 	"slices"
 	"strings"
 )
@@ -68,11 +66,15 @@ func (j *Journal) recover() error {
 		}
 	}
 	slices.Sort(j.checkpoints)
-	committed, proven, err := j.loadState()
+	used := len(j.checkpoints) > 0
+	for i := range firsts {
+		used = used || len(firsts[i]) > 0
+	}
+	s, lost, err := j.loadState(used)
 	if err != nil {
 		return err
 	}
-	e := evidence{proven: proven}
+	committed, e := s.committed, evidence{proven: s.proven}
 	tails, keep, err := j.readTails(&e, &firsts)
 	if err != nil {
 		return err
@@ -94,7 +96,10 @@ func (j *Journal) recover() error {
 	if err := j.fs.SyncDir(); err != nil {
 		return err
 	}
-	j.start(committed, keep)
+	j.start(committed, keep, lost)
+	if !used {
+		j.save() // so that a state that is missing later is one that was lost
+	}
 	return nil
 }
 
@@ -120,8 +125,9 @@ func (j *Journal) readTails(e *evidence, firsts *[chains][]uint64) (tails [chain
 	return tails, keep, nil
 }
 
-// start sets what follows from the chains, which go to keep if nothing is missing.
-func (j *Journal) start(committed uint64, keep ends) {
+// start sets what follows from the chains, which go to keep if nothing is missing. lost
+// says that the cursors were lost.
+func (j *Journal) start(committed uint64, keep ends, lost bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for i := range j.chains {
@@ -138,26 +144,9 @@ func (j *Journal) start(committed uint64, keep ends) {
 	j.committed.Store(committed)
 	j.settled.Store(committed)
 	j.last = committed
+	if lost {
+		j.cursors[Lost] = j.oldestRecords()
+	}
+	j.unnamed.Store(true)
 	j.dirty(provenDelay)
-}
-
-// loadState reads the state file.
-func (j *Journal) loadState() (committed uint64, proven ends, err error) {
-	b, err := j.readSummed(stateFile)
-	if errors.Is(err, os.ErrNotExist) {
-		return 0, proven, nil
-	}
-	if err != nil && !errors.Is(err, errSum) {
-		return 0, proven, err
-	}
-	var cursors map[string]Position
-	if err == nil {
-		committed, proven, cursors, err = parseState(b)
-	}
-	if err != nil {
-		j.damaged(Damage{File: stateFile, Reason: "cursors lost: " + err.Error()})
-		return 0, ends{}, nil
-	}
-	j.cursors, j.saved, j.durable = cursors, b, maps.Clone(cursors)
-	return committed, proven, nil
 }

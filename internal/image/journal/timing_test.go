@@ -3,7 +3,6 @@ package journal
 import (
 	"errors"
 	"io"
-	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -116,17 +115,7 @@ func TestCursorsAreSavedSoonAndNeverAhead(t *testing.T) {
 // savedCursors returns what a power cut now would leave.
 func savedCursors(t *testing.T, fs *memFS) map[string]Position {
 	t.Helper()
-	var b []byte
-	fs.Durable(func(name string, data []byte) {
-		if name == stateFile {
-			b = slices.Clone(data)
-		}
-	})
-	_, _, cursors, err := parseState(b[:len(b)-trailerSize])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cursors
+	return fs.durableCursors(t)
 }
 
 func TestCursorSaveIsTriedAgain(t *testing.T) {
