@@ -26,6 +26,8 @@ type RequestLimits struct {
 	// without one. Meanwhile a request that it could be taken for fails with
 	// [ErrBusy]. Default 30 s.
 	Overdue time.Duration
+	// File is for each step of a file transfer. Default 30 s.
+	File time.Duration
 }
 
 func (l RequestLimits) withDefaults() RequestLimits {
@@ -33,6 +35,7 @@ func (l RequestLimits) withDefaults() RequestLimits {
 	l.Silence = orDefault(l.Silence, 30*time.Second)
 	l.Settle = orDefault(l.Settle, time.Second)
 	l.Overdue = orDefault(l.Overdue, 30*time.Second)
+	l.File = orDefault(l.File, 30*time.Second)
 	return l
 }
 

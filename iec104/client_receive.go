@@ -2,6 +2,7 @@ package iec104
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 
 	"busbar/iec104/apci"
@@ -57,7 +58,10 @@ func (c *clientConn) take(frame []byte, counts *Counters) error {
 		c.client.opt.handler(a)
 	}
 	answered := false
-	if c.asking.Load() || a.Type.Command() || a.Type == asdu.M_EI_NA_1 {
+	switch {
+	case usable && fileType(a.Type):
+		c.takeFile(&a)
+	case c.asking.Load() || a.Type.Command() || a.Type == asdu.M_EI_NA_1:
 		answered = c.answer(&a, frame, usable)
 	}
 	switch {
@@ -68,6 +72,13 @@ func (c *clientConn) take(frame []byte, counts *Counters) error {
 		counts.Discarded++
 	}
 	return nil
+}
+
+// takeFile hands an ASDU of file transfer to the transfer that is running.
+func (c *clientConn) takeFile(a *asdu.ASDU) {
+	c.link.mu.Lock()
+	defer c.link.mu.Unlock()
+	c.putFile(a)
 }
 
 // answer looks for the request that an ASDU answers, and reports whether there
@@ -122,6 +133,9 @@ func (c *clientConn) restarted(ca uint16, nr apci.Seq) {
 		}
 	}
 	c.overdue = slices.DeleteFunc(c.overdue, lost)
+	if f := &c.files; f.box != nil && f.ca == ca {
+		c.stopFiles(fmt.Errorf("%w: common address %d", ErrRestarted, ca))
+	}
 }
 
 // cancel ends the requests that the deactivation d was for.

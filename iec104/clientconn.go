@@ -31,6 +31,7 @@ type clientConn struct {
 	sends      []outgoing
 	calls      []*call
 	overdue    []*call // given up before an answer came, which may still come
+	files      clientFiles
 }
 
 // outgoing is an ASDU that waits to be sent.
@@ -72,6 +73,7 @@ func (c *clientConn) run() {
 	c.link.mu.Lock()
 	defer c.link.unlock()
 	c.sends = nil
+	c.stopFiles(c.reason)
 }
 
 func (c *clientConn) over() bool {
@@ -132,6 +134,7 @@ func (c *clientConn) transferred(on bool) {
 	}
 	if !on {
 		c.sends = nil
+		c.stopFiles(ErrNotStarted)
 	}
 	if c.link.state == stopped {
 		for _, w := range c.calls {
@@ -210,6 +213,9 @@ func (c *clientConn) fill(out []byte) []byte {
 	c.sends = append(c.sends[:0], c.sends[n:]...)
 	if len(c.sends) == 0 {
 		c.sends = nil
+		if c.files.box != nil {
+			out = c.files.box.fill(out)
+		}
 	}
 	return out
 }

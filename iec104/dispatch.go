@@ -22,7 +22,7 @@ func (c *ServerConn) receive(frames []byte) (n int, err error) {
 // standard's negative answers and has it served.
 func (c *ServerConn) serveASDU(b []byte) error {
 	c.link.count.Requests++
-	if waiting := c.requests.waiting() + c.pending; c.responses.octets() > maxResponses || waiting > maxRequests {
+	if waiting := c.requests.waiting() + c.pending + c.filesWaiting(); c.responses.octets() > maxResponses || waiting > maxRequests {
 		return violation(TooManyRequests, "%d octets of confirmations and %d answers wait", c.responses.octets(), waiting)
 	}
 	a, err := asdu.Parse(b, c.link.p.Sizes)
@@ -46,11 +46,15 @@ func (c *ServerConn) serveASDU(b []byte) error {
 	if err != nil {
 		// Several objects where the type has one: none is executed. A read is
 		// not confirmed: no object of the station has such an address.
-		if a.Type == asdu.C_RD_NA_1 {
+		if a.Type == asdu.C_RD_NA_1 || fileType(a.Type) {
 			c.mirror(b, asdu.UnknownIOA)
 		} else {
 			c.confirm(b, false)
 		}
+		return nil
+	}
+	if fileType(a.Type) {
+		c.serveFile(&a)
 		return nil
 	}
 	var objs [1]asdu.Object
@@ -80,6 +84,9 @@ func (c *ServerConn) implements(t asdu.TypeID) bool {
 	if processCommand(t) {
 		s, some := c.session.(CommandTypes)
 		return !some || s.HasCommands(t)
+	}
+	if fileType(t) {
+		return t != asdu.F_DR_TA_1 && c.filesOf() != nil
 	}
 	return system(t) && (t != asdu.C_TS_NA_1 || c.srv.cfg.Test104) || t == asdu.C_RD_NA_1
 }

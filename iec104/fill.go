@@ -34,7 +34,8 @@ type items struct {
 func (i *items) clear()         { i.from, i.to = 0, 0 }
 func (i *items) staged() []Item { return i.buf[i.from:i.to] }
 
-// fill implements user: events and answers in turns, then background data.
+// fill implements user: events and answers in turns, then background data, then
+// files.
 func (c *ServerConn) fill(out []byte) []byte {
 	if c.work == nil {
 		c.work = c.srv.works.Get().(*work)
@@ -47,6 +48,10 @@ func (c *ServerConn) fill(out []byte) []byte {
 	}
 	if w := c.work; w.from == w.to && w.items.from == w.items.to {
 		c.giveBack()
+	}
+	// Files come last, and are not made ahead: what comes meanwhile goes first.
+	if c.files != nil && !c.link.ahead.working {
+		out = c.files.box.fill(out)
 	}
 	return out
 }

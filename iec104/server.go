@@ -33,6 +33,9 @@ type ServerConfig struct {
 	// Test104 answers the test command C_TS_NA_1, which belongs to -101. By
 	// default it is an unknown type; C_TS_TA_1 is always answered.
 	Test104 bool
+	// FileTimeout is how long a controlling station may take for each step of a
+	// file transfer. Default 30 s.
+	FileTimeout time.Duration
 }
 
 func (c ServerConfig) complete() (ServerConfig, error) {
@@ -44,6 +47,7 @@ func (c ServerConfig) complete() (ServerConfig, error) {
 	c.Params = p
 	c.MaxConnections = orDefault(c.MaxConnections, 100)
 	c.ConnectRate = orDefault(c.ConnectRate, 10)
+	c.FileTimeout = orDefault(c.FileTimeout, 30*time.Second)
 	if c.MaxConnections < 1 || c.MaxConnections > 10000 {
 		errs = append(errs, fmt.Errorf("connections %d: want 1 to 10000", c.MaxConnections))
 	}

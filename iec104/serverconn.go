@@ -36,6 +36,8 @@ type ServerConn struct {
 	endings   []ending // terminations that wait for events
 	mirrors   float64  // mirrored answers that may be sent, refilled with time
 	mirrorsAt time.Duration
+	files     *fileServer   // nil: nothing of file transfer is going on
+	filesDone chan struct{} // closed when the last one of these has ended; nil if there was none
 }
 
 func newServerConn(s *Server, id uint64, conn net.Conn) *ServerConn {
@@ -77,6 +79,12 @@ func (c *ServerConn) serve(ctx context.Context) *LinkError {
 	c.link.mu.Lock()
 	c.giveBack()
 	c.late.renew(true)
+	c.stopFiles(err)
+	if done := c.filesDone; done != nil {
+		c.link.unlock()
+		<-done
+		c.link.mu.Lock()
+	}
 	session.Closed(err)
 	c.link.unlock()
 	var le *LinkError
@@ -153,6 +161,7 @@ func (c *ServerConn) transferred(on bool) {
 		c.requests = requests{}
 		c.late.renew(false)
 		c.pending, c.endings = 0, nil
+		c.stopFiles(ErrNotStarted)
 		if c.work != nil {
 			c.work.items.clear()
 		}

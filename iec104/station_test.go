@@ -24,6 +24,8 @@ type testStation struct {
 	back      []Event                       // background data, once
 	held      func(ca uint16) Interrogation // replaces the answer to QOI 20
 
+	files Files // nil: none
+
 	queue *Queue
 
 	mu     sync.Mutex
@@ -140,6 +142,8 @@ func (s *testSession) Command(c Command) Verdict {
 	}
 	return s.verdict(c)
 }
+
+func (s *testSession) Files() Files { return s.testStation.files }
 
 func (s *testSession) Closed(reason error) { s.note("closed: %v", reason) }
 
