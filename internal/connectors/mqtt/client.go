@@ -25,10 +25,6 @@ type client interface {
 	subscribe(ctx context.Context, batch []request) ([]byte, error)
 	// unsubscribe fails like subscribe.
 	unsubscribe(ctx context.Context, filters []string) error
-	// publish sends a command with QoS 1, never retained, and returns when the
-	// broker has acknowledged it or the connection is lost. An error is a notSent if it was certainly not
-	// taken. It is never sent again, whatever becomes of the connection.
-	publish(ctx context.Context, m *outgoing) error
 	// refusal says in words why a filter was refused.
 	refusal(code byte) string
 	// close ends the connection, orderly with what is due and DISCONNECT, and
@@ -49,7 +45,10 @@ var (
 type welcome struct {
 	present     bool // it has kept the session
 	identifiers bool // it knows subscription identifiers
-	slots       int  // messages it takes before it has acknowledged the first
+	window      int  // messages it takes before it has acknowledged the first
+	longest     int  // packet that it takes, in octets
+	qos         byte // highest that it takes
+	retain      bool // it keeps retained messages
 }
 
 // request is one filter to subscribe to.
@@ -57,16 +56,6 @@ type request struct {
 	filter string
 	subscription
 	resend bool // send retained messages also if the subscription is not new
-}
-
-// outgoing is a command to be published.
-type outgoing struct {
-	topic       string
-	payload     []byte
-	correlation string
-	answer      string // topic for the reply; empty: none, or one with a wildcard
-	expiry      uint32 // seconds
-	isJSON      bool
 }
 
 // notSent is the error of a command that nobody has taken.

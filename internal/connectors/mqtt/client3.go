@@ -2,7 +2,6 @@ package mqtt
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/url"
 	"strings"
@@ -33,7 +32,7 @@ func connect3(conn *guard, s Settings, clientID string, receive func(*message), 
 	if err := token.Error(); err != nil {
 		return nil, welcome{}, refused(strings.ToLower(err.Error()), "")
 	}
-	return c, welcome{present: token.SessionPresent(), slots: maxSlots}, nil
+	return c, welcome{present: token.SessionPresent(), window: mostInFlight, longest: maxMessage, qos: 2, retain: true}, nil
 }
 
 // subscribe sends a packet for each filter, see [guard.check].
@@ -76,23 +75,6 @@ func (c *client3) answered(ctx context.Context, token paho.Token) error {
 	}
 	if err := token.Error(); err != nil && c.IsConnectionOpen() {
 		return err
-	} else if err != nil {
-		return errGone
-	}
-	return nil
-}
-
-// publish implements client. The token is done without an error only by PUBACK:
-// the library never connects again and keeps nothing for another connection.
-func (c *client3) publish(ctx context.Context, m *outgoing) error {
-	token := c.Publish(m.topic, 1, false, m.payload)
-	select {
-	case <-token.Done():
-	case <-ctx.Done():
-		return errGone
-	}
-	if err := token.Error(); errors.Is(err, paho.ErrNotConnected) {
-		return notSent{errOffline}
 	} else if err != nil {
 		return errGone
 	}

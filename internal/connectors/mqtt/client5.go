@@ -29,7 +29,6 @@ const (
 type client5 struct {
 	*paho.Client
 	wildcards bool         // the broker takes filters with wildcards
-	longest   uint32       // packet that the broker takes
 	unsent    atomic.Int64 // acknowledgements that the library has not yet sent
 }
 
@@ -86,17 +85,29 @@ func connect5(ctx context.Context, conn *guard, s Settings, clientID string, kep
 		return nil, welcome{}, fmt.Errorf("CONNACK: %w", err)
 	}
 	c.wildcards = ack.Properties.WildcardSubAvailable
-	if c.longest = maxMessage; ack.Properties.MaximumPacketSize != nil {
-		c.longest = *ack.Properties.MaximumPacketSize
-	}
 	if seconds := ack.Properties.ServerKeepAlive; seconds != nil {
 		conn.keepAlive.Store(int64(*seconds) * int64(time.Second))
 	}
-	w := welcome{present: ack.SessionPresent, identifiers: ack.Properties.SubIDAvailable, slots: maxSlots}
-	if most := ack.Properties.ReceiveMaximum; most != nil {
-		w.slots = max(1, min(w.slots, int(*most)))
+	return c, welcomeOf(ack), nil
+}
+
+// welcomeOf returns what a broker says of itself. What is longer than a packet of
+// ours may be is none of its business.
+func welcomeOf(ack *paho.Connack) welcome {
+	p := ack.Properties
+	w := welcome{
+		present: ack.SessionPresent, identifiers: p.SubIDAvailable, window: mostInFlight, longest: maxMessage, qos: 2, retain: p.RetainAvailable,
 	}
-	return c, w, nil
+	if p.ReceiveMaximum != nil {
+		w.window = max(1, int(*p.ReceiveMaximum))
+	}
+	if p.MaximumPacketSize != nil {
+		w.longest = min(w.longest, int(*p.MaximumPacketSize))
+	}
+	if p.MaximumQoS != nil {
+		w.qos = *p.MaximumQoS
+	}
+	return w
 }
 
 // failed hands on why the library gave up a connection, unless the guard did.
@@ -187,34 +198,6 @@ func unanswered(err error) error {
 		return errGone
 	}
 	return err
-}
-
-// publish implements client.
-func (c *client5) publish(ctx context.Context, m *outgoing) error {
-	if size := len(m.topic) + len(m.answer) + len(m.payload) + 256; uint32(size) > c.longest {
-		return notSent{fmt.Errorf("broker takes packets of at most %d octets", c.longest)}
-	}
-	p := &paho.Publish{QoS: 1, Topic: m.topic, Payload: m.payload, Properties: &paho.PublishProperties{
-		MessageExpiry: &m.expiry, CorrelationData: []byte(m.correlation), ResponseTopic: m.answer,
-	}}
-	if m.isJSON {
-		utf8 := byte(1)
-		p.Properties.ContentType, p.Properties.PayloadFormat = "application/json", &utf8
-	}
-	ack, err := c.Publish(ctx, p)
-	switch {
-	case ack != nil && ack.ReasonCode == packets.PubackNoMatchingSubscribers:
-		return notSent{errNobody}
-	case ack != nil && ack.ReasonCode >= 0x80:
-		return notSent{errors.New("broker refuses the message: " + pubackReason(ack.ReasonCode))}
-	case errors.Is(err, session.ErrNoConnection):
-		return notSent{errOffline}
-	case errors.Is(err, paho.ErrInvalidArguments):
-		return notSent{err}
-	case err != nil:
-		return errGone
-	}
-	return nil
 }
 
 func (*client5) refusal(code byte) string {

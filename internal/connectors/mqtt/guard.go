@@ -25,7 +25,9 @@ const (
 	connack    = 2
 	publish    = 3
 	puback     = 4
+	pubrec     = 5
 	pubrel     = 6
+	pubcomp    = 7
 	suback     = 9
 	unsuback   = 11
 	pingresp   = 13
@@ -45,7 +47,8 @@ type guard struct {
 	keepAlive atomic.Int64 // a time.Duration
 	octets    *atomic.Uint64
 	fail      func(error)
-	closed    atomic.Bool // by us
+	closed    atomic.Bool             // by us
+	out       atomic.Pointer[outflow] // gets the acknowledgements; nil: nothing is published yet
 
 	// Of the goroutine that reads.
 	in      *bufio.Reader
@@ -55,7 +58,7 @@ type guard struct {
 	started bool   // CONNACK was seen
 
 	writing sync.Mutex
-	out     []byte // what is written of a packet of MQTT 5 so far
+	part    []byte // what is written of a packet of MQTT 5 so far
 }
 
 func newGuard(conn net.Conn, s Settings, octets *atomic.Uint64, fail func(error)) *guard {
@@ -107,31 +110,65 @@ func (g *guard) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// next reads the fixed header of the next packet.
+// next reads the fixed header of the next packet that is for the library.
 func (g *guard) next() error {
-	if _, err := g.in.Discard(g.skip); err != nil {
+	for {
+		if _, err := g.in.Discard(g.skip); err != nil {
+			return within(err)
+		}
+		g.skip = 0
+		first, length, err := g.header()
+		if err != nil {
+			return err
+		}
+		if err := g.check(first, length); err != nil {
+			return err
+		}
+		if kind := first >> 4; kind == puback || kind == pubrec || kind == pubcomp {
+			if err := g.acknowledged(kind, length); err != nil {
+				return err
+			}
+			continue
+		}
+		g.begin(first, length)
+		return nil
+	}
+}
+
+// acknowledged hands on what the broker says of what was published, which the
+// library knows nothing of.
+func (g *guard) acknowledged(kind byte, length int) error {
+	body, err := g.in.Peek(length)
+	if err != nil {
 		return within(err)
 	}
-	g.skip = 0
-	first, err := g.in.ReadByte()
-	if err != nil {
-		return err
+	if o := g.out.Load(); o != nil {
+		o.acknowledged(kind, body)
 	}
-	length := 0
+	g.skip = length
+	return nil
+}
+
+// header reads the fixed header of a packet.
+func (g *guard) header() (first byte, length int, err error) {
+	if first, err = g.in.ReadByte(); err != nil {
+		return 0, 0, err
+	}
 	for shift := 0; ; shift += 7 {
 		b, err := g.in.ReadByte()
 		if err != nil {
-			return within(err)
+			return 0, 0, within(err)
 		}
 		if length |= int(b&0x7f) << shift; b < 0x80 {
-			break
+			return first, length, nil
 		} else if shift == 21 {
-			return fmt.Errorf("%w: length of more than four octets", errMalformed)
+			return 0, 0, fmt.Errorf("%w: length of more than four octets", errMalformed)
 		}
 	}
-	if err := g.check(first, length); err != nil {
-		return err
-	}
+}
+
+// begin prepares the packet to be handed on to the library.
+func (g *guard) begin(first byte, length int) {
 	// The payload is at the end, so a message that is cut stays a message.
 	g.left = min(length, maxPacket)
 	g.skip = length - g.left
@@ -139,7 +176,7 @@ func (g *guard) next() error {
 	for n := g.left; ; n >>= 7 {
 		if n < 0x80 {
 			g.head = append(g.head, byte(n))
-			return nil
+			return
 		}
 		g.head = append(g.head, byte(n)|0x80)
 	}
@@ -155,8 +192,8 @@ func (g *guard) check(first byte, length int) error {
 		return fmt.Errorf("broker sent a packet of type %d, which it must not", kind)
 	case kind == publish && first>>1&3 == 3:
 		return fmt.Errorf("%w: PUBLISH with QoS 3", errMalformed)
-	case kind == puback && (length < 2 || !g.v5 && length > 2):
-		return fmt.Errorf("%w: PUBACK of %d octets", errMalformed, length)
+	case (kind == puback || kind == pubrec || kind == pubcomp) && (length < 2 || !g.v5 && length > 2 || length > longestAnswer):
+		return fmt.Errorf("%w: %s of %d octets", errMalformed, answers[kind], length)
 	case kind == suback && !g.v5 && length != 3:
 		// The library takes as many return codes as come for one filter.
 		return fmt.Errorf("%w: SUBACK not for one filter", errMalformed)
@@ -170,10 +207,17 @@ func (g *guard) check(first byte, length int) error {
 	return nil
 }
 
+// longestAnswer is the longest PUBACK, PUBREC or PUBCOMP, with all that may be in its
+// properties.
+const longestAnswer = 32 << 10
+
+// answers are the names of the packets that answer a PUBLISH.
+var answers = [...]string{puback: "PUBACK", pubrec: "PUBREC", pubcomp: "PUBCOMP"}
+
 // sends reports whether a broker may send a packet of this type after CONNACK.
 func (g *guard) sends(kind byte) bool {
 	switch kind {
-	case publish, puback, pubrel, suback, unsuback, pingresp:
+	case publish, puback, pubrec, pubrel, pubcomp, suback, unsuback, pingresp:
 		return true
 	}
 	return kind == disconnect && g.v5
@@ -208,17 +252,28 @@ func (g *guard) Lock() { g.writing.Lock() }
 // Unlock implements sync.Locker. It sends the packet. If that fails, so will the connection.
 func (g *guard) Unlock() {
 	defer g.writing.Unlock()
-	_, _ = g.write(g.out)
-	g.out = g.out[:0]
+	_, _ = g.write(g.part)
+	g.part = g.part[:0]
 }
 
 // Write implements net.Conn.
 func (g *guard) Write(p []byte) (int, error) {
 	if g.v5 {
-		g.out = append(g.out, p...)
+		g.part = append(g.part, p...)
 		return len(p), nil
 	}
-	return g.write(p)
+	if err := g.send(p); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// send writes whole packets, between those of the library.
+func (g *guard) send(p []byte) error {
+	g.writing.Lock()
+	defer g.writing.Unlock()
+	_, err := g.write(p)
+	return err
 }
 
 func (g *guard) write(p []byte) (int, error) {

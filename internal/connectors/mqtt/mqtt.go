@@ -141,10 +141,13 @@ func (c *Connector) session(parent context.Context) error {
 		return context.Cause(ctx)
 	}
 	c.up(r.acks, w)
-	l := newLink(ctx, cl, w.slots)
+	out := newOutflow(c.settings.Version == "5", w, c.settings.SendMaximum, g.send, nil)
+	g.out.Store(out)
+	l := newLink(ctx, out)
 	c.link.Store(l)
 	close(r.ready)
 	var wg sync.WaitGroup
+	wg.Go(func() { out.run(ctx) })
 	wg.Go(r.acknowledge)
 	wg.Go(func() {
 		if err := c.follow(ctx, cl, l); err != nil {

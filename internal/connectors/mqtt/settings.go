@@ -23,6 +23,7 @@ type Settings struct {
 	KeepAlive      time.Duration    `json:"keepAlive" min:"5s" max:"18h" doc:"longest silence before the connection is checked"`
 	SessionExpiry  time.Duration    `json:"sessionExpiry" min:"1s" max:"1193046h" doc:"how long the broker keeps messages while Busbar is away; MQTT 5 only"`
 	ReceiveMaximum int              `json:"receiveMaximum" min:"1" max:"65535" doc:"most messages that are not yet acknowledged"`
+	SendMaximum    int              `json:"sendMaximum" min:"1" max:"32768" doc:"most published messages that the broker has not yet acknowledged"`
 }
 
 // Alive names a topic that says whether the source lives, mostly the last will
@@ -44,7 +45,7 @@ func defaults() Settings {
 	return Settings{
 		Version: "5", QoS: 1,
 		Alive:     Alive{Online: "online", Offline: "offline"},
-		KeepAlive: 30 * time.Second, SessionExpiry: 24 * time.Hour, ReceiveMaximum: 1000,
+		KeepAlive: 30 * time.Second, SessionExpiry: 24 * time.Hour, ReceiveMaximum: 1000, SendMaximum: 1000,
 	}
 }
 
