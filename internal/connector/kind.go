@@ -32,6 +32,7 @@ type kindSpec interface {
 	sourceKey(source any) any       // equal for equal ends
 	numbering() numbering
 	checkSource(source any, p *plant.Point) []Problem
+	describe(target any, p *plant.Point, t *plant.Target)
 	checkTarget(target any, p *plant.Point, t *plant.Target) []Problem
 	checkConnector(c *plant.Cross) []Problem
 	tagged(target any) bool
@@ -141,6 +142,12 @@ func (e *erased[S, F, T]) checkSource(source any, p *plant.Point) []Problem {
 		return nil
 	}
 	return e.CheckSource(*source.(*F), p)
+}
+
+func (e *erased[S, F, T]) describe(target any, p *plant.Point, t *plant.Target) {
+	if e.Describe != nil {
+		e.Describe(target.(*T), p, t)
+	}
 }
 
 func (e *erased[S, F, T]) checkTarget(target any, p *plant.Point, t *plant.Target) []Problem {

@@ -104,6 +104,7 @@ func (k plantKind) Target(n *plant.Node, p *plant.Point, t *plant.Target) (any, 
 	if len(faults) > 0 {
 		return nil, faults
 	}
+	k.spec.describe(v, p, t)
 	return v, faultsOf(k.targetProblems(v, p, t))
 }
 

@@ -57,6 +57,10 @@ type Spec[S any, F, T comparable] struct {
 	CheckSource func(source F, p *plant.Point) []Problem
 	CheckTarget func(target T, p *plant.Point, t *plant.Target) []Problem
 
+	// Describe adds to a target end what it takes from its point, such as its
+	// name, and from the generic keys. It is called before Validate. Optional.
+	Describe func(target *T, p *plant.Point, t *plant.Target)
+
 	// CheckConnector reports what shows only when all ends of a connector are
 	// seen together, such as an address that is given twice. It is called once
 	// everything else is in order. Optional.
