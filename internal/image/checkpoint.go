@@ -169,9 +169,16 @@ func (e *Embedded) section(b []byte, next point.Index) (_ []byte, _ point.Index,
 // errUnkept is why a checkpoint is given up: it would hold what is not kept.
 var errUnkept = errors.New("image: changes were not kept meanwhile")
 
-// awaitKept returns when all that was published until now is committed. refused
-// is how often that had failed before.
+// awaitKept returns when all that was defined and published until now is committed.
+// refused is how often that had failed before.
 func (e *Embedded) awaitKept(refused uint64) error {
+	defined := make(chan error, 1)
+	if err := e.keeper.journal.Append(nil, func(err error) { defined <- err }); err != nil {
+		return err
+	}
+	if <-defined != nil {
+		return errUnkept
+	}
 	e.mu.RLock()
 	upTo := e.keeper.appended
 	e.mu.RUnlock()

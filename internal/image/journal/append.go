@@ -53,8 +53,8 @@ func (g *group) reset() {
 // When it returns nil, committed, if not nil, is called exactly once: with nil
 // when every record of the batch is durable, with the reason when that is not
 // certain. Calls are made one at a time, in the order of Append, from a goroutine of the journal;
-// they must not block. An empty batch is committed with what was appended
-// before it.
+// they must not block. An empty batch is committed with what was appended and
+// defined before it, and is taken also when the journal is full.
 //
 // When it returns an error nothing was taken and committed is not called:
 // ErrFull, ErrBusy, ErrFailed and ErrClosed as Status says, ErrInvalid if the
@@ -71,7 +71,7 @@ func (j *Journal) Append(batch []Record, committed func(error)) error {
 
 // take is Append with Journal.mu held.
 func (j *Journal) take(batch []Record, committed func(error)) error {
-	if j.state != Accepting {
+	if j.state != Accepting && (len(batch) > 0 || j.state != Full) {
 		return j.cause
 	}
 	size, last := int64(chains*markSize), j.last
@@ -83,8 +83,10 @@ func (j *Journal) take(batch []Record, committed func(error)) error {
 		last = r.Seq
 		size += int64(frameHeader + len(r.Payload))
 	}
-	if err := j.fits(size); err != nil {
-		return err
+	if len(batch) > 0 {
+		if err := j.fits(size); err != nil {
+			return err
+		}
 	}
 	g := j.group
 	octets := g.octets
