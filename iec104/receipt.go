@@ -78,7 +78,7 @@ func (c *clientConn) release(seq uint64) {
 		upTo = taken
 	}
 	n := int(upTo - r.owed)
-	if n <= 0 || l.ended {
+	if n <= 0 || l.ended || l.leaving {
 		return
 	}
 	r.owed = upTo

@@ -176,7 +176,7 @@ func TestEveryConnectorHasAPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kinds := map[string]string{"mqttbroker": "mqtt-broker", "iec104server": "iec104-server"}
+	kinds := map[string]string{"mqttbroker": "mqtt-broker", "iec104server": "iec104-server", "iec104client": "iec104-client"}
 	for _, e := range entries {
 		if !e.IsDir() {
 			continue

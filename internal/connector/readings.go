@@ -2,6 +2,8 @@ package connector
 
 import (
 	"context"
+	"slices"
+	"time"
 
 	"busbar/internal/point"
 )
@@ -23,7 +25,33 @@ func (s *sink) Take(ctx context.Context, readings []Reading, committed func(erro
 	updates, outcome := s.sources.Take((*buffer)[:0], readings, point.InstantOf(now))
 	*buffer = updates
 	defer clear(updates)
-	return s.publish(ctx, now, updates, &outcome, committed)
+	return s.publish(ctx, now, s.news(updates, now), &outcome, committed)
+}
+
+// news leaves out updates that repeat what the image has, but notes that their points
+// were heard of.
+func (s *sink) news(updates []point.Update, now time.Time) []point.Update {
+	if !slices.ContainsFunc(updates, func(u point.Update) bool { return u.Flags&point.Repeated != 0 }) {
+		return updates
+	}
+	kept := updates[:0]
+	for i := range updates {
+		u := updates[i]
+		repeated := u.Flags&point.Repeated != 0
+		u.Flags &^= point.Repeated
+		if repeated && u.Flags&point.KeepValue == 0 && s.has(&u) && !slices.ContainsFunc(kept, func(k point.Update) bool { return k.Point == u.Point }) {
+			s.table.of(u.Point).update(s.clock.tickOf(now))
+			continue
+		}
+		kept = append(kept, u)
+	}
+	return kept
+}
+
+// has reports whether the image has the value of an update, with its quality.
+func (s *sink) has(u *point.Update) bool {
+	state, ok := s.img.State(u.Point)
+	return ok && state.Value.Equal(u.Value) && state.Quality == u.Quality
 }
 
 // Missing implements [Readings].

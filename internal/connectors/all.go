@@ -3,6 +3,7 @@ package connectors
 
 import (
 	"busbar/internal/connector"
+	"busbar/internal/connectors/iec104client"
 	"busbar/internal/connectors/iec104server"
 	"busbar/internal/connectors/mqtt"
 	"busbar/internal/connectors/mqttbroker"
@@ -12,6 +13,7 @@ import (
 // to this file and one line here.
 func All() []connector.Kind {
 	return []connector.Kind{
+		iec104client.Kind(),
 		iec104server.Kind(),
 		mqtt.Kind(),
 		mqttbroker.Kind(),

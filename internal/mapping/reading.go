@@ -13,6 +13,9 @@ type Reading struct {
 	Time        point.Instant
 	Quality     point.Quality
 	TimeQuality point.TimeQuality
+	// Repeats tells that the source has not said that the value is new, as in the answer to an
+	// interrogation: if its point has the value, with the quality, it is no news.
+	Repeats bool
 }
 
 // Take makes updates of readings, appends them to dst and returns it. The points
@@ -33,6 +36,9 @@ func (s *Sources) Take(dst []point.Update, readings []Reading, arrival point.Ins
 		}
 		u := point.Update{Arrival: arrival, Source: s.source, Quality: r.Quality}
 		u.Time, u.TimeQuality = r.stamp(arrival)
+		if r.Repeats {
+			u.Flags |= point.Repeated
+		}
 		g := &s.groups[n]
 		rules := s.shapes[g.shape].rules
 		for at := range rules {

@@ -49,6 +49,9 @@ const (
 	// Restored is set on a change that brings no news of the source: NT set
 	// without an event after a restart.
 	Restored
+	// Repeated marks a value that the source repeats. The host of the connectors leaves out the update if
+	// its point has the value already, with the same quality; the image knows nothing of it.
+	Repeated
 )
 
 // Update is news of one point.

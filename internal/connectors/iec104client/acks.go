@@ -1,0 +1,124 @@
+package iec104client
+
+import (
+	"sync"
+
+	"busbar/iec104"
+)
+
+// acks has ASDUs acknowledged in their order, once the image has kept their values.
+type acks struct {
+	mu   sync.Mutex
+	open []*ack // in order of reception
+	head int    // of open
+	free []*ack
+
+	failure bool // something was refused
+}
+
+// ack is one ASDU. It is used again and again, so that receiving allocates nothing.
+type ack struct {
+	acks    *acks
+	receipt iec104.Receipt
+	commit  func(error) // settle, made once
+	taking  bool        // the image is being asked: if it refuses, it is asked again
+	settled bool
+	err     error
+}
+
+// begin returns the ack of an ASDU, which is settled once.
+func (a *acks) begin(r iec104.Receipt) *ack {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var k *ack
+	if n := len(a.free); n > 0 {
+		k = a.free[n-1]
+		a.free = a.free[:n-1]
+	} else {
+		k = &ack{acks: a}
+		k.commit = k.settle
+	}
+	k.receipt, k.taking, k.settled, k.err = r, true, false, nil
+	if a.head > 0 && len(a.open) == cap(a.open) {
+		a.open = a.open[:copy(a.open, a.open[a.head:])]
+		a.head = 0
+	}
+	a.open = append(a.open, k)
+	return k
+}
+
+// settle tells that the values are kept, or why not.
+func (k *ack) settle(err error) {
+	a := k.acks
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if k.err = err; k.taking && err != nil {
+		return
+	}
+	k.settled = true
+	a.advance()
+}
+
+// again tells that the image is asked once more.
+func (k *ack) again() {
+	k.acks.mu.Lock()
+	defer k.acks.mu.Unlock()
+	k.err = nil
+}
+
+// taken tells that the image has taken the values, though not kept yet. err is why
+// it never will.
+func (k *ack) taken(err error) {
+	a := k.acks
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if k.settled {
+		return
+	}
+	k.taking = false
+	if err != nil {
+		k.err = err
+	}
+	if k.err != nil {
+		k.settled = true
+		a.advance()
+	}
+}
+
+// advance acknowledges what is settled at the beginning of the line. After a failure the
+// connection has no more acknowledgements: the station sends all again that follows.
+func (a *acks) advance() {
+	var last iec104.Receipt
+	n := 0
+	for ; a.head < len(a.open) && a.open[a.head].settled; a.head++ {
+		k := a.open[a.head]
+		a.open[a.head] = nil
+		if k.err != nil {
+			if n > 0 {
+				last.Release()
+				n = 0
+			}
+			a.failure = true
+			k.receipt.Refuse(k.err)
+		} else {
+			last = k.receipt
+			n++
+		}
+		a.free = append(a.free, k)
+	}
+	if a.head == len(a.open) {
+		a.open, a.head = a.open[:0], 0
+	}
+	if n > 0 {
+		last.Release()
+	}
+}
+
+// failed reports whether something was refused since it was asked last.
+func (a *acks) failed() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	failed := a.failure
+	a.failure = false
+	return failed
+}

@@ -1,0 +1,159 @@
+package iec104client
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"busbar/iec104"
+	"busbar/internal/connector"
+	"busbar/internal/point"
+)
+
+// condition is the state of the connections, and what the operator is told of it.
+type condition struct {
+	report    func(connector.State, string)
+	system    func(string, point.Value)
+	addresses []string
+	standbys  bool // each address has a connection
+
+	state  sync.Mutex // of what follows
+	links  []link     // by address
+	active int        // place of the address with data transfer, −1: none
+	loss   string     // why there is none
+	faults []fault    // in order of occurrence
+	shown  shown
+}
+
+// link is the connection to one address.
+type link struct {
+	up  bool
+	err string
+}
+
+// fault is something that works in part only.
+type fault struct{ what, text string }
+
+// shown is what was reported last.
+type shown struct {
+	state  connector.State
+	reason string
+}
+
+func newCondition(s *Settings, env connector.Env) condition {
+	return condition{report: env.Report, system: env.System, addresses: s.Addresses, standbys: !s.Single, active: -1, links: make([]link, len(s.Addresses))}
+}
+
+// begin forgets an earlier run.
+func (c *condition) begin() {
+	c.state.Lock()
+	defer c.state.Unlock()
+	clear(c.links)
+	c.active, c.loss, c.faults, c.shown = -1, "", nil, shown{}
+	c.show()
+	for i := range c.links {
+		c.system(linkName(i), point.SingleValue(false))
+	}
+	c.system("active", point.IntValue(0))
+	c.system("interrogated", point.SingleValue(false))
+}
+
+func linkName(i int) string { return fmt.Sprintf("links/%d/up", i+1) }
+
+// note takes an event of a connection. started tells that data transfer has begun,
+// stopped that it has ended.
+func (c *condition) note(e *iec104.LinkEvent) (started, stopped bool) {
+	c.state.Lock()
+	defer c.state.Unlock()
+	i := slices.Index(c.addresses, e.Addr)
+	l := &c.links[i]
+	l.up = e.State != iec104.LinkDown
+	if e.Err != nil {
+		l.err = e.Err.Error()
+	}
+	c.system(linkName(i), point.SingleValue(l.up))
+	switch {
+	case e.State == iec104.LinkStarted:
+		c.active, started = i, true
+		c.system("active", point.IntValue(int64(i+1)))
+	case i == c.active:
+		c.active, stopped = -1, true
+		c.faults = nil
+		c.system("active", point.IntValue(0))
+	}
+	if c.active < 0 && e.Err != nil {
+		c.loss = strings.TrimPrefix(e.Err.Error(), "iec104: ")
+	}
+	c.show()
+	return started, stopped
+}
+
+// started reports whether there is data transfer.
+func (c *condition) started() bool {
+	c.state.Lock()
+	defer c.state.Unlock()
+	return c.active >= 0
+}
+
+// fault tells that something works in part only; without a text, that it works again.
+func (c *condition) fault(what, text string) {
+	c.state.Lock()
+	defer c.state.Unlock()
+	i := slices.IndexFunc(c.faults, func(f fault) bool { return f.what == what })
+	switch {
+	case i < 0 && text == "":
+		return
+	case i < 0:
+		c.faults = append(c.faults, fault{what, text})
+	case text == "":
+		c.faults = slices.Delete(c.faults, i, i+1)
+	default:
+		c.faults[i].text = text
+	}
+	c.show()
+}
+
+// show reports the state, if it is another one.
+func (c *condition) show() {
+	now := shown{connector.Up, ""}
+	switch {
+	case c.active < 0:
+		now = shown{connector.Connecting, c.loss}
+	case len(c.faults) > 0:
+		now = shown{connector.Degraded, c.faults[0].text}
+		if n := len(c.faults) - 1; n > 0 {
+			now.reason += fmt.Sprintf(", and %d more", n)
+		}
+	default:
+		if down := c.down(); down != "" {
+			now = shown{connector.Degraded, "no standby: " + down}
+		}
+	}
+	if now != c.shown {
+		c.shown = now
+		c.report(now.state, now.reason)
+	}
+}
+
+// down returns the addresses that should have a standby connection and do not, once
+// they were tried.
+func (c *condition) down() string {
+	var down []string
+	for i, l := range c.links {
+		if c.standbys && !l.up && l.err != "" {
+			down = append(down, c.addresses[i]+": "+strings.TrimPrefix(l.err, "iec104: "))
+		}
+	}
+	return strings.Join(down, "; ")
+}
+
+// systemPoints declares the system points.
+func systemPoints() []connector.SystemPoint {
+	return []connector.SystemPoint{
+		{Name: "links/*/up", Type: point.Single, Doc: "there is a connection to the address with this number"},
+		{Name: "active", Type: point.Int, Doc: "number of the address with data transfer, from 1; 0: none"},
+		{Name: "interrogated", Type: point.Single, Doc: "all common addresses have answered the general interrogation since data transfer began"},
+		{Name: "clock-offset", Type: point.Float, Unit: "s", Doc: "how far the clock of the station is behind"},
+	}
+}

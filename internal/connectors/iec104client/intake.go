@@ -1,0 +1,234 @@
+package iec104client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"busbar/iec104"
+	"busbar/iec104/asdu"
+	"busbar/internal/connector"
+	"busbar/internal/point"
+)
+
+// intake hands on to the image what is received. It belongs to the goroutine that
+// reads the connection with data transfer.
+type intake struct {
+	*Client
+	ctx      context.Context // of the run
+	objects  []asdu.Object
+	readings []connector.Reading
+	tags     tagClock
+	replays  *iec104.Replays
+	acks     acks
+
+	// unkept is set while the image may show values that it has not kept: then what it
+	// has already is news all the same.
+	unkept atomic.Bool
+}
+
+// perASDU is how many objects with time tag an ASDU has at most, but for the
+// shortest types.
+const perASDU = 22
+
+func newIntake(c *Client) *intake {
+	in := &intake{Client: c, tags: tagClock{loc: c.settings.Time.Location}}
+	in.replays = iec104.NewReplays(min(c.settings.K*perASDU, 1<<14))
+	return in
+}
+
+// begin starts a run.
+func (in *intake) begin(ctx context.Context) {
+	in.ctx = ctx
+	in.acks.failed()
+	in.refresh()
+}
+
+// resumed tells that data transfer has started on another connection.
+func (in *intake) resumed() {
+	if in.acks.failed() {
+		in.replays = iec104.NewReplays(min(in.settings.K*perASDU, 1<<14)) // what comes again was not kept
+		in.unkept.Store(true)
+	}
+	in.replays.Started()
+}
+
+// take takes an ASDU. Its receipt is released when the image has kept its values.
+func (in *intake) take(a asdu.ASDU, r iec104.Receipt) {
+	k := in.acks.begin(r)
+	in.refresh()
+	switch {
+	case a.Type == asdu.M_EI_NA_1 && !a.Test:
+		in.restarted(a.CA)
+	case a.Type.Command() || a.Type == asdu.M_EI_NA_1:
+		// An answer, which belongs to whoever has asked.
+	default:
+		in.readings = in.readings[:0]
+		in.read(&a, in.env.Now())
+	}
+	if len(in.readings) == 0 {
+		k.settle(nil)
+		return
+	}
+	k.taken(in.publish(k))
+	in.readings = in.readings[:0]
+}
+
+// refuseEvery is how often the image is asked again to take values.
+const refuseEvery = 100 * time.Millisecond
+
+// publish has the image take the readings. While there is no room it waits, so that
+// the station keeps what it has.
+func (in *intake) publish(k *ack) error {
+	err := in.env.Readings.Take(in.ctx, in.readings, k.commit)
+	if !errors.Is(err, connector.ErrFull) {
+		return err
+	}
+	in.fault("image", "values are not kept, the station is held back: "+err.Error())
+	in.figures.held.Add(1)
+	defer in.fault("image", "")
+	pause := time.NewTicker(refuseEvery)
+	defer pause.Stop()
+	for errors.Is(err, connector.ErrFull) {
+		select {
+		case <-in.ctx.Done():
+			return in.ctx.Err()
+		case <-pause.C:
+		}
+		k.again()
+		err = in.env.Readings.Take(in.ctx, in.readings, k.commit)
+	}
+	return err
+}
+
+// refresh takes over the ends of points, if they are others than before, and returns
+// what is closed when they change.
+func (c *Client) refresh() (changed <-chan struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.changed != nil {
+		select {
+		case <-c.changed:
+		default:
+			return c.changed
+		}
+	}
+	var ends []any
+	var added []uint16
+	ends, c.changed = c.env.Sink.Sources()
+	c.plan, added = newPlan(ends, c.plan, c.round)
+	c.want(c.plan.cas, added)
+	return c.changed
+}
+
+// read makes readings of the objects of an ASDU.
+func (in *intake) read(a *asdu.ASDU, arrival time.Time) {
+	f := familyOf[a.Type]
+	n := uint64(a.Count())
+	in.figures.objects.Add(n)
+	switch {
+	case a.Test:
+		in.figures.test.Add(n)
+		return
+	case f == noFamily || a.Negative || !monitors(a.Cause):
+		in.figures.ignored.Add(n)
+		return
+	}
+	in.objects = a.AppendObjects(in.objects[:0])
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for i := range in.objects {
+		in.object(a, f, &in.objects[i], arrival)
+	}
+}
+
+// monitors reports whether values come with a cause.
+func monitors(c asdu.Cause) bool {
+	return c >= asdu.Cyclic && c <= asdu.Request || c == asdu.ReturnRemote || c == asdu.ReturnLocal || c.Interrogated() ||
+		c >= asdu.CounterGeneral && c <= asdu.CounterGroup4
+}
+
+// object makes the readings of one object. The caller holds mu.
+func (in *intake) object(a *asdu.ASDU, f family, o *asdu.Object, arrival time.Time) {
+	if in.replays.Seen(&a.Header, o) {
+		in.figures.replayed.Add(1)
+		return
+	}
+	e := in.plan.find(addressOf(a.CA, o.IOA))
+	if e == nil {
+		in.figures.unassigned.Add(1)
+		return
+	}
+	if e.fixed != noFamily && e.fixed != f {
+		in.refuse(a, o, e)
+		return
+	}
+	e.family, e.heard = f, in.round
+	r := connector.Reading{Repeats: in.repeats(a, o, e)}
+	if format := a.Type.Time(); format != asdu.NoTime {
+		var v verdict
+		r.Time, r.TimeQuality, v = in.tags.read(o.Time, format, arrival)
+		in.figures.verdict(v)
+		if v != noDate && r.TimeQuality == 0 && a.Cause == asdu.Spontaneous && format == asdu.CP56 {
+			in.clock.add(r.Time, arrival)
+		}
+	}
+	for p := range parts {
+		if e.parts>>p&1 != 0 && f.has(p) {
+			r.Key = e.address | uint64(p)<<partShift
+			r.Value, r.Quality = p.value(f, o)
+			in.readings = append(in.readings, r)
+		}
+	}
+}
+
+// repeats reports whether an object is no news if its point has its value: an answer
+// to an interrogation, a background scan, or the event without time tag that
+// follows on the same one with it.
+func (in *intake) repeats(a *asdu.ASDU, o *asdu.Object, e *entry) bool {
+	tagged := a.Type.Time() != asdu.NoTime
+	switch a.Cause {
+	case asdu.Spontaneous, asdu.ReturnRemote, asdu.ReturnLocal:
+	default:
+		return !tagged && a.Cause != asdu.Cyclic && !in.unkept.Load()
+	}
+	same := e.marks&markTagged != 0 && e.value == o.Value && e.quality == o.Quality && (e.marks&markTransient != 0) == o.Transient
+	e.marks &^= markTagged | markTransient
+	if tagged {
+		e.value, e.quality = o.Value, o.Quality
+	}
+	if tagged || same {
+		e.marks |= markTagged
+		if o.Transient {
+			e.marks |= markTransient
+		}
+	}
+	return !tagged && same
+}
+
+// refuse counts an object of another type than its points are for, and names it.
+func (in *intake) refuse(a *asdu.ASDU, o *asdu.Object, e *entry) {
+	in.figures.refused.Add(1)
+	if e.marks&markRefused != 0 {
+		return
+	}
+	e.marks |= markRefused
+	in.env.Log.Warn("object refused, its points are for another type", "ca", a.CA, "ioa", o.IOA, "type", a.Type.String(), "want", e.fixed.String())
+	in.fault(fmt.Sprintf("type %d", e.address), fmt.Sprintf("ca %d ioa %d is %s, its points are for %s", a.CA, o.IOA, a.Type, e.fixed))
+}
+
+// restarted takes the end of initialisation of a station: what it told before counts
+// no more, and it is interrogated at once.
+func (in *intake) restarted(ca uint16) {
+	in.figures.restarts.Add(1)
+	in.env.Log.Info("station has restarted", "ca", ca)
+	in.mu.Lock()
+	in.round++
+	keys := in.plan.silent(ca, in.round)
+	in.want(nil, []uint16{ca})
+	in.mu.Unlock()
+	in.system("interrogated", point.SingleValue(false))
+	in.env.Readings.Missing(keys)
+}
