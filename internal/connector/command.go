@@ -113,6 +113,10 @@ func RequesterOf[E any](defaults E, check func(end E, c *plant.Command) []Proble
 // ExecutorOf is [RequesterOf] for the end that executes a command. replies tells
 // whether the end defines a reply of the device; nil: none does. Connectors of
 // such a kind implement [Executor].
+//
+// *E may have a method Staged() bool: whether the device says that it will carry out an order,
+// reported as accepted, and later that it has, reported as replied. Then `confirm` is accepted and `terminate` is
+// replied where the command does not say it.
 func ExecutorOf[E any](defaults E, check func(end E, c *plant.Command) []Problem, replies func(end E) bool) EndSpec {
 	s := endSpec(defaults, check)
 	if replies != nil {

@@ -110,15 +110,16 @@ func (c *Command) policies(keys *commandKeys, n *Node) []FieldProblem {
 	var faults []FieldProblem
 	fault := func(key, text string) { faults = append(faults, FieldProblem{Path: key, Text: text}) }
 	replies := c.To != nil && c.To.Replies
+	staged := replies && isStaged(c.To.End)
 	unclear := c.To == nil || c.To.End == nil // whether it replies: what is wrong there was reported
-	if keys.Confirm == "replied" || keys.Confirm == "" && replies {
+	if keys.Confirm == "replied" || keys.Confirm == "" && replies && !staged {
 		c.Confirm = ConfirmReplied
 	}
 	if keys.Confirm == "replied" && !replies && !unclear {
 		fault("confirm", "is replied, but `to` defines no reply, want a reply there or confirm: accepted")
 	}
 	switch {
-	case keys.Terminate == "replied":
+	case keys.Terminate == "replied", keys.Terminate == "" && staged && c.Feedback == "":
 		c.Terminate = TerminateReplied
 		if !replies && !unclear {
 			fault("terminate", "is replied, but `to` defines no reply, want a reply there, none or feedback")
@@ -139,6 +140,14 @@ func (c *Command) policies(keys *commandKeys, n *Node) []FieldProblem {
 		fault("range", fmt.Sprintf("low %v is not below high %v, want low < high", c.Range.Low, c.Range.High))
 	}
 	return faults
+}
+
+// isStaged reports whether the end of an executor is of a device that says that it
+// will carry out an order, and later that it has. An order is then confirmed with the
+// first and terminated with the second unless the plant says otherwise.
+func isStaged(end any) bool {
+	s, ok := end.(interface{ Staged() bool })
+	return ok && s.Staged()
 }
 
 // references checks the points that commands name. All points are decoded and

@@ -330,8 +330,10 @@ func (c *Client) sample() {
 func describe(err error) string {
 	var negative *iec104.NegativeError
 	switch {
-	case errors.As(err, &negative):
+	case errors.As(err, &negative) && negative.Cause.Unknown():
 		return "refused, " + negative.Cause.String()
+	case negative != nil:
+		return "refused"
 	case errors.Is(err, iec104.ErrIncomplete):
 		return "the answer was not completed"
 	case errors.Is(err, iec104.ErrTimeout):

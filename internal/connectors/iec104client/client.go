@@ -28,6 +28,7 @@ func Kind() connector.Kind {
 		Key:            Source.key,
 		CheckConnector: checkConnector,
 		System:         systemPoints(),
+		Executor:       connector.ExecutorOf(executorDefaults(), checkExecutor, func(Executor) bool { return true }),
 		Hold:           500 * time.Millisecond,
 		Dials:          func(s Settings) []string { return s.Addresses },
 	})
@@ -56,6 +57,7 @@ type Client struct {
 var (
 	_ connector.Connector = (*Client)(nil)
 	_ connector.Collector = (*Client)(nil)
+	_ connector.Executor  = (*Client)(nil)
 )
 
 func build(settings Settings, env connector.Env) (connector.Connector, error) {

@@ -21,7 +21,7 @@ func TestConformance(t *testing.T) {
 			`addresses: ["a:1"], w: 13`:           "w",
 			`addresses: ["a:1"], t2: 20s`:         "t2",
 			`addresses: ["a:1"], time: Mars/Base`: "time",
-			`addresses: ["a:1"], tls: {ca: x}`:    "tls.cert",
+			`addresses: ["a:1"], tls: {ca: x}`:    "tls",
 		},
 		Points: `a: {type: float, from: {connector: c, ca: 1, ioa: 100}}, b: {type: int, from: {connector: c, ca: "0.1", ioa: "0.0.101", as: M_EP_TD_1, part: elapsed}}`,
 	})
