@@ -62,7 +62,7 @@ func checkExecutor(e Executor, c *connector.CommandKeys) []connector.Problem { r
 
 // checkCommands reports replies that cannot be told apart: only MQTT 5 says by
 // itself which message is answered.
-func checkCommands(s Settings, _ []connector.End[connector.None], commands []connector.OrderEnd) []connector.Problem {
+func checkCommands(s Settings, _ []connector.End[Target], commands []connector.OrderEnd) []connector.Problem {
 	var problems []connector.Problem
 	for _, c := range commands {
 		if e := c.End.(*Executor); s.Version != "5" && e.Reply.Defined() && e.Reply.ID == "" {

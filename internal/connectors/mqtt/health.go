@@ -15,6 +15,7 @@ type health struct {
 	connected bool
 	filters   string // subscriptions that the broker refuses
 	unkept    string // why messages of QoS 0 are not kept
+	untaken   string // what the broker does not take of what is published
 }
 
 // connected shows that the subscriptions are made, and which the broker refuses.
@@ -53,12 +54,25 @@ func (c *Connector) took(err error) {
 	}
 }
 
+// complains shows what the broker does not take of what is published.
+func (c *Connector) complains(text string) {
+	h := &c.health
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.untaken = text
+	if h.connected {
+		h.report(c.env.Report)
+	}
+}
+
 func (h *health) report(report func(connector.State, string)) {
 	switch {
 	case h.unkept != "":
 		report(connector.Degraded, h.unkept)
 	case h.filters != "":
 		report(connector.Degraded, h.filters)
+	case h.untaken != "":
+		report(connector.Degraded, h.untaken)
 	default:
 		report(connector.Up, "")
 	}

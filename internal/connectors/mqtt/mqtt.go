@@ -27,11 +27,17 @@ import (
 
 // Kind returns the connector kind "mqtt".
 func Kind() connector.Kind {
-	return connector.Define("mqtt", connector.Spec[Settings, Source, connector.None]{
+	var targets describer
+	return connector.Define("mqtt", connector.Spec[Settings, Source, Target]{
 		Settings:       defaults(),
+		Target:         targetDefaults(),
+		Describe:       targets.describe,
+		CheckTarget:    checkTarget,
+		Tagged:         func(Target) bool { return true },
+		System:         systemPoints(),
 		New:            New,
 		Selector:       func(s Source) string { return s.Topic },
-		CheckConnector: checkOverlaps,
+		CheckConnector: checkConnector,
 		Executor:       connector.ExecutorOf(defaultExecutor(), checkExecutor, replies),
 		CheckCommands:  checkCommands,
 		Dials:          dials,
@@ -47,7 +53,8 @@ type Connector struct {
 	tls      *tlsconf.Endpoint
 	dial     func(context.Context, Settings) (net.Conn, error)
 	desk     *dispatch.Desk
-	link     atomic.Pointer[link] // nil: not connected
+	outbox   atomic.Pointer[outbox] // of the present run; nil: nothing can be published
+	link     atomic.Pointer[link]   // nil: not connected
 
 	// What follows belongs to the goroutine of Run, or to the one goroutine that
 	// it starts for subscriptions, which never runs beside a change of connection.
@@ -84,20 +91,38 @@ func New(s Settings, env connector.Env) (connector.Connector, error) {
 
 // Run implements [connector.Connector]. It connects again and again by itself,
 // so that an outage of the broker is no failure of the connector.
-func (c *Connector) Run(ctx context.Context) error {
-	var watch sync.WaitGroup
-	defer watch.Wait()
+func (c *Connector) Run(parent context.Context) error {
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	ctx, cancel := context.WithCancelCause(parent)
+	defer cancel(nil)
 	if c.settings.secure() {
-		watch.Go(func() { c.tls.Run(ctx) })
+		parts.Go(func() { c.tls.Run(ctx) })
 	}
+	box := newOutbox(c.settings, c.env, &c.figures.out, c.complains)
+	c.outbox.Store(box)
+	parts.Go(func() {
+		if err := box.run(ctx); err != nil && parent.Err() == nil {
+			cancel(fmt.Errorf("reading the change log: %w", err))
+		}
+	})
+	c.connectAgain(ctx, box)
+	if parent.Err() != nil {
+		return nil
+	}
+	return context.Cause(ctx)
+}
+
+// connectAgain connects until ctx ends.
+func (c *Connector) connectAgain(ctx context.Context, box *outbox) {
 	var pause backOff
 	state, reason := connector.Connecting, ""
 	for {
 		c.env.Report(state, reason)
 		began := time.Now()
-		err := c.session(ctx)
+		err := c.session(ctx, box)
 		if ctx.Err() != nil {
-			return nil
+			return
 		}
 		state, reason = connector.Connecting, describe(err)
 		if errors.Is(err, errNotKept) {
@@ -105,13 +130,13 @@ func (c *Connector) Run(ctx context.Context) error {
 		}
 		c.env.Report(state, reason)
 		if !wait(ctx, pause.next(time.Since(began))) {
-			return nil
+			return
 		}
 	}
 }
 
 // session is one connection, from dialling until it is lost.
-func (c *Connector) session(parent context.Context) error {
+func (c *Connector) session(parent context.Context, box *outbox) error {
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
 	dialCtx, dialled := context.WithTimeout(ctx, handshakeTimeout)
@@ -141,8 +166,9 @@ func (c *Connector) session(parent context.Context) error {
 		return context.Cause(ctx)
 	}
 	c.up(r.acks, w)
-	out := newOutflow(c.settings.Version == "5", w, c.settings.SendMaximum, g.send, nil)
+	out := newOutflow(c.settings.Version == "5", w, c.settings.SendMaximum, g.send, box.fill)
 	g.out.Store(out)
+	box.connect(out, w)
 	l := newLink(ctx, out)
 	c.link.Store(l)
 	close(r.ready)
@@ -170,7 +196,13 @@ func (c *Connector) session(parent context.Context) error {
 		r.finish()
 	}
 	cl.close(orderly)
+	box.disconnect()
 	return context.Cause(ctx)
+}
+
+// checkConnector reports what shows only when all ends are seen together.
+func checkConnector(s Settings, sources []connector.End[Source], targets []connector.End[Target]) []connector.Problem {
+	return append(checkOverlaps(s, sources), checkTargets(s, targets)...)
 }
 
 // connect signs in at the broker.

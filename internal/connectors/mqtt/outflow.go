@@ -163,7 +163,7 @@ func (o *outflow) answer(kind byte, id uint16, code byte) receipt {
 	switch {
 	case r == nil || kind == puback && f.qos != 1 || kind == pubrec && f.qos != 2 || kind == pubcomp && !f.released:
 		return nil
-	case kind == pubrec && code < refusal:
+	case kind == pubrec && code < refusalCode:
 		f.released = true
 		o.urgent = appendRelease(o.urgent, id)
 		signal(o.wake)
@@ -173,16 +173,16 @@ func (o *outflow) answer(kind byte, id uint16, code byte) receipt {
 	return r
 }
 
-// refusal is the lowest reason code that is a failure.
-const refusal = 0x80
+// refusalCode is the lowest reason code that is a failure.
+const refusalCode = 0x80
 
 // flush releases every identifier that a message of QoS 2 may have had on an earlier
 // connection of the session: otherwise the broker would take a new message with
-// that identifier for the old one, and drop it.
-func (o *outflow) flush() {
+// that identifier for the old one, and drop it. window is how many there may be.
+func (o *outflow) flush(window int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for i := range o.flights {
+	for i := range window {
 		o.urgent = appendRelease(o.urgent, uint16(firstID+i))
 	}
 }
@@ -220,7 +220,7 @@ func verdict(code byte) error {
 	switch {
 	case code == noMatchingSubscribers:
 		return notSent{errNobody}
-	case code >= refusal:
+	case code >= refusalCode:
 		return notSent{errors.New("broker refuses the message: " + pubackReason(code))}
 	}
 	return nil

@@ -23,7 +23,14 @@ type Settings struct {
 	KeepAlive      time.Duration    `json:"keepAlive" min:"5s" max:"18h" doc:"longest silence before the connection is checked"`
 	SessionExpiry  time.Duration    `json:"sessionExpiry" min:"1s" max:"1193046h" doc:"how long the broker keeps messages while Busbar is away; MQTT 5 only"`
 	ReceiveMaximum int              `json:"receiveMaximum" min:"1" max:"65535" doc:"most messages that are not yet acknowledged"`
+	Buffer         Buffer           `json:"buffer" doc:"what waits to be published"`
+	RefusedFor     time.Duration    `json:"refusedFor" min:"1s" max:"24h" doc:"how long messages that the broker refuses are tried again"`
 	SendMaximum    int              `json:"sendMaximum" min:"1" max:"32768" doc:"most published messages that the broker has not yet acknowledged"`
+}
+
+// Buffer is the key buffer.
+type Buffer struct {
+	Events int `json:"events" min:"1" max:"100000000" doc:"most events that wait to be published; beyond it the oldest measured values are dropped, then counters, then status"`
 }
 
 // Alive names a topic that says whether the source lives, mostly the last will
@@ -46,6 +53,7 @@ func defaults() Settings {
 		Version: "5", QoS: 1,
 		Alive:     Alive{Online: "online", Offline: "offline"},
 		KeepAlive: 30 * time.Second, SessionExpiry: 24 * time.Hour, ReceiveMaximum: 1000, SendMaximum: 1000,
+		Buffer: Buffer{Events: 1_000_000}, RefusedFor: 10 * time.Minute,
 	}
 }
 
@@ -148,7 +156,7 @@ func dials(s Settings) []string {
 
 // checkOverlaps warns about filters whose messages a broker may deliver twice,
 // which only MQTT 5 lets us tell.
-func checkOverlaps(s Settings, sources []connector.End[Source], _ []connector.End[connector.None]) []connector.Problem {
+func checkOverlaps(s Settings, sources []connector.End[Source]) []connector.Problem {
 	if s.Version == "5" {
 		return nil
 	}

@@ -114,7 +114,7 @@ func (s *sink) report(state connector.State, reason string) {
 
 func (s *sink) env(t testing.TB) connector.Env {
 	return connector.Env{
-		ID: "test", Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Sink: s, Executions: s.duties, Report: s.report, Now: time.Now,
+		ID: "test", Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Sink: s, Executions: s.duties, Report: s.report, Now: time.Now, Feed: &idleFeed{},
 	}
 }
 
@@ -228,6 +228,23 @@ func (r *runner) figure(t testing.TB, name string) float64 {
 	}
 	return value
 }
+
+// idleFeed is the feed of a connector that no point goes to.
+type idleFeed struct{ delivered bool }
+
+func (f *idleFeed) Next(ctx context.Context) (connector.Batch, error) {
+	if !f.delivered {
+		f.delivered = true
+		return connector.Batch{Targets: &[]connector.Target{}}, nil
+	}
+	<-ctx.Done()
+	f.delivered = false
+	return connector.Batch{}, ctx.Err()
+}
+
+func (*idleFeed) SaveCursor(string, connector.Position) error { return nil }
+func (*idleFeed) DropCursor(string)                           {}
+func (*idleFeed) Cursors() map[string]connector.Position      { return nil }
 
 // duties are the commands that a connector carries out.
 type duties struct {

@@ -1,0 +1,223 @@
+package mqtt
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	paho "github.com/eclipse/paho.mqtt.golang"
+
+	"busbar/internal/connector"
+	"busbar/internal/image"
+	"busbar/internal/image/journal"
+	"busbar/internal/plant"
+	"busbar/internal/point"
+)
+
+// site is a Busbar whose points are published by the test itself: a manager with
+// one connector "c" and an image on a journal.
+type site struct {
+	t       testing.TB
+	dir     string
+	opts    image.Options
+	img     *image.Embedded
+	manager *connector.Manager
+	stop    func() // ends the process in order
+	texts   string // of the connector
+	points  string
+}
+
+func newSite(t testing.TB, settings, points string) *site {
+	t.Helper()
+	s := &site{t: t, dir: t.TempDir(), texts: settings, points: points}
+	s.start()
+	return s
+}
+
+// start starts a process.
+func (s *site) start() {
+	s.t.Helper()
+	fs, err := journal.NewDisk(s.dir)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if s.img, err = image.Open(fs, s.opts); err != nil {
+		s.t.Fatal(err)
+	}
+	registry, err := connector.NewRegistry(Kind())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	out := s.t.Output()
+	if _, ok := s.t.(*testing.B); ok {
+		out = nopWriter{}
+	}
+	s.manager = connector.NewManager(slog.New(slog.NewTextHandler(out, nil)), s.img, registry, time.Now)
+	ended := make(chan error, 1)
+	img, m := s.img, s.manager
+	running, halt := context.WithCancel(context.Background())
+	go func() { ended <- m.Run(running) }()
+	s.apply(s.points)
+	var once sync.Once
+	s.stop = func() {
+		once.Do(func() {
+			halt()
+			next(s.t, "end of the manager", ended)
+			if err := img.Close(); err != nil {
+				s.t.Error(err)
+			}
+		})
+	}
+	s.t.Cleanup(func() { s.stop() })
+}
+
+type nopWriter struct{}
+
+func (nopWriter) Write(p []byte) (int, error) { return len(p), nil }
+
+// apply makes these the points.
+func (s *site) apply(points string) {
+	s.t.Helper()
+	registry, err := connector.NewRegistry(Kind())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.points = points
+	p, problems := plant.Decode("plant.yaml",
+		[]byte("version: 1\nconnectors:\n  c: {kind: mqtt, "+s.texts+"}\npoints:\n"+points), registry, plant.Options{})
+	if len(problems) > 0 {
+		s.t.Fatalf("problems: %v", problems)
+	}
+	if err := s.manager.Apply(context.Background(), p); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// publish publishes values of a point.
+func (s *site) publish(id string, values ...point.Value) {
+	s.t.Helper()
+	updates := make([]point.Update, len(values))
+	for i, v := range values {
+		updates[i] = point.Update{Value: v}
+	}
+	s.update(id, updates...)
+}
+
+// update publishes updates of a point; without a time they are of now.
+func (s *site) update(id string, updates ...point.Update) {
+	s.t.Helper()
+	p, ok := s.img.Lookup(id)
+	if !ok {
+		s.t.Fatalf("no point %s", id)
+	}
+	now := point.InstantOf(time.Now())
+	for i := range updates {
+		u := &updates[i]
+		u.Point = p
+		if u.Time == 0 {
+			u.Time, u.TimeQuality = now, u.TimeQuality|point.TimeSubstituted
+		}
+		if u.Arrival == 0 {
+			u.Arrival = now
+		}
+	}
+	if err := s.img.Publish(context.Background(), updates, nil); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// await waits until the state of the connector begins with a text.
+func (s *site) await(want string) {
+	s.t.Helper()
+	s.until("state "+want, func() bool {
+		r := s.manager.Reports()[0]
+		return strings.HasPrefix(fmt.Sprintf("%s: %s", r.State, r.Reason), want)
+	})
+}
+
+// until waits until something is so.
+func (s *site) until(what string, is func() bool) {
+	s.t.Helper()
+	ticker := time.NewTicker(2 * time.Millisecond)
+	defer ticker.Stop()
+	for deadline := time.After(patience); !is(); {
+		select {
+		case <-ticker.C:
+		case <-deadline:
+			s.t.Fatalf("no %s within %v", what, patience)
+		}
+	}
+}
+
+// saved returns how far the connector has saved that the broker has acknowledged.
+func (s *site) saved() uint64 { return s.img.Cursors()["c/"+cursor][point.ClassMeasured] }
+
+// settled waits until everything that was published has been acknowledged.
+func (s *site) settled() {
+	s.t.Helper()
+	seq := s.img.Seq()
+	s.until("acknowledgement of everything", func() bool { return s.saved() >= seq })
+}
+
+// heard is a message as a subscriber gets it.
+type heard struct {
+	topic, payload string
+	retained       bool
+}
+
+// listen subscribes to a filter.
+func (m *mosquitto) listen(filter string, change ...func(*paho.ClientOptions)) <-chan heard {
+	m.t.Helper()
+	got := make(chan heard, 100_000)
+	p := m.publisher(append(change, func(o *paho.ClientOptions) { o.SetOrderMatters(true) })...)
+	p.done(p.client.Subscribe(filter, 2, func(_ paho.Client, msg paho.Message) {
+		got <- heard{msg.Topic(), string(msg.Payload()), msg.Retained()}
+	}))
+	return got
+}
+
+// audience is a subscriber whose session the broker keeps while it is away.
+type audience struct {
+	m   *mosquitto
+	got chan heard
+}
+
+// keep subscribes to a filter and leaves; the broker holds what comes from then on,
+// also if it is killed before anything else comes.
+func (m *mosquitto) keep(filter string) *audience {
+	m.t.Helper()
+	a := &audience{m, make(chan heard, 100_000)}
+	p := a.connect()
+	p.done(p.client.Subscribe(filter, 2, nil))
+	m.save(p)
+	p.client.Disconnect(100)
+	return a
+}
+
+// connect comes back to what the broker holds.
+func (a *audience) connect() *publisher {
+	a.m.t.Helper()
+	return a.m.publisher(func(o *paho.ClientOptions) {
+		o.SetClientID("audience").SetCleanSession(false).SetOrderMatters(true)
+		o.SetDefaultPublishHandler(func(_ paho.Client, msg paho.Message) {
+			a.got <- heard{msg.Topic(), string(msg.Payload()), msg.Retained()}
+		})
+	})
+}
+
+// object reads the default JSON.
+func object(t testing.TB, payload string) map[string]any {
+	t.Helper()
+	var v map[string]any
+	d := json.NewDecoder(strings.NewReader(payload))
+	d.UseNumber()
+	if err := d.Decode(&v); err != nil {
+		t.Fatalf("%s: %v", payload, err)
+	}
+	return v
+}
