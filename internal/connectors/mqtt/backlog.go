@@ -29,9 +29,9 @@ func (l *backlog) waiting() int {
 	return n
 }
 
-// next takes the oldest of all that wait, of states only those that everything
-// before them up to the sequence number applied was delivered of.
-func (l *backlog) next(applied uint64) (event, bool) {
+// next takes the oldest of all that wait, of states only those up to the sequence
+// number past: events that are older may still come for the others.
+func (l *backlog) next(past uint64) (event, bool) {
 	if l.again.len > 0 {
 		return l.again.pop(), true
 	}
@@ -43,7 +43,7 @@ func (l *backlog) next(applied uint64) (event, bool) {
 	}
 	list := (*newest)(nil)
 	for _, n := range []*newest{&l.latest, &l.states} {
-		if n.len > 0 && n.first().seq < first && (n == &l.latest || n.first().seq <= applied) {
+		if n.len > 0 && n.first().seq < first && (n == &l.latest || n.first().seq <= past) {
 			first, list = n.first().seq, n
 		}
 	}

@@ -98,6 +98,7 @@ func cpuTime(b *testing.B) time.Duration {
 type feeder struct {
 	b       *testing.B
 	conn    net.Conn
+	payload int // its length
 	packets [1000][]byte
 	next    int
 	id      uint16
@@ -106,11 +107,21 @@ type feeder struct {
 
 func newFeeder(b *testing.B, m *mosquitto) *feeder {
 	b.Helper()
+	f := &feeder{b: b}
+	f.dial(m, payload)
+	go func() { _, _ = io.Copy(io.Discard, f.conn) }()
+	return f
+}
+
+// dial connects, to publish messages with a payload.
+func (f *feeder) dial(m *mosquitto, payload string) {
+	b := f.b
+	b.Helper()
 	conn, err := net.Dial("tcp", "127.0.0.1:"+m.port)
 	if err != nil {
 		b.Fatal(err)
 	}
-	f := &feeder{b: b, conn: conn}
+	f.conn, f.payload = conn, len(payload)
 	b.Cleanup(func() { _ = conn.Close() })
 	if _, err := conn.Write(append(unhex(b, "10 12 0004 4d515454 04 02 003c 0006"), "feeder"...)); err != nil {
 		b.Fatal(err)
@@ -119,7 +130,6 @@ func newFeeder(b *testing.B, m *mosquitto) *feeder {
 	if _, err := io.ReadFull(conn, connack); err != nil || connack[3] != 0 {
 		b.Fatalf("CONNACK % x, %v", connack, err)
 	}
-	go func() { _, _ = io.Copy(io.Discard, conn) }()
 	for i := range f.packets {
 		topic := fmt.Sprintf("bench/%03d/data", i)
 		length := 2 + len(topic) + 2 + len(payload)
@@ -127,7 +137,6 @@ func newFeeder(b *testing.B, m *mosquitto) *feeder {
 		p = append(append(p, topic...), 0, 0)
 		f.packets[i] = append(p, payload...)
 	}
-	return f
 }
 
 // publish sends n messages with one write.
@@ -139,7 +148,7 @@ func (f *feeder) publish(n int) {
 		if f.id++; f.id == 0 {
 			f.id = 1
 		}
-		at := len(p) - len(payload)
+		at := len(p) - f.payload
 		p[at-2], p[at-1] = byte(f.id>>8), byte(f.id)
 		f.out = append(f.out, p...)
 	}

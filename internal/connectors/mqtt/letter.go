@@ -113,7 +113,7 @@ func (b *outbox) nextLetter(now time.Time) *letter {
 		return b.closeBatch(b.batching[0])
 	}
 	for {
-		e, ok := b.backlog.next(b.applied)
+		e, ok := b.backlog.next(b.past)
 		if !ok {
 			return nil
 		}

@@ -3,6 +3,7 @@ package mqtt
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -24,6 +25,8 @@ type outbox struct {
 	backlog backlog
 	held    int    // events of topics that the broker refuses
 	applied uint64 // changes up to here are in the backlog
+	past    uint64 // events up to here are
+	present uint64 // newest change in a snapshot
 
 	out      *outflow  // nil: not connected
 	flights  []*letter // sent and not acknowledged, oldest first
@@ -68,12 +71,46 @@ func (b *outbox) run(ctx context.Context) error {
 	b.apply(&first)
 	saving.Go(func() { b.keep(ctx) })
 	for {
-		batch, err := b.env.Feed.Next(ctx)
+		batch, err := b.next(ctx)
 		if err != nil {
 			return err
 		}
 		b.apply(&batch)
 	}
+}
+
+// quiet is how long the feed may deliver nothing until it is taken to have delivered
+// everything from before a snapshot.
+const quiet = 500 * time.Millisecond
+
+// next waits for the next batch of the feed.
+func (b *outbox) next(ctx context.Context) (connector.Batch, error) {
+	if b.reached() {
+		return b.env.Feed.Next(ctx)
+	}
+	short, cancel := context.WithTimeout(ctx, quiet)
+	defer cancel()
+	batch, err := b.env.Feed.Next(short)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		b.reach()
+		return b.env.Feed.Next(ctx)
+	}
+	return batch, err
+}
+
+// reached reports whether everything from before the newest snapshot was delivered.
+func (b *outbox) reached() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.past >= b.present
+}
+
+// reach notes that everything from before the newest snapshot was delivered.
+func (b *outbox) reach() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.past = max(b.past, b.present)
+	b.signal()
 }
 
 // apply takes a batch of the feed.
@@ -88,6 +125,7 @@ func (b *outbox) apply(batch *connector.Batch) {
 		b.change(&batch.Changes[i])
 	}
 	b.applied = max(b.applied, batch.Seq)
+	b.past = max(b.past, b.applied)
 	b.settle()
 	b.signal()
 }
@@ -115,6 +153,7 @@ func (b *outbox) setTargets(targets []connector.Target, changes []connector.Chan
 			break
 		}
 		t.snapshot(&changes[i])
+		b.present = max(b.present, changes[i].Seq)
 	}
 	b.publishStates(fresh)
 }
@@ -185,7 +224,11 @@ func (s *retained) take(c *connector.Change) bool {
 func (b *outbox) append(r *row, c *connector.Change) {
 	e := b.backlog.event(r.id, c.Seq, &c.Update)
 	b.figures.events.Add(1)
-	if r.state != 0 && !c.Past && e.kind&late == 0 {
+	switch {
+	case r.state == 0:
+	case c.Past:
+		b.publishStates([]connector.TargetID{r.id}) // behind the event, if it was published before
+	case e.kind&late == 0:
 		if old, ok := b.backlog.states.drop(r.id); ok {
 			b.backlog.forget(&old)
 		}

@@ -151,7 +151,8 @@ func (o *outflow) acknowledged(kind byte, body []byte) {
 	}
 }
 
-// answer returns who is to know of an acknowledgement; nil: nobody.
+// answer returns who is to know of an acknowledgement; nil: nobody. Some brokers
+// refuse a message of QoS 2 with PUBACK.
 func (o *outflow) answer(kind byte, id uint16, code byte) receipt {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -161,7 +162,7 @@ func (o *outflow) answer(kind byte, id uint16, code byte) receipt {
 	f := &o.flights[id-firstID]
 	r := f.receipt
 	switch {
-	case r == nil || kind == puback && f.qos != 1 || kind == pubrec && f.qos != 2 || kind == pubcomp && !f.released:
+	case r == nil || kind == puback && f.qos != 1 && code < refusalCode || kind == pubrec && f.qos != 2 || kind == pubcomp && !f.released:
 		return nil
 	case kind == pubrec && code < refusalCode:
 		f.released = true

@@ -5,12 +5,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	paho5 "github.com/eclipse/paho.golang/paho"
 	paho "github.com/eclipse/paho.mqtt.golang"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"busbar/internal/connector"
 	"busbar/internal/image"
@@ -63,6 +68,10 @@ func (s *site) start() {
 	running, halt := context.WithCancel(context.Background())
 	go func() { ended <- m.Run(running) }()
 	s.apply(s.points)
+	s.until("begin of the feed", func() bool {
+		_, ok := s.img.Cursors()["c/"+cursor]
+		return ok
+	})
 	var once sync.Once
 	s.stop = func() {
 		once.Do(func() {
@@ -220,4 +229,74 @@ func object(t testing.TB, payload string) map[string]any {
 		t.Fatalf("%s: %v", payload, err)
 	}
 	return v
+}
+
+// array reads a batch.
+func array(t testing.TB, payload string) []any {
+	t.Helper()
+	var list []any
+	if err := json.Unmarshal([]byte(payload), &list); err != nil {
+		t.Fatalf("%s: %v", payload, err)
+	}
+	return list
+}
+
+// figure returns a metric of the connector.
+func (s *site) figure(name string) float64 {
+	s.t.Helper()
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(connector.NewMetrics(s.manager))
+	families, err := registry.Gather()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			m := f.GetMetric()[0]
+			return m.GetCounter().GetValue() + m.GetGauge().GetValue()
+		}
+	}
+	s.t.Fatalf("no metric %s", name)
+	return 0
+}
+
+// forget lets the broker start without what it has stored.
+func (m *mosquitto) forget() {
+	m.t.Helper()
+	if err := os.RemoveAll(filepath.Join(m.dir, "mosquitto.db")); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// startWith starts the broker and subscribes to a filter. What was published before
+// comes as retained.
+func (m *mosquitto) startWith(filter string) <-chan heard {
+	m.t.Helper()
+	m.start()
+	return m.listen(filter)
+}
+
+// listen5 subscribes to a filter with MQTT 5.
+func (m *mosquitto) listen5(filter string) <-chan *paho5.Publish {
+	m.t.Helper()
+	conn, err := net.Dial("tcp", "127.0.0.1:"+m.port)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	got := make(chan *paho5.Publish, 1000)
+	c := paho5.NewClient(paho5.ClientConfig{Conn: conn, OnPublishReceived: []func(paho5.PublishReceived) (bool, error){
+		func(p paho5.PublishReceived) (bool, error) {
+			got <- p.Packet
+			return true, nil
+		},
+	}})
+	ctx := context.Background()
+	if _, err := c.Connect(ctx, &paho5.Connect{ClientID: "listener5", CleanStart: true, KeepAlive: 30}); err != nil {
+		m.t.Fatal(err)
+	}
+	m.t.Cleanup(func() { _ = c.Disconnect(&paho5.Disconnect{}) })
+	if _, err := c.Subscribe(ctx, &paho5.Subscribe{Subscriptions: []paho5.SubscribeOptions{{Topic: filter, QoS: 1}}}); err != nil {
+		m.t.Fatal(err)
+	}
+	return got
 }

@@ -34,14 +34,17 @@ func (b *outbox) refuse(m *letter, code byte) {
 	b.figures.refusals.Add(1)
 	r := t.refusal
 	if r == nil {
-		r = &refusal{since: now}
+		r = &refusal{since: now, probing: true}
 		t.refusal = r
 		b.refused = append(b.refused, t)
 		b.env.Log.Warn("broker refuses messages on a topic, they are tried again", "topic", t.name, "reason", pubackReason(code))
 	}
-	r.code, r.probing = code, false
-	r.pause = min(max(2*r.pause, retryMin), retryMax)
-	r.next = now.Add(r.pause)
+	r.code = code
+	if r.probing { // otherwise it was sent before the refusal
+		r.probing = false
+		r.pause = min(max(2*r.pause, retryMin), retryMax)
+		r.next = now.Add(r.pause)
+	}
 	b.hold(t, m.events)
 	m.events = m.events[:0]
 	if now.Sub(r.since) >= b.settings.RefusedFor {

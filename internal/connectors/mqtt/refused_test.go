@@ -36,7 +36,18 @@ func (c *choosy) OnACLCheck(_ *mochi.Client, topic string, _ bool) bool {
 func (c *choosy) start(t *testing.T) (string, *mochi.Server) {
 	t.Helper()
 	server := mochi.New(&mochi.Options{InlineClient: true, Logger: slog.New(slog.DiscardHandler)})
-	if err := server.AddHook(c, nil); err != nil {
+	return serveOn(t, server, c), server
+}
+
+// serve runs a broker with a hook and returns its URL.
+func serve(t *testing.T, hook mochi.Hook) string {
+	t.Helper()
+	return serveOn(t, mochi.New(&mochi.Options{Logger: slog.New(slog.DiscardHandler)}), hook)
+}
+
+func serveOn(t *testing.T, server *mochi.Server, hook mochi.Hook) string {
+	t.Helper()
+	if err := server.AddHook(hook, nil); err != nil {
 		t.Fatal(err)
 	}
 	l := listeners.NewTCP(listeners.Config{ID: "tcp", Address: "127.0.0.1:0"})
@@ -51,7 +62,7 @@ func (c *choosy) start(t *testing.T) (string, *mochi.Server) {
 			t.Error(err)
 		}
 	})
-	return "mqtt://" + l.Address(), server
+	return "mqtt://" + l.Address()
 }
 
 func TestRefusedSubscriptionsAreShown(t *testing.T) {
