@@ -85,8 +85,11 @@ func (c *ServerConn) implements(t asdu.TypeID) bool {
 		s, some := c.session.(CommandTypes)
 		return !some || s.HasCommands(t)
 	}
-	if fileType(t) {
+	switch {
+	case fileType(t):
 		return t != asdu.F_DR_TA_1 && c.filesOf() != nil
+	case parameterType(t):
+		return c.hasParameters(t)
 	}
 	return system(t) && (t != asdu.C_TS_NA_1 || c.srv.cfg.Test104) || t == asdu.C_RD_NA_1
 }
@@ -153,6 +156,8 @@ func (c *ServerConn) execute(a *asdu.ASDU, o asdu.Object) {
 		c.confirm(b, false)
 	case processCommand(a.Type):
 		c.command(a, o)
+	case parameterType(a.Type):
+		c.parameter(a, o)
 	case a.Type == asdu.C_RD_NA_1:
 		c.read(a, o)
 	case a.Type == asdu.C_TS_NA_1, a.Type == asdu.C_TS_TA_1:

@@ -33,17 +33,22 @@ func (t *fileTalk) receive(dst io.WriterAt, length uint32) error {
 			return t.excess("section of %d octets, %d are left", s.length, length-in.done)
 		case s.header.Type == asdu.F_SR_NA_1:
 			whole, err := t.receiveSection(&in, s.section, s.length)
-			if err != nil {
+			switch {
+			case err != nil:
+				return err
+			case whole:
+				failed = 0
+				continue
+			case failed == fileRetries:
+				return &localError{faultChecksum, fmt.Errorf("%w: section %d, %d times", ErrChecksum, s.section, failed+1)}
+			}
+			failed++
+			if in.fault == faultNone {
+				continue // stopped by the peer
+			}
+			if err := t.acknowledge(s.section, afqNoSection, in.fault); err != nil {
 				return err
 			}
-			if !whole {
-				if failed++; failed > fileRetries {
-					return &localError{faultChecksum, fmt.Errorf("%w: section %d, %d times", ErrChecksum, s.section, failed)}
-				}
-				continue
-			}
-			failed = 0
-			t.advanced(in.done, length)
 		case s.is(asdu.F_LS_NA_1, lsqFile):
 			if in.done != length || in.sum != s.sum {
 				return &localError{faultChecksum, fmt.Errorf("%w: %d of %d octets, checksum %d, want %d", ErrChecksum, in.done, length, in.sum, s.sum)}
@@ -68,6 +73,7 @@ type incoming struct {
 	length uint32
 	done   uint32 // octets in sections that were acknowledged
 	sum    uint8  // of them
+	fault  uint8  // of the last section, if it failed
 }
 
 // receiveSection calls a section and writes it behind those before. It is false if
@@ -109,17 +115,20 @@ func (t *fileTalk) receiveSection(in *incoming, section uint8, length uint32) (w
 	}
 }
 
-// endSection acknowledges a section, positively if it is whole.
+// endSection acknowledges a section if it is whole.
 func (t *fileTalk) endSection(in *incoming, s *fileStep, whole bool, got uint32, sum uint8) (bool, error) {
+	in.fault = faultNone
 	switch {
 	case s.action == lsqStoppedSection:
 		return false, nil // by the peer, who says how it goes on
 	case s.action != lsqSection:
 		return false, &localError{faultService, fmt.Errorf("%w: last segment with qualifier %d", ErrUnexpected, s.action)}
 	case t.box.overran():
-		return false, t.acknowledge(s.section, afqNoSection, faultMemory)
+		in.fault = faultMemory
+		return false, nil
 	case !whole || sum != s.sum:
-		return false, t.acknowledge(s.section, afqNoSection, faultChecksum)
+		in.fault = faultChecksum
+		return false, nil
 	}
 	in.done += got
 	in.sum += sum

@@ -89,7 +89,7 @@ func newFileEdge(t *testing.T, cfg ServerConfig) *fileEdge {
 }
 
 // move plays steps.
-func (e *fileEdge) move(moves ...fileMove) {
+func (e *peer) move(moves ...fileMove) {
 	e.t.Helper()
 	for _, m := range moves {
 		e.tell(m.sent...)
@@ -99,7 +99,7 @@ func (e *fileEdge) move(moves ...fileMove) {
 }
 
 // pass lets time pass on a link that is in order.
-func (e *fileEdge) pass(d time.Duration) {
+func (e *peer) pass(d time.Duration) {
 	e.t.Helper()
 	for e.ack(); d > 0; d -= 10 * time.Second {
 		e.wait(min(d, 10*time.Second))
@@ -110,7 +110,7 @@ func (e *fileEdge) pass(d time.Duration) {
 
 // expectControl checks that the next frame is this one, or comes behind an
 // acknowledgement.
-func (e *fileEdge) expectControl(want string) {
+func (e *peer) expectControl(want string) {
 	e.t.Helper()
 	b := e.next()
 	if len(b) == 6 && b[2] == 1 {

@@ -151,7 +151,7 @@ func fileReceiveRows() []fileRow {
 			for range 3 {
 				e.move(fileMove{"", []string{sWrong}, []string{sFailed}}, m[1], m[2])
 			}
-			e.move(fileMove{"", []string{sWrong}, []string{sFailed, fFailed}})
+			e.move(fileMove{"", []string{sWrong}, []string{fFailed}})
 			e.toldFiles("received 30000 false")
 			e.works()
 		}},

@@ -26,6 +26,8 @@ type testStation struct {
 
 	files Files // nil: none
 
+	parameters map[uint32]Parameter // nil: none
+
 	queue *Queue
 
 	mu     sync.Mutex
@@ -141,6 +143,32 @@ func (s *testSession) Command(c Command) Verdict {
 		return UnknownObject
 	}
 	return s.verdict(c)
+}
+
+func (s *testSession) HasParameters(t asdu.TypeID) bool {
+	return s.parameters != nil && t != asdu.P_ME_NB_1
+}
+
+// LoadParameter keeps a parameter for its activation.
+func (s *testSession) LoadParameter(p Parameter) (Parameter, Verdict) {
+	s.note("load %v %d %d %d %#02x", p.Type, p.CA, p.IOA, p.Value, p.Qualifier)
+	if _, known := s.parameters[p.IOA]; !known {
+		return p, UnknownObject
+	}
+	if p.Value == 0 {
+		return p, Refused
+	}
+	p.Qualifier |= ParameterPOP
+	s.parameters[p.IOA] = p
+	return p, Accepted
+}
+
+func (s *testSession) ActivateParameter(ca uint16, ioa uint32, qpa uint8, deactivate bool) Verdict {
+	s.note("activate %d %d %d %t", ca, ioa, qpa, deactivate)
+	if _, known := s.parameters[ioa]; !known && ioa != 0 {
+		return UnknownObject
+	}
+	return Accepted
 }
 
 func (s *testSession) Files() Files { return s.testStation.files }
