@@ -9,9 +9,6 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
-	"time"
-
-	"busbar/iec104/asdu"
 )
 
 // testFiles are the files of a station in memory.
@@ -185,6 +182,8 @@ type filePair struct {
 	s     *Server
 	c     *Client
 	got   received
+
+	serverEnd, clientEnd func(net.Conn) net.Conn // of the connections to come
 }
 
 // newFilePair connects them over what dial returns, given the server's end.
@@ -196,8 +195,15 @@ func newFilePair(t *testing.T, p Params, cfg ServerConfig, opts ...Option) *file
 	f.s = newTestServer(t, f.st, cfg)
 	dial := func(context.Context, string, string) (net.Conn, error) {
 		near, far := net.Pipe()
-		go func() { _ = f.s.ServeConn(context.Background(), newSocket(far)) }()
-		return newSocket(near), nil
+		serverEnd, clientEnd := newSocket(far), newSocket(near)
+		if f.serverEnd != nil {
+			serverEnd = f.serverEnd(serverEnd)
+		}
+		if f.clientEnd != nil {
+			clientEnd = f.clientEnd(clientEnd)
+		}
+		go func() { _ = f.s.ServeConn(context.Background(), serverEnd) }()
+		return clientEnd, nil
 	}
 	opts = append([]Option{WithDialer(dial), WithHandler(f.got.take)}, opts...)
 	c, err := Dial(t.Context(), "station", p, opts...)
@@ -259,5 +265,38 @@ func inBubble(t *testing.T, name string, script func(t *testing.T)) {
 	})
 }
 
-var _ = time.Second
-var _ = asdu.File
+// reconnect makes a new connection with ends as given, nil for ordinary ones.
+func (f *filePair) reconnect(serverEnd, clientEnd func(net.Conn) net.Conn) {
+	f.t.Helper()
+	if err := f.c.Close(); err != nil {
+		f.t.Fatal(err)
+	}
+	f.serverEnd, f.clientEnd = serverEnd, clientEnd
+	if err := f.c.Connect(f.t.Context()); err != nil {
+		f.t.Fatal(err)
+	}
+	f.start()
+}
+
+// meddler looks at the frames that are written to a connection, one after the other.
+type meddler struct {
+	net.Conn
+	frame func(frame []byte) error // may change it; an error closes the connection
+}
+
+func (m *meddler) Write(b []byte) (int, error) {
+	b = bytes.Clone(b)
+	for at := 0; at < len(b); at += int(b[at+1]) + 2 {
+		if err := m.frame(b[at : at+int(b[at+1])+2]); err != nil {
+			_, _ = m.Conn.Write(b[:at]) // the connection ends whatever comes of it
+			_ = m.Conn.Close()
+			return 0, err
+		}
+	}
+	return m.Conn.Write(b)
+}
+
+// meddling returns a connection whose frames are looked at.
+func meddling(frame func(frame []byte) error) func(net.Conn) net.Conn {
+	return func(c net.Conn) net.Conn { return &meddler{Conn: c, frame: frame} }
+}
