@@ -28,7 +28,8 @@ type fileBox struct {
 
 	// Guarded by the lock of the link.
 	in      []fileStep
-	held    int  // octets of segments among them
+	held    int  // octets of segments among them, and of those taken out last
+	taken   int  // octets of these
 	overrun bool // segments were dropped
 	out     []fileOut
 	moved   time.Duration // when the transfer last got on, on the clock of the link
@@ -88,11 +89,13 @@ func (b *fileBox) close(err error) {
 
 // pop takes out what was received first. It is called with the lock of the link.
 func (b *fileBox) pop() (s fileStep, ok bool) {
+	b.held -= b.taken // they are done with
+	b.taken = 0
 	if len(b.in) == 0 {
 		return s, false
 	}
 	s = b.in[0]
-	b.held -= len(s.content)
+	b.taken = len(s.content)
 	if b.in = slices.Delete(b.in, 0, 1); len(b.in) == 0 {
 		b.in = nil
 	}

@@ -427,6 +427,22 @@ func overlapRows() []fileRigRow {
 			r.move(writeMoves()...)
 			r.succeeds(next)
 		}},
+		{"a transfer that was given up after the selection: both answers come before the next one", func(r *fileRig) {
+			done := r.reading(0)
+			r.cancel()
+			r.fails(done, context.Canceled)
+			r.expectASDU(fStop)
+			r.tell(fReady)
+			next := r.begin(func(ctx context.Context) error {
+				_, err := r.c.ReadFile(ctx, FileTransfer{FileID: file1}, &memFile{})
+				return err
+			})
+			r.expectSilence()
+			r.tell(fReady)
+			r.expectASDU(fSelect)
+			r.move(writeMoves()...)
+			r.succeeds(next)
+		}},
 		{"common addresses that are not one station's", func(r *fileRig) {
 			for _, ca := range []uint16{0, asdu.GlobalCA} {
 				if err := r.c.DeleteFile(context.Background(), FileID{CA: ca}); err == nil {
