@@ -154,7 +154,7 @@ func (st *station) change(c *connector.Change) {
 		case c.Past || c.Flags&point.Late != 0:
 			if event && c.Seq > st.applied && st.sendsChanges(at, rule, c.Seq) {
 				st.figures.late += lateOne(c)
-				st.append(r, st.reading(at, sampleOf(r.current.target, &c.Update)), c.Seq, c.Seq < st.restored)
+				st.append(r, st.reading(at, sampleOf(r.current.target, &c.Update), c.Seq), c.Seq, c.Seq < st.restored)
 			}
 		case c.Flags&point.Restored != 0:
 			st.requalify(at, r, c)
@@ -179,7 +179,7 @@ func (st *station) requalify(at uint32, r *row, c *connector.Change) {
 	sample := r.set(c)
 	r.doubt(c)
 	if was.kind&restored != 0 && st.shown.Load() && !was.same(&r.current) && st.sendsChanges(at, &st.table.rules[r.rule], c.Seq) {
-		st.append(r, st.reading(at, sample), c.Seq, false)
+		st.append(r, st.reading(at, sample, c.Seq), c.Seq, false)
 	}
 }
 
@@ -199,7 +199,7 @@ func (st *station) update(at uint32, r *row, c *connector.Change, event, caused 
 		sample.timeQ |= returned
 	}
 	if event && st.sendsChanges(at, &st.table.rules[r.rule], seq) {
-		st.append(r, st.reading(at, sample), seq, again)
+		st.append(r, st.reading(at, sample, seq), seq, again)
 	} else {
 		st.figures.suppressed++
 	}

@@ -43,6 +43,16 @@ func (c *counter) running(s sample) sample {
 	return s
 }
 
+// earlier returns the count as it was with the change seq, which came before the
+// first freeze. Of several resets since only the newest is known: there was one at most.
+func (c *counter) earlier(s sample, seq uint64) sample {
+	if seq > c.seen[ownOffset] {
+		s.bits -= c.offset
+	}
+	s.sequence = 0
+	return s
+}
+
 // answer returns what a counter is read as: the running count until the first
 // freeze, from then on the frozen copy.
 func (c *counter) answer(s sample) sample {
@@ -52,13 +62,18 @@ func (c *counter) answer(s sample) sample {
 	return c.running(s)
 }
 
-// reading returns a sample of a row as it is sent: of an integrated total, the
-// count since its last reset.
-func (st *station) reading(at uint32, s sample) sample {
-	if i := st.table.byTotal.get(at); i != absent {
-		return st.table.counters[i].running(s)
+// reading returns a sample of a row as it is sent, which the change seq has brought: of an
+// integrated total, the count since its last reset.
+func (st *station) reading(at uint32, s sample, seq uint64) sample {
+	i := st.table.byTotal.get(at)
+	if i == absent {
+		return s
 	}
-	return s
+	if c := &st.table.counters[i]; seq < c.first {
+		return c.earlier(s, seq)
+	} else {
+		return c.running(s)
+	}
 }
 
 // sendsChanges reports whether changes of a row are events. What is sent of a

@@ -17,6 +17,8 @@ import (
 //     takes no freeze for late, whatever becomes of the clock.
 //   - TimeQuality: beside the two bits of the time the sequence number, in bits 2
 //     to 6, and in bit 7 whether it was the first freeze of the counter.
+//   - Arrival: twice the number of the change of the first freeze, and one. A time stands for
+//     one that is not known, or is this one.
 //
 // An update of the second is a reset: its value is the count at that moment.
 const (
@@ -50,7 +52,24 @@ func (c *counter) frozenUpdate() point.Update {
 	if c.once {
 		u.TimeQuality |= firstFreeze
 	}
+	if c.first > 0 {
+		u.Arrival = point.Instant(c.first<<1 | 1)
+	}
 	return u
+}
+
+// firstOf returns the number of the change of the first freeze that a freeze tells,
+// 0 if it does not.
+func firstOf(c *connector.Change) uint64 {
+	first := uint64(c.Arrival) >> 1
+	switch {
+	case c.Arrival != c.Time && c.Arrival&1 == 1 && first < c.Seq:
+		return first
+	case c.TimeQuality&firstFreeze != 0:
+		return c.Seq
+	default:
+		return 0
+	}
 }
 
 // offsetUpdate returns the update that tells the offset of a counter.
@@ -81,10 +100,7 @@ func (t *table) restoreOwn(c *connector.Change) {
 	case ownFrozen:
 		k.copy = frozenSample(t.rows[k.row].current.target, &c.Update)
 		k.sequence, k.frozen = k.copy.sequence, true
-		k.first = 0
-		if k.once = c.TimeQuality&firstFreeze != 0; k.once {
-			k.first = c.Seq
-		}
+		k.once, k.first = c.TimeQuality&firstFreeze != 0, firstOf(c)
 	case ownOffset:
 		k.offset = uint64(c.Value.Int())
 	}
@@ -106,7 +122,7 @@ func (st *station) ownChange(c *connector.Change) {
 	k := &t.counters[at/ownPoints]
 	k.awaited = max(k.awaited, 1) - 1
 	if c.TimeQuality&firstFreeze != 0 {
-		k.first = c.Seq
+		k.first = firstOf(c)
 	}
 	if r := &t.rows[k.row]; c.Events&1 != 0 && t.rules[r.rule].spontaneous {
 		st.append(r, frozenSample(r.current.target, &c.Update), c.Seq, c.Seq < st.restored)

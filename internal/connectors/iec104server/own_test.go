@@ -111,13 +111,11 @@ func TestUnconfirmedFreezesAreSentAgainInOrder(t *testing.T) {
 	r.restart()
 	s = r.joinFrom(s.peer).settled(t)
 	again := take(s, 100)
-	// The second freeze has forgotten when the first was, so that the running counts are not
-	// told from those that come after it.
-	if fmt.Sprint(again) != fmt.Sprint(all[2:]) {
-		t.Errorf("sent again\n%v, want\n%v", again, all[2:])
+	if fmt.Sprint(again) != fmt.Sprint(all) {
+		t.Errorf("sent again\n%v, want\n%v", again, all)
 	}
-	if again[2].Sequence != 2 {
-		t.Errorf("sequence number %d, want 2", again[2].Sequence)
+	if again[4].Sequence != 2 {
+		t.Errorf("sequence number %d, want 2", again[4].Sequence)
 	}
 }
 
@@ -134,6 +132,32 @@ func TestRunningCountsBeforeTheFirstFreezeAreSentAgain(t *testing.T) {
 	r.save()
 	r.restart()
 	expect(t, brief(take(r.joinFrom(s.peer).settled(t), 10)), want...)
+}
+
+func TestRunningCountsOfBeforeAResetAreSentAgainAsTheyWere(t *testing.T) {
+	r := newRig(t)
+	r.targets(counterOnly(Counter{Spontaneous: true}))
+	s := r.join().settle()
+	r.count(5)
+	s.asks(t, freezeReset)
+	for n := range 3 {
+		r.count(int64(10 * (n + 1)))
+		s.asks(t, freezeOnly)
+	}
+	r.count(31) // the freeze has come back
+	want := brief(take(s, 10))
+	expect(t, want, "M_IT_TB_1 1/1 5 0", "M_IT_TB_1 1/1 5 0", "M_IT_TB_1 1/1 5 0", "M_IT_TB_1 1/1 15 0", "M_IT_TB_1 1/1 25 0")
+	r.save()
+	for range 2 {
+		r.restart()
+		s = r.joinFrom(s.peer).settled(t)
+		expect(t, brief(take(s, 10)), want...)
+	}
+	s.Confirm(5)
+	r.count(40)
+	s.asks(t, freezeOnly)
+	r.count(41)
+	expect(t, brief(take(s, 10)), "M_IT_TB_1 1/1 35 0")
 }
 
 func TestReadingDoesNotOvertakeTheFreezeThatIsOnItsWay(t *testing.T) {
