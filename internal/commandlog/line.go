@@ -32,6 +32,7 @@ type line struct {
 	Executor   string          `json:"executor,omitempty"`
 	Terminates bool            `json:"terminates,omitempty"`
 	Failure    string          `json:"failure,omitempty"`
+	Skipped    uint64          `json:"skipped,omitempty"`
 	Issued     stamp           `json:"issued,omitzero"`
 	Expires    stamp           `json:"expires,omitzero"`
 	Received   stamp           `json:"received,omitzero"`
@@ -92,7 +93,7 @@ func encode(r *connector.CommandRecord, now time.Time) ([]byte, error) {
 		Time: stamp(now.UnixNano()), ID: o.ID, Unknown: r.Unknown,
 		Command: o.Command, Type: typeName(o.Value), Value: value, Qualifier: o.Qualifier,
 		Select: r.Select, Requester: requester(o.Requester), Executor: r.Executor, Terminates: r.Terminates,
-		Failure: cut(r.Failure), Issued: stamp(o.Issued), Expires: stamp(o.Expires),
+		Failure: cut(r.Failure), Skipped: r.Skipped, Issued: stamp(o.Issued), Expires: stamp(o.Expires),
 		Received: stamp(r.Received), Accepted: stamp(r.Accepted), Replied: stamp(r.Replied),
 		Confirmed: stamp(r.Confirmed), Terminated: stamp(r.Terminated), Late: stamp(r.Late),
 	}
@@ -149,7 +150,7 @@ func decode(text []byte) (connector.CommandRecord, error) {
 			ID: l.ID, Command: l.Command, Value: value, Qualifier: l.Qualifier, Requester: point.Requester(l.Requester),
 			Issued: point.Instant(l.Issued), Expires: point.Instant(l.Expires),
 		},
-		Executor: l.Executor, Select: l.Select, Terminates: l.Terminates, Failure: l.Failure, Unknown: l.Unknown,
+		Executor: l.Executor, Select: l.Select, Terminates: l.Terminates, Failure: l.Failure, Unknown: l.Unknown, Skipped: l.Skipped,
 		Received: point.Instant(l.Received), Accepted: point.Instant(l.Accepted), Replied: point.Instant(l.Replied),
 		Confirmed: point.Instant(l.Confirmed), Terminated: point.Instant(l.Terminated), Late: point.Instant(l.Late),
 	}

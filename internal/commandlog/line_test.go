@@ -90,6 +90,12 @@ func vectors() map[string]struct {
 				Order:  point.Order{ID: "A", Command: "q", Value: point.SingleValue(false), Requester: point.Requester{Connector: "scada"}},
 				Select: true, Received: at("04:06:08"), Confirmed: at("04:06:08"), Confirmation: point.Result{Stage: point.Confirmed, Positive: true},
 			}},
+		"refused by its connector": {`"stage":"confirmed","positive":false,"reason":"no such object","command":"","qualifier":3,` +
+			`"requester":{"connector":"scada","peer":"10.0.0.1","originator":5},"skipped":7,"received":"2026-03-04T04:06:08Z"}`,
+			connector.CommandRecord{
+				Order:   point.Order{ID: "A", Qualifier: 3, Requester: point.Requester{Connector: "scada", Peer: "10.0.0.1", Originator: 5}},
+				Skipped: 7, Received: at("04:06:08"), Confirmation: point.Result{Stage: point.Confirmed, Reason: "no such object"},
+			}},
 	}
 }
 

@@ -51,6 +51,19 @@ type Commands interface {
 	// from another goroutine: once with Confirmed, and if that was positive
 	// and the command terminates, once with Terminated. It must not block.
 	Issue(o point.Order, report func(point.Result))
+
+	// Refused records an order that the connector itself has refused, so that it is
+	// neither selected nor issued. It does not wait. The connector sees to it that no
+	// peer can fill the record with such orders.
+	Refused(o point.Order, r Refusal)
+}
+
+// Refusal is why a connector has refused an order.
+type Refusal struct {
+	Reason   string
+	Select   bool   // it was to be selected only
+	Answered bool   // the requester was told
+	Skipped  uint64 // orders that were refused before it and not recorded, as there were too many
 }
 
 // Executions tells a connector which commands it carries out. It may be used

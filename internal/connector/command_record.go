@@ -29,6 +29,7 @@ type CommandRecord struct {
 	Termination  point.Result
 	Failure      string // after a positive confirmation, of a command without termination
 	Unknown      bool   // failed, but the device may have operated
+	Skipped      uint64 // orders that its connector has refused before it without a record
 }
 
 // Ended reports whether the requester has been told all that it is told of the

@@ -155,10 +155,7 @@ func (q *requester) selected(o point.Order, c *command, result point.Result) {
 	if c != nil {
 		record.Executor = c.To.Connector
 	}
-	if err := q.book.update(q.book.add(record), record); err != nil {
-		q.counts.unrecorded.Add(1)
-		q.log.Error("record of a command is not kept", append(orderAttrs(&o), "error", err)...)
-	}
+	q.write(record)
 	if result.Positive {
 		q.counts.selected.Add(1)
 		q.log.Info("command selected", orderAttrs(&o)...)
@@ -166,4 +163,28 @@ func (q *requester) selected(o point.Order, c *command, result point.Result) {
 	}
 	q.counts.refused.Add(1)
 	q.log.Warn("command refused", append(orderAttrs(&o), "select", true, "reason", result.Reason)...)
+}
+
+// Refused implements [Commands].
+func (q *requester) Refused(o point.Order, r Refusal) {
+	q.complete(&o)
+	now := point.InstantOf(q.now())
+	record := CommandRecord{Order: o, Select: r.Select, Received: now, Confirmation: confirmation(r.Reason), Skipped: r.Skipped}
+	if r.Answered {
+		record.Confirmed = now
+	}
+	q.mu.Lock()
+	if c := q.commands[o.Command]; c != nil {
+		record.Executor = c.To.Connector
+	}
+	q.mu.Unlock()
+	q.write(record)
+}
+
+// write takes the only record of an order that is not executed.
+func (q *requester) write(r CommandRecord) {
+	if err := q.book.update(q.book.add(r), r); err != nil {
+		q.counts.unrecorded.Add(1)
+		q.log.Error("record of a command is not kept", append(orderAttrs(&r.Order), "error", err)...)
+	}
 }

@@ -159,6 +159,37 @@ func (r *recorder) Record(record CommandRecord) error {
 	return r.err
 }
 
+func TestRecorderGetsWhatAConnectorHasRefused(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newControl(t, waiting(accepted))
+		r := &recorder{records: make(chan CommandRecord, 10)}
+		c.RecordCommands(r)
+		c.commands("desk").Refused(order(), Refusal{Reason: "not selected", Answered: true, Skipped: 2})
+		unknown := order()
+		unknown.Command = ""
+		c.commands("desk").Refused(unknown, Refusal{Reason: "too late", Select: true})
+		now := point.InstantOf(time.Now())
+		for _, want := range []CommandRecord{
+			{
+				Order: order(), Executor: "device", Received: now, Confirmed: now, Skipped: 2,
+				Confirmation: point.Result{Stage: point.Confirmed, Reason: "not selected"},
+			},
+			{Order: unknown, Select: true, Received: now, Confirmation: point.Result{Stage: point.Confirmed, Reason: "too late"}},
+		} {
+			got := <-r.records
+			want.Order.ID, want.Order.Issued, want.Order.Requester.Connector = got.Order.ID, now, "desk"
+			if got != want || got.Order.ID == "" || !got.Ended() {
+				t.Errorf("record\n%+v, want\n%+v", got, want)
+			}
+		}
+		c.wantExecuted(0)
+		if n := len(c.CommandRecords()); n != 2 {
+			t.Errorf("%d records, want 2", n)
+		}
+	})
+}
+
 func TestRecorderGetsEachStage(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -2,6 +2,7 @@ package iec104server
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"busbar/iec104"
@@ -19,6 +20,7 @@ type order struct {
 	step    string // select, execute or deactivate
 
 	// Of the object as it was when the desk looked at it.
+	passed bool // to the host, which records it
 	object *object
 	end    connector.CommandEnd
 	value  point.Value
@@ -55,7 +57,7 @@ func (d *desk) take(c *order) iec104.Verdict {
 		d.mu.Unlock()
 		call(releases)
 		d.count.unknown.Add(1)
-		d.refused(c, errUnknown)
+		d.refused(c, fmt.Errorf("%w: %s at ca %d ioa %d", errUnknown, c.Type, c.CA, c.IOA))
 		return iec104.UnknownObject
 	}
 	c.object, c.end = o, o.end
@@ -116,6 +118,7 @@ func (d *desk) selects(c *order, dropped *selection, err error) iec104.Verdict {
 		dropped.releaseIt()
 		return d.verdict(c, err)
 	}
+	c.passed = true
 	result, release := d.host.Select(c.pointOrder(d.zone))
 	s := &selection{
 		owner: c.owner, value: c.Value, qualifier: c.Qualifier,

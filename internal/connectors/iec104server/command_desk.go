@@ -32,7 +32,8 @@ type desk struct {
 	log      *slog.Logger
 	now      func() time.Time
 	count    deskCounters
-	refusals limiter
+	refusals limiter // of what is logged of them
+	records  limiter // of those that are recorded
 
 	serves func(point.Index) bool // whether the server has a target of a point
 
@@ -50,6 +51,7 @@ func newDesk(settings *Settings, env connector.Env) *desk {
 	return &desk{
 		host: env.Commands, settings: settings.CommandSettings, zone: settings.Time.Location, log: env.Log, now: env.Now,
 		objects: map[objectKey]*object{}, types: map[asdu.TypeID]bool{}, runs: map[point.Index][]*run{},
+		refusals: limiter{every: logEvery}, records: limiter{every: recordEvery},
 	}
 }
 

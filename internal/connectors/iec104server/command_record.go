@@ -37,6 +37,7 @@ func (d *desk) late(c *order, err error) iec104.Verdict {
 		return d.verdict(c, err)
 	}
 	d.count.discarded.Add(1)
+	d.keep(c, fmt.Errorf("discarded: %w", err), false)
 	if skipped, ok := d.refusals.due(); ok {
 		d.record(c, "discarded", err, slog.Uint64("skipped", skipped))
 	}
@@ -46,9 +47,25 @@ func (d *desk) late(c *order, err error) iec104.Verdict {
 // refused records a refusal by the station itself, within limits: each of the
 // others was passed on by somebody who had to select or wait before.
 func (d *desk) refused(c *order, err error) {
+	if !c.passed && c.step != "deactivate" {
+		d.keep(c, err, true)
+	}
 	if skipped, ok := d.refusals.due(); ok {
 		d.record(c, "refused", err, slog.Uint64("skipped", skipped))
 	}
+}
+
+// keep has an order recorded that is not passed on, within limits of its own: the
+// records of those that are must not be displaced by them.
+func (d *desk) keep(c *order, err error, answered bool) {
+	if d.host == nil {
+		return
+	}
+	skipped, ok := d.records.due()
+	if !ok {
+		return
+	}
+	d.host.Refused(c.pointOrder(d.zone), connector.Refusal{Reason: err.Error(), Select: c.Select, Answered: answered, Skipped: skipped})
 }
 
 // record logs what became of a command.
@@ -70,11 +87,17 @@ func (d *desk) record(c *order, outcome string, err error, more ...slog.Attr) {
 	d.log.LogAttrs(context.Background(), level, "command", attrs...)
 }
 
-// Refusals are logged up to so many at once, and one more each second.
-const refusalBurst = 100
+// Refusals are logged and recorded up to so many at once, and one more in each of
+// these times.
+const (
+	refusalBurst = 100
+	logEvery     = time.Second
+	recordEvery  = 10 * time.Second
+)
 
 // limiter lets so much through that a log stays readable.
 type limiter struct {
+	every   time.Duration
 	mu      sync.Mutex
 	tokens  float64
 	at      time.Time
@@ -89,7 +112,7 @@ func (l *limiter) due() (skipped uint64, ok bool) {
 	if l.at.IsZero() {
 		l.tokens = refusalBurst
 	} else {
-		l.tokens = min(refusalBurst, l.tokens+now.Sub(l.at).Seconds())
+		l.tokens = min(refusalBurst, l.tokens+now.Sub(l.at).Seconds()/l.every.Seconds())
 	}
 	l.at = now
 	if l.tokens < 1 {

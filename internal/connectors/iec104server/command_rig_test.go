@@ -29,6 +29,7 @@ type fakeHost struct {
 	told    []string
 	reports []func(point.Result) // of orders that are held
 	held    map[string]int       // selections that are in force, by command
+	refused []string             // what the server has refused itself
 }
 
 func newFakeHost(ends ...connector.CommandEnd) *fakeHost {
@@ -88,6 +89,13 @@ func (h *fakeHost) Issue(o point.Order, report func(point.Result)) {
 			report(point.Result{Stage: point.Terminated, Positive: manner == "done", Reason: "no feedback"})
 		}
 	}()
+}
+
+func (h *fakeHost) Refused(o point.Order, r connector.Refusal) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.refused = append(h.refused, fmt.Sprintf("%s %v q%d from %s oa%d select %v answered %v skipped %d: %s", o.Command, o.Value, o.Qualifier,
+		o.Requester.Peer, o.Requester.Originator, r.Select, r.Answered, r.Skipped, r.Reason))
 }
 
 // line is a controlling station that speaks octet by octet.
