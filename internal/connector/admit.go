@@ -77,7 +77,7 @@ func (r *router) taken(c *command, o *point.Order) string {
 	if r.busy[c.ID] {
 		return "another order of this command is under way"
 	}
-	if h := r.holder(c.ID); h != nil && h.by != o.Requester {
+	if h := r.holder(c.ID); h != nil && !h.of(o) {
 		return "is selected by " + requesterName(h.by)
 	}
 	return ""
@@ -94,12 +94,12 @@ func (r *router) holder(command string) *selection {
 }
 
 // unselected reports an order for a command that the requester had to select
-// and has not.
-func (q *requester) unselected(c *command, by point.Requester) string {
-	if c.direct[by.Connector] {
+// and has not, or had selected before the plant has changed.
+func (q *requester) unselected(c *command, o *point.Order) string {
+	if c.direct[o.Requester.Connector] && !o.Selected {
 		return ""
 	}
-	if h := q.holder(c.ID); h == nil || h.by != by {
+	if h := q.holder(c.ID); h == nil || !h.of(o) {
 		return "is not selected"
 	}
 	return ""

@@ -40,9 +40,11 @@ type Commands interface {
 
 	// Select is the first step of a select before operate: it checks, and if
 	// that is positive holds the object for the requester of the order (equal in
-	// Connector, Peer and Originator) until release is called, the same requester
+	// Requester and Link) until release is called, the same requester
 	// issues an order for the object, or the select timeout has passed. A second
-	// Select of the same requester begins the time anew. The host compares no
+	// Select of the same requester begins the time anew. An order that is Selected is
+	// refused if the object is not held for it any more, also where direct orders
+	// are permitted. The host compares no
 	// values: that the execute is like the select is up to the connector.
 	// Nothing is executed. release, never nil, may be called late or twice.
 	Select(o point.Order) (r point.Result, release func())

@@ -46,8 +46,13 @@ type commandEnds struct {
 // selection holds a command for one requester.
 type selection struct {
 	by    point.Requester
+	link  uint64
 	until time.Time
 }
+
+// of reports whether a selection belongs to who has given an order: the same
+// requester on the same connection.
+func (h *selection) of(o *point.Order) bool { return h.by == o.Requester && h.link == o.Link }
 
 func newRouter(log *slog.Logger, img image.Image, now func() time.Time) *router {
 	r := &router{
@@ -144,7 +149,7 @@ func (q *requester) Select(o point.Order) (point.Result, func()) {
 	c, reason := q.admit(&o)
 	var h *selection
 	if reason == "" {
-		h = &selection{by: o.Requester, until: q.now().Add(c.SelectTimeout)}
+		h = &selection{by: o.Requester, link: o.Link, until: q.now().Add(c.SelectTimeout)}
 		q.held[c.ID] = h
 	}
 	q.mu.Unlock()
@@ -167,9 +172,9 @@ func (q *requester) Issue(o point.Order, report func(point.Result)) {
 	defer q.mu.Unlock()
 	var reason string
 	if x.command, reason = q.admit(&o); reason == "" {
-		reason = q.unselected(x.command, o.Requester)
+		reason = q.unselected(x.command, &o)
 	}
-	if h := q.held[o.Command]; h != nil && h.by == o.Requester {
+	if h := q.held[o.Command]; h != nil && h.of(&o) {
 		delete(q.held, o.Command)
 	}
 	x.open(q.now())

@@ -130,6 +130,46 @@ func TestSelectionEndsWhereTheExecuteWouldDoSomethingElse(t *testing.T) {
 	}
 }
 
+func TestExecuteOfALostSelectionIsNoDirectOrder(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newControl(t, steps(accepted))
+		execute := order()
+		execute.Selected = true
+		c.sel(order(), "")
+		c.issue(execute)
+		c.wantResults("0s +con")
+		c.sel(order(), "")
+		p := controlPlant(commandOf("c"))
+		p.Commands[0].Interlock = "true"
+		c.mustApply(p)
+		c.issue(execute)
+		c.wantResults("0s +con", "0s -con: is not selected")
+		c.issue(order()) // direct
+		c.wantResults("0s +con", "0s -con: is not selected", "0s +con")
+		c.wantExecuted(2)
+	})
+}
+
+func TestSelectionBelongsToAConnection(t *testing.T) {
+	t.Parallel()
+	const by1 = "is selected by 10.0.0.1 at desk, originator 3"
+	synctest.Test(t, func(t *testing.T) {
+		c := newControl(t, steps(accepted))
+		over := func(link uint64) point.Order {
+			o := order()
+			o.Link = link
+			return o
+		}
+		c.sel(over(1), "")
+		c.sel(over(2), by1)
+		c.issue(over(2))
+		c.wantResults("0s -con: " + by1)
+		c.issue(over(1))
+		c.wantResults("0s -con: "+by1, "0s +con")
+	})
+}
+
 func TestSelectIsRefusedAsAnOrderIs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -11,6 +11,8 @@ type Order struct {
 	Issued    Instant
 	Expires   Instant // after it nothing may be executed
 	Requester Requester
+	Link      uint64 // number of the connection that it came over, 0: there is none. Not recorded
+	Selected  bool   // its requester has selected the command before. Not recorded
 }
 
 // Requester says who issued an order.

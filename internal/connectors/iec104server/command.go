@@ -20,10 +20,11 @@ type order struct {
 	step    string // select, execute or deactivate
 
 	// Of the object as it was when the desk looked at it.
-	passed bool // to the host, which records it
-	object *object
-	end    connector.CommandEnd
-	value  point.Value
+	passed   bool // to the host, which records it
+	selected bool // before it is executed
+	object   *object
+	end      connector.CommandEnd
+	value    point.Value
 }
 
 func (c *order) key() objectKey { return objectKey{CommonAddress(c.CA), ObjectAddress(c.IOA)} }
@@ -80,6 +81,7 @@ func (d *desk) take(c *order) iec104.Verdict {
 		d.mu.Unlock()
 		return d.selects(c, dropped, err)
 	}
+	c.selected = o.selected(now) != nil
 	dropped, err := o.executes(c.owner, &c.Object, fault, now)
 	var releases []func()
 	if errors.Is(err, errNotSelected) {
@@ -103,7 +105,7 @@ func (s *selection) releaseIt() {
 // pointOrder returns the order as the host takes it.
 func (c *order) pointOrder(zone *time.Location) point.Order {
 	p := point.Order{
-		Command: c.end.Command, Value: c.value, Qualifier: c.Qualifier,
+		Command: c.end.Command, Value: c.value, Qualifier: c.Qualifier, Link: c.owner.conn, Selected: c.selected,
 		Requester: point.Requester{Peer: c.from.peer.String(), Certificate: c.from.certificate, Originator: c.OA},
 	}
 	if issued, ok := c.Time.Date(zone); ok && c.Type.Time() != asdu.NoTime {

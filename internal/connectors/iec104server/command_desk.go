@@ -69,9 +69,12 @@ func (d *desk) setEnds(ends []connector.CommandEnd) {
 		cas[uint16(r.CA)] = true
 		a := keyOfEnd(r)
 		o := old[a]
-		if o == nil || !o.stays(&e, r) {
+		switch {
+		case o == nil:
 			o = &object{}
-		} else {
+		case !o.stays(&e, r):
+			o = &object{revoked: o.selection}
+		default:
 			delete(old, a)
 		}
 		o.end, o.keys = e, r

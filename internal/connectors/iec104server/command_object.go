@@ -23,6 +23,7 @@ type object struct {
 	end       connector.CommandEnd
 	keys      *Requester
 	selection *selection // may have run out
+	revoked   *selection // of what the object was before the plant has changed
 	busy      bool       // the host is being asked, or an order is not confirmed yet
 }
 
@@ -87,7 +88,7 @@ func (o *object) selects(by owner, fault error, now time.Time) (dropped *selecti
 	case held != nil && held.owner != by:
 		return nil, errSelectedOther
 	}
-	dropped, o.selection = o.selection, nil
+	dropped, o.selection, o.revoked = o.selection, nil, nil
 	switch {
 	case fault != nil:
 		return dropped, fault
@@ -96,6 +97,17 @@ func (o *object) selects(by owner, fault error, now time.Time) (dropped *selecti
 	}
 	o.busy = true
 	return dropped, nil
+}
+
+// wasRevoked reports whether an owner has lost its selection, so that what it sends
+// is no direct command. It is told once.
+func (o *object) wasRevoked(by owner, now time.Time) bool {
+	s := o.revoked
+	if s == nil || s.owner != by {
+		return false
+	}
+	o.revoked = nil
+	return now.Before(s.until)
 }
 
 // executes decides on an execution, as selects does on a select. The selection
@@ -109,7 +121,7 @@ func (o *object) executes(by owner, obj *asdu.Object, fault error, now time.Time
 	switch {
 	case held != nil && (held.value != obj.Value || held.qualifier != obj.Qualifier):
 		return dropped, errDiffers
-	case held == nil && !o.end.Direct:
+	case held == nil && (!o.end.Direct || o.wasRevoked(by, now)):
 		return dropped, errNotSelected
 	case fault != nil:
 		return dropped, fault

@@ -7,6 +7,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"busbar/iec104/asdu"
+	"busbar/internal/connector"
+	"busbar/internal/point"
 )
 
 // TestRefusalsOfTheServerAreRecorded has orders that are never passed to the host, and one
@@ -67,4 +71,45 @@ func TestRecordsOfRefusalsAreBounded(t *testing.T) {
 			t.Errorf("%d refusals are recorded, the last one as %q, want %d and that 50 were not", n, h.refused[n-1], refusalBurst+1)
 		}
 	})
+}
+
+// TestExecuteAfterAChangeOfThePlantIsNoDirectCommand selects a command that takes direct ones
+// too, and is another one when the execute comes.
+func TestExecuteAfterAChangeOfThePlantIsNoDirectCommand(t *testing.T) {
+	t.Parallel()
+	const sel, execute, refused, taken = "2d0106030100 881300 81", "2d0106030100 881300 01", "a< 2d0147030100 881300 01", "a< 2d0107030100 881300 01"
+	other := func(id string, as asdu.TypeID) connector.CommandEnd {
+		return commandEnd(id, 5000, as, point.Single, "both")
+	}
+	for _, tt := range []struct {
+		name   string
+		now    connector.CommandEnd
+		wait   time.Duration
+		answer string
+	}{
+		{"the same", other("sc", asdu.C_SC_NA_1), 0, taken},
+		{"another command", other("new", asdu.C_SC_NA_1), 0, refused},
+		{"another command, long after", other("new", asdu.C_SC_NA_1), time.Minute, taken},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := newFakeHost(commandEnds()...)
+				r := newCommandRig(t, h)
+				defer r.end()
+				r.open("a")
+				r.step("a> " + sel)
+				r.step("a< 2d0107030100 881300 81")
+				h.set(tt.now)
+				synctest.Wait()
+				time.Sleep(tt.wait)
+				r.step("a> " + execute)
+				r.step(tt.answer)
+				if tt.answer == refused { // and now it is a direct one
+					r.step("a> " + execute)
+					r.step(taken)
+				}
+			})
+		})
+	}
 }
