@@ -82,7 +82,7 @@ func (c *Client) leaveAll() {
 
 // steadyTime is how long a connection must have lasted for the waiting times to
 // begin anew.
-const steadyTime = 10 * time.Second
+const steadyTime = time.Second
 
 // keep connects to the address of a path again and again until ctx ends.
 func (c *Client) keep(ctx context.Context, p *path) {
@@ -91,14 +91,13 @@ func (c *Client) keep(ctx context.Context, p *path) {
 		c.mu.Lock()
 		p.addr = p.addrs[turn%len(p.addrs)]
 		c.mu.Unlock()
-		begun := time.Now()
 		conn, err := c.connection(ctx, p)
 		if ctx.Err() != nil {
 			c.lost(p, conn, err, 0)
 			return
 		}
 		var le *LinkError
-		if errors.As(err, &le) && le.Reason != NoStartCon && time.Since(begun) >= steadyTime {
+		if conn != nil && errors.As(err, &le) && le.Reason != NoStartCon && time.Since(conn.since) >= steadyTime {
 			wait.times, failures = 0, 0
 		}
 		failures++

@@ -2,6 +2,7 @@ package iec104
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"net"
 	"sync"
@@ -92,6 +93,49 @@ func TestRunTakesEveryEventOnce(t *testing.T) {
 		}
 		if twice == 0 {
 			t.Error("no event came twice: nothing was tested")
+		}
+	})
+}
+
+func TestALinkThatHasLastedIsTriedAgainSoon(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var dials []time.Time
+		dial := func(context.Context, string, string) (net.Conn, error) {
+			dials = append(dials, time.Now())
+			if n := len(dials); n%3 != 0 { // two attempts fail, the third connects for 5 s
+				return nil, errors.New("refused")
+			}
+			near, far := net.Pipe()
+			go func() {
+				buf := make([]byte, 6)
+				_, _ = far.Read(buf)
+				_, _ = far.Write([]byte{0x68, 4, 0x0b, 0, 0, 0})
+				time.Sleep(5 * time.Second)
+				far.Close()
+			}()
+			return near, nil
+		}
+		c, err := NewClient("station", Params{}, WithDialer(dial), WithRetry(time.Second, time.Minute))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- c.Run(ctx) }()
+		time.Sleep(2 * time.Minute)
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		time.Sleep(10 * time.Second) // the station has gone, too
+		for i := 1; i < len(dials); i++ {
+			if gap := dials[i].Sub(dials[i-1]); gap > 6200*time.Millisecond {
+				t.Errorf("attempt %d came %v after the one before, want at most 6.2s", i, gap)
+			}
+		}
+		if len(dials) < 20 {
+			t.Errorf("%d attempts in two minutes, want 20", len(dials))
 		}
 	})
 }
