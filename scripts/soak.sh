@@ -18,7 +18,7 @@ run() { # package, pattern of the tests
 begun=$SECONDS
 run internal/image/journal 'Kill|PowerCut|Truncation|Full'
 run internal/image 'Kill|PowerCut|Truncation|Full'
-run test/e2e 'Kill|Cut|SwitchOver|EndOfTheProcess|Restart|Full'
+run test/e2e 'Kill|Cut|SwitchOver|EndOfTheProcess|Restart|Full|ComesAndGoes'
 
 echo
 echo "== figures"
