@@ -12,7 +12,11 @@ import (
 // closed, or the process ends in whatever way. It makes the directory if there
 // is none. It fails if another process has it.
 func lockData(dir string) (*os.File, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	err := os.MkdirAll(dir, 0o700)
+	if errors.Is(err, syscall.ENOTDIR) {
+		return nil, fmt.Errorf("data directory: %s is a file, or in one, want a directory", dir)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)

@@ -104,7 +104,7 @@ points:
 		{"secrets in a directory", []string{file, "--secrets-dir", dir}, 0,
 			file + ":2:14: connectors.a: warning: is not used by any point or command\n" + file + ": ok: 1 connector, 0 points, 0 targets, 1 warning\n", ""},
 		{"no file", nil, 2, "", "busbar check: which plant file? try: busbar check plant.yaml\n"},
-		{"an unknown flag", []string{"--strict", good}, 2, "", "busbar check: flag provided but not defined: -strict\n" + usage},
+		{"an unknown flag", []string{"--strict", good}, 2, "", "busbar check: --strict: unknown flag, want one of --secrets-dir\n" + usage},
 		{"help", []string{"--help"}, 0, usage, ""},
 	}
 	for _, tt := range tests {

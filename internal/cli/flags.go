@@ -41,7 +41,7 @@ func parse(fs *flag.FlagSet, args []string) ([]string, error) {
 			return nil, errHelp
 		}
 		if err != nil {
-			return nil, err
+			return nil, wanted(fs, err)
 		}
 		left := fs.Args()
 		if n := len(args) - len(left); n > 0 && args[n-1] == "--" {

@@ -35,6 +35,15 @@ func TestHelpIsOutput(t *testing.T) {
 func TestWrongFlagsAreNamed(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ line, want string }{
+		{"station --foo", "busbar station: --foo: unknown flag, want one of --ca, --k, --listen, --log-level, --pack, --points, --rate, --types, --w"},
+		{"station --points many", `busbar station: --points: "many", want an integer`},
+		{"station --points 99999999999999999999", `busbar station: --points: "99999999999999999999", want an integer`},
+		{"station --ca -1", `busbar station: --ca: "-1", want an integer of 0 or more`},
+		{"station --rate fast", `busbar station: --rate: "fast", want a number`},
+		{"station --pack=maybe", `busbar station: --pack: "maybe", want true or false`},
+		{"station --points", "busbar station: --points: no value, want an integer"},
+		{"station --listen", "busbar station: --listen: no value, want address to listen on"},
+		{"master 127.0.0.1:2404 gi --timeout 5", `busbar master: --timeout: "5", want a duration such as 15s, 10m or 250ms`},
 		{"station --log-level loud", `busbar station: --log-level: "loud", want one of trace, debug, info, warn, error`},
 		{"station --k 0", "busbar station: --k: 0, want 1 to 32767"},
 		{"station --k 4", "busbar station: --w: 8, want at most --k, which is 4"},
