@@ -30,12 +30,12 @@ func systemPoints() []connector.SystemPoint {
 		{Name: "fill", Type: point.Float, Unit: "%", Doc: "fullest event buffer, in whole percent"},
 		{Name: "nearly-full", Type: point.Single, Doc: "a buffer is full to 80 %; until all are at 50 % or less"},
 		{Name: "overflow", Type: point.Single, Doc: "a buffer is full; until all are at 50 % or less"},
-		{Name: "dropped", Type: point.Int, Doc: "events that did not fit since the start of the process"},
+		{Name: "dropped", Type: point.Int, Doc: "events that did not fit since the start of the process, or since the settings of the connector were changed"},
 		{Name: "groups/*/started", Type: point.Single, Doc: "a connection of the group has data transfer started"},
 		{Name: "groups/*/fill", Type: point.Float, Unit: "%", Doc: "event buffer of the group, in whole percent"},
 		{Name: "groups/*/nearly-full", Type: point.Single, Doc: "the buffer is full to 80 %; until it is at 50 % or less"},
 		{Name: "groups/*/overflow", Type: point.Single, Doc: "the buffer is full; until it is at 50 % or less"},
-		{Name: "groups/*/dropped", Type: point.Int, Doc: "events that did not fit since the start of the process"},
+		{Name: "groups/*/dropped", Type: point.Int, Doc: "events that did not fit since the start of the process, or since the settings of the connector were changed"},
 	}
 }
 
