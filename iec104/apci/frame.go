@@ -16,6 +16,9 @@ const (
 	start     = 0x68
 	minLength = 4   // of the length octet: the control field alone
 	maxLength = 253 // of the length octet: control field and longest ASDU
+
+	tlsHandshake = 0x16 // first octets of a ClientHello
+	tlsMajor     = 0x03
 )
 
 // Each of these errors ends the connection: the stream cannot be followed any
@@ -157,6 +160,9 @@ func Parse(b []byte) (Frame, int, error) {
 
 // check looks for what is wrong in the octets that are there.
 func check(b []byte) error {
+	if len(b) > 1 && b[0] == tlsHandshake && b[1] == tlsMajor {
+		return fmt.Errorf("%w: TLS on a port without TLS", ErrStart)
+	}
 	if len(b) > 0 && b[0] != start {
 		return fmt.Errorf("%w: %02XH in its place", ErrStart, b[0])
 	}

@@ -44,6 +44,7 @@ func TestParse(t *testing.T) {
 		{"I cut off", "68 05 02 00 04 00", apci.Frame{}, 0, nil},
 		{"E037 I without ASDU", "68 04 02 00 04 00", apci.Frame{Format: apci.FormatI, NS: 1, NR: 2, ASDU: []byte{}}, 6, nil},
 		{"E001 wrong start", "69", apci.Frame{}, 0, apci.ErrStart},
+		{"TLS", "16 03 01 02 00 01", apci.Frame{}, 0, apci.ErrStart},
 		{"E002 junk before a frame", "00 68 04 43 00 00 00", apci.Frame{}, 0, apci.ErrStart},
 		{"E003 length 0", "68 00", apci.Frame{}, 0, apci.ErrLength},
 		{"E004 length 3", "68 03 43 00 00", apci.Frame{}, 0, apci.ErrLength},
@@ -235,4 +236,21 @@ func FuzzFrames(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestTLSIsNamed(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"160301": "apci: no start octet: TLS on a port without TLS",
+		"16":     "apci: no start octet: 16H in its place",
+		"160403": "apci: no start octet: 16H in its place",
+	} {
+		b, err := hex.DecodeString(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := apci.Parse(b); err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
 }
