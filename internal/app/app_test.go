@@ -83,6 +83,9 @@ func (l *lamp) Run(ctx context.Context) error {
 	return nil
 }
 
+// Reload finds files that are faulty.
+func (l *lamp) Reload() error { return errors.New(l.colour + " bulb burnt out") }
+
 func lamps(events chan<- string) []connector.Kind {
 	return []connector.Kind{connector.Define("lamp", connector.Spec[lampSettings, lampSource, connector.None]{
 		Settings: lampSettings{Colour: "red"},
@@ -230,6 +233,8 @@ func TestReloadAppliesTheDifference(t *testing.T) {
 	p.write(strings.Replace(redPlant, "points:", "  other: {kind: lamp, colour: green}\npoints:", 1))
 	p.reload <- syscall.SIGHUP
 	p.wantEvent("green on") // and the red one was not touched
+	p.log.wantLine(t, "connector=light error=\"red bulb burnt out\"")
+	p.log.wantLine(t, "connector=other error=\"green bulb burnt out\"")
 	p.stop()
 }
 
@@ -240,6 +245,7 @@ func TestReloadOfAFaultyPlantChangesNothing(t *testing.T) {
 	p.write("version: 1\nconnectors:\n  light: {kind: lamp, colour: blue}\n  x: {kind: nothing}\n")
 	p.reload <- syscall.SIGHUP
 	p.log.wantLine(t, "the plant stays as it was")
+	p.log.wantLine(t, "connector=light error=\"red bulb burnt out\"") // all the same
 	for _, want := range []string{"plant.yaml:3:31: connectors.light.colour: ", "plant.yaml:4:13: connectors.x.kind: ", "problems=2"} {
 		if !strings.Contains(p.log.String(), want) {
 			t.Errorf("no %q in the log:\n%s", want, p.log)
@@ -309,7 +315,8 @@ func TestRunFails(t *testing.T) {
 		{"faulty plant", config.Config{Data: filepath.Join(dir, "b"), Plant: faulty}, faulty + ":2:1: x: "},
 		{"no plant", config.Config{Data: filepath.Join(dir, "c"), Plant: filepath.Join(dir, "none.yaml")}, "none.yaml"},
 		{"data in use", config.Config{Data: used}, "data directory " + used + ": is in use by another busbar"},
-		{"data is a file", config.Config{Data: file}, "data directory: "},
+		{"data is a file", config.Config{Data: file}, "data directory: " + file + " is a file, or in one, want a directory"},
+		{"data is in a file", config.Config{Data: filepath.Join(file, "data")}, "data directory: " + filepath.Join(file, "data") + " is a file, or in one, want a directory"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -48,7 +48,7 @@ func (a *app) readPlant() (*plant.Plant, error) {
 	return p, nil
 }
 
-// reload reads settings and plant again. What is faulty is logged, in full, and
+// reload reads settings, plant and the files of connectors again. What is faulty is logged, in full, and
 // changes nothing.
 func (a *app) reload(ctx context.Context) {
 	if a.options.Load != nil {
@@ -68,4 +68,5 @@ func (a *app) reload(ctx context.Context) {
 	} else if err != nil {
 		a.log.Warn("plant cannot be applied and stays as it was", "error", err)
 	}
+	a.manager.Reload()
 }

@@ -14,7 +14,7 @@ import (
 )
 
 func runCommand(ctx context.Context, args []string, io IO) int {
-	fs := newFlags("run", "[flags]\n\nRuns until SIGINT or SIGTERM. SIGHUP reads the plant file and the log level again.", io.Out)
+	fs := newFlags("run", "[flags]\n\nRuns until SIGINT or SIGTERM. SIGHUP reads the plant file, the log level and the files of TLS again.", io.Out)
 	config.AddFlags(fs)
 	c, err := settings(fs, args, io)
 	if err != nil {

@@ -38,6 +38,14 @@ type Collector interface {
 	Collect(emit func(Metric))
 }
 
+// Reloader is implemented by connectors that read files beside the plant, such as
+// certificates. Reload reads them now, and fails if they are faulty: then what was
+// read before stays in force. It may be called from any goroutine, also while Run is
+// not running.
+type Reloader interface {
+	Reload() error
+}
+
 // Metric is one figure of a connector. The host adds the prefix "busbar_" to the name and the
 // label connector.
 type Metric struct {

@@ -99,3 +99,12 @@ func stop(log *slog.Logger, instances []*instance, timeout time.Duration) (late 
 	}
 	return late
 }
+
+// reload lets the connector read its files again.
+func (i *instance) reload() (err error) {
+	defer contain(&err)
+	if r, ok := i.conn.(Reloader); ok {
+		return r.Reload()
+	}
+	return nil
+}

@@ -144,6 +144,16 @@ func (m *Manager) list() []*instance {
 	return list
 }
 
+// Reload lets every connector read again what it has read from files of its own. A
+// fault is logged and changes nothing.
+func (m *Manager) Reload() {
+	for _, i := range m.list() {
+		if err := i.reload(); err != nil {
+			m.log.Warn("files of a connector are faulty, those read before stay in force", "connector", i.config.ID, "error", err)
+		}
+	}
+}
+
 // Report is all that is known of one connector.
 type Report struct {
 	Status

@@ -46,11 +46,16 @@ func New(s Settings, use Use, log *slog.Logger) *Endpoint {
 }
 
 // Reload reads the files now. If they are faulty it fails, and what was read
-// before stays in force. Peers that are connected are looked at by Run, at once.
+// before stays in force; that is left to the caller to log. Peers that are connected
+// are looked at by Run, at once.
 func (e *Endpoint) Reload() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.read()
+	err := e.read()
+	if err != nil {
+		e.faulty = err.Error()
+	}
+	return err
 }
 
 // fresh returns what the files say, looking again after a second. Files that are
@@ -60,14 +65,25 @@ func (e *Endpoint) fresh() (*material, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.material == nil || time.Since(e.looked) >= freshFor {
-		if err := e.read(); err != nil && e.material == nil {
+		err := e.read()
+		if err != nil && e.material == nil {
+			e.faulty = err.Error()
 			return nil, err
 		}
+		e.note(err)
 	}
 	return e.material, nil
 }
 
-// read reads the files and logs what has changed. The lock is held.
+// note logs a fault of the files, once.
+func (e *Endpoint) note(err error) {
+	if err != nil && e.faulty != err.Error() {
+		e.log.Warn("tls files are faulty, those read before stay in force", "error", err)
+		e.faulty = err.Error()
+	}
+}
+
+// read reads the files and logs what has changed, but for faults. The lock is held.
 func (e *Endpoint) read() error {
 	e.looked = time.Now()
 	texts, err := readFiles(e.settings.files())
@@ -81,10 +97,6 @@ func (e *Endpoint) read() error {
 	}
 	if err != nil {
 		e.figures.faulty.Add(1)
-		if e.material != nil && e.faulty != err.Error() {
-			e.log.Warn("tls files are faulty, those read before stay in force", "error", err)
-		}
-		e.faulty = err.Error()
 		return &Error{Reason: FaultyFiles, Text: err.Error(), Err: err}
 	}
 	if e.material != nil {

@@ -1,6 +1,8 @@
 package tlsconf
 
 import (
+	"bytes"
+	"log/slog"
 	"os"
 	"strings"
 	"testing"
@@ -179,5 +181,31 @@ func TestNamesOverlap(t *testing.T) {
 		if a.Overlaps(b) != tt.want || b.Overlaps(a) != tt.want {
 			t.Errorf("%s and %s overlap: %v and %v, want %v", tt.a, tt.b, a.Overlaps(b), b.Overlaps(a), tt.want)
 		}
+	}
+}
+
+func TestFaultOfAReloadIsForItsCaller(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t, "Plant CA")
+	ca.issue("server", nil)
+	s := ca.settings("server")
+	var log bytes.Buffer
+	e := New(s, Use{Role: Server}, slog.New(slog.NewTextHandler(&log, nil)))
+	must(t, e.Reload())
+	before := e.material
+	key, err := os.ReadFile(s.Key)
+	must(t, err)
+	must(t, os.WriteFile(s.Key, nil, 0o600))
+	if err := e.Reload(); err == nil {
+		t.Error("no fault")
+	}
+	e.looked = time.Time{}
+	if m, err := e.fresh(); err != nil || m != before || log.Len() > 0 {
+		t.Errorf("%v, other material %v, log %q, want those read before, and that nothing is said twice", err, m != before, log.String())
+	}
+	must(t, os.WriteFile(s.Key, key, 0o600))
+	must(t, e.Reload())
+	if !strings.Contains(log.String(), "tls files are as they were read") {
+		t.Errorf("log %q", log.String())
 	}
 }
