@@ -90,8 +90,8 @@ func (b *Busbar) AwaitCursor(name string) {
 }
 
 // AwaitCursors waits until what is confirmed by now is on disk. It must go on that
-// consumers confirm: the third time from now that the file of cursors changes, it
-// has what was passed on after the first time.
+// consumers confirm: the third time from now that the files of cursors change, they
+// have what was passed on after the first time.
 func (b *Busbar) AwaitCursors() {
 	b.tb.Helper()
 	last, changes := b.cursors(), 0
@@ -103,13 +103,15 @@ func (b *Busbar) AwaitCursors() {
 	})
 }
 
-// cursors returns the file of cursors, nil while there is none.
-func (b *Busbar) cursors() []byte {
-	state, err := os.ReadFile(filepath.Join(b.data, "journal", "state"))
-	if err != nil {
-		return nil
+// cursors returns the files of cursors, which are written in turn, nil while there is
+// none.
+func (b *Busbar) cursors() (states []byte) {
+	for _, name := range []string{"state", "state-2"} {
+		if state, err := os.ReadFile(filepath.Join(b.data, "journal", name)); err == nil {
+			states = append(states, state...)
+		}
 	}
-	return state
+	return states
 }
 
 // Start starts Busbar again after its end, with the same files and addresses,
