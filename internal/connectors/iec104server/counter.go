@@ -69,11 +69,11 @@ func (st *station) reading(at uint32, s sample, seq uint64) sample {
 	if i == absent {
 		return s
 	}
-	if c := &st.table.counters[i]; seq < c.first {
+	c := &st.table.counters[i]
+	if seq < c.first {
 		return c.earlier(s, seq)
-	} else {
-		return c.running(s)
 	}
+	return c.running(s)
 }
 
 // sendsChanges reports whether changes of a row are events. What is sent of a
