@@ -76,3 +76,22 @@ func TestTargetsKeepTheirEventsWhenOthersAreRemoved(t *testing.T) {
 		events("1", 0b1)
 	})
 }
+
+// What was read for targets that have changed meanwhile waits for the new ones: it may
+// be of before the change, or of after it.
+func TestChangesReadWhileTargetsChangeAreDeliveredToTheNewOnes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		always := func(p *plant.Point) { p.To[len(p.To)-1].OnUpdate = true }
+		h, f := feedHost(t, pointOf("a", "s", to("t", 1), to("t", 2), always))
+		h.wantNext(f, "a a | a=-*")
+		h.deliver("s", "a", "1")
+		h.deliver("s", "a", "1")
+		h.mustApply(plantOf(sAndT(), pointOf("a", "s", to("t", 2), always, to("t", 1))))
+		h.deliver("s", "a", "1")
+		if b, ok, err := f.(*feed).follow(t.Context()); ok || err != nil { // as if the plant had changed just before
+			t.Fatalf("batch %+v, %v before the new targets", b, err)
+		}
+		h.wantNext(f, "a a |")
+		h.wantNext(f, "a=1/11 a=1/1 a=1/1")
+	})
+}
