@@ -26,6 +26,7 @@ type call struct {
 	heard     time.Duration   // the last part of the answer, or the request itself, on the clock of the link
 	until     time.Duration   // given up: an answer may come until then
 	open      map[uint16]bool // stations that have confirmed: not yet done
+	accepted  bool            // one has confirmed positively
 	cancelled bool            // a deactivation that was confirmed
 	over      bool            // nothing more comes, because of fault
 	fault     error           // the first refusal, or why nothing more comes
@@ -157,7 +158,7 @@ func (w *call) takeReply(a *asdu.ASDU) bool {
 		w.open[a.CA] = false
 		w.blame(&NegativeError{Type: a.Type, CA: a.CA, IOA: w.object.IOA, Cause: a.Cause})
 	case a.Cause == con && w.header.Cause != asdu.Request && !begun:
-		w.open[a.CA] = w.ends
+		w.open[a.CA], w.accepted = w.ends, true
 		if parameterValue(a.Type) {
 			w.reading = &Reading{Header: a.Header, Object: w.object}
 			if objs := a.AppendObjects(nil); len(objs) > 0 { // none in an answer that is too short

@@ -150,7 +150,7 @@ func (c *clientConn) await(ctx context.Context, w *call) error {
 		c.link.mu.Lock()
 		now := c.link.now()
 		done, until, late := w.progress(c.client.opt.limits)
-		confirmed := w.confirmed != nil && len(w.open) > 0 && w.fault == nil
+		confirmed := w.confirmed != nil && w.accepted
 		c.link.unlock()
 		if confirmed {
 			w.confirmed()

@@ -144,3 +144,33 @@ func TestAKindHasEitherSelectorOrKey(t *testing.T) {
 		t.Error("a kind with both was taken")
 	}
 }
+
+func TestWhatASourceRepeatsIsNoChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := keyedPoint("a", 1, point.Float)
+		a.Validity = time.Minute
+		h, in := reader(t, a, keyedPoint("b", 2, point.Float))
+		time.Sleep(time.Hour) // the bubble begins where times begin to count
+		event := Reading{Key: 1, Value: point.FloatValue(1), Time: point.InstantOf(time.Now().Add(-time.Second))}
+		again := Reading{Key: 1, Value: point.FloatValue(1), Repeats: true}
+		h.take(in, event, Reading{Key: 2, Value: point.FloatValue(1)})
+		seq := h.image.Seq()
+		for range 3 { // it is heard of all the same
+			time.Sleep(50 * time.Second)
+			h.take(in, again)
+		}
+		if got := h.state("a"); h.image.Seq() != seq || got.Time != event.Time || got.Quality != 0 {
+			t.Errorf("a is %+v after %d changes, want it as it was", got, h.image.Seq()-seq)
+		}
+		h.take(in, Reading{Key: 1, Value: point.FloatValue(2)}, again, again)
+		if got := h.state("a"); got.Value != point.FloatValue(1) {
+			t.Errorf("a is %v, want the last of a batch", got.Value)
+		}
+		in.Missing([]uint64{1})
+		h.take(in, again)
+		h.wantQuality("a", 0)
+		again.Quality = point.Blocked
+		h.take(in, again)
+		h.wantQuality("a", point.Blocked)
+	})
+}

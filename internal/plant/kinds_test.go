@@ -47,6 +47,9 @@ type mqttReply struct {
 	Timeout time.Duration `json:"timeout"`
 }
 
+// Staged stands in for a device that tells separately that it will and that it has.
+func (e *mqttExecutor) Staged() bool { return e.Topic == "staged" }
+
 type serverRequester struct {
 	CA  uint16 `json:"ca" required:"true" min:"1" max:"65534"`
 	IOA ioa    `json:"ioa" required:"true"`

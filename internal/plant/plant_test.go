@@ -135,19 +135,24 @@ func TestPoliciesOfACommand(t *testing.T) {
 	t.Parallel()
 	const (
 		file  = "version: 1\nconnectors: {a: {kind: mqtt, url: mqtt://a}, b: {kind: iec104-server, listen: x}}\npoints: {p: {type: single}}\n"
-		begin = "commands: {c: {type: single, from: [{connector: b, ca: 1, ioa: 1, as: C_SC_NA_1}], to: {connector: a, topic: t, payload: x"
-		reply = ", reply: {topic: r}"
+		begin = "commands: {c: {type: single, from: [{connector: b, ca: 1, ioa: 1, as: C_SC_NA_1}], to: {connector: a, payload: x"
+		topic = ", topic: t"
+		reply = topic + ", reply: {topic: r}"
+		both  = ", topic: staged, reply: {topic: r}"
 	)
 	tests := []struct {
 		name, rest string
 		confirm    plant.Confirm
 		terminate  plant.Terminate
 	}{
-		{"nothing", "}", plant.ConfirmAccepted, plant.TerminateNone},
+		{"nothing", topic + "}", plant.ConfirmAccepted, plant.TerminateNone},
 		{"reply", reply + "}", plant.ConfirmReplied, plant.TerminateNone},
 		{"reply that only terminates", reply + "}, confirm: accepted, terminate: replied", plant.ConfirmAccepted, plant.TerminateReplied},
-		{"feedback", "}, feedback: p", plant.ConfirmAccepted, plant.TerminateFeedback},
-		{"feedback that only is shown", "}, feedback: p, terminate: none", plant.ConfirmAccepted, plant.TerminateNone},
+		{"reply in two stages", both + "}", plant.ConfirmAccepted, plant.TerminateReplied},
+		{"reply in two stages of which one is wanted", both + "}, confirm: replied, terminate: none", plant.ConfirmReplied, plant.TerminateNone},
+		{"reply in two stages and feedback", both + "}, feedback: p", plant.ConfirmAccepted, plant.TerminateFeedback},
+		{"feedback", topic + "}, feedback: p", plant.ConfirmAccepted, plant.TerminateFeedback},
+		{"feedback that only is shown", topic + "}, feedback: p, terminate: none", plant.ConfirmAccepted, plant.TerminateNone},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -62,13 +62,12 @@ func (c *Client) selects(ctx context.Context, o *point.Order, op iec104.Operatio
 	}
 	err := c.link.Select(ctx, op)
 	switch {
-	case err == nil || isRefusal(err):
+	case err == nil || isRefusal(err) || errors.Is(err, iec104.ErrBusy):
 		return err
-	case ctx.Err() != nil: // it may be selected
-		return errors.Join(fmt.Errorf("the station has not confirmed the select: %w", errExpired), c.release(op))
-	default:
-		return fmt.Errorf("%w", err)
+	case ctx.Err() != nil:
+		err = fmt.Errorf("the station has not confirmed the select: %w", errExpired)
 	}
+	return errors.Join(err, c.release(op)) // it may be selected
 }
 
 // release gives up the selection of an object, without waiting for the answer.
