@@ -7,9 +7,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"busbar/iec104"
+	"busbar/iec104/asdu"
 	"busbar/test/rig"
 )
 
@@ -123,4 +126,91 @@ func TestValuesOfAnRTUReachTheControlCentre(t *testing.T) {
 	if diff != "" {
 		t.Errorf("station -, Busbar +:\n%s", diff)
 	}
+}
+
+func TestKilledRTUBecomesNotTopicalAndComesBackWithItsInterrogation(t *testing.T) {
+	t.Parallel()
+	station, listen := startRTU(t), rig.FreeAddr(t)
+	busbar := rig.Run(t, rtuPlant(station.addr, listen, ", counters: 1h"))
+	awaitLink(busbar)
+	m := rig.StartMaster(t, listen)
+	want := shownGood(t, m)
+	n, killed := m.Received(), time.Now()
+	station.kill()
+	for i, typ := range rtuTypes {
+		bad := byte(rig.NT)
+		if typ.point == "counter" {
+			bad = rig.IV
+		}
+		o := m.AwaitAfter(n, "a change of quality", func(o rig.Object) bool { return spontaneous(1, uint32(i+1))(o) && o.Quality()&bad != 0 })
+		if took := o.Arrived.Sub(killed); took < 500*time.Millisecond || took > 5*time.Second {
+			t.Errorf("%s lost its quality %v after the station was killed, want 0.5 s and little more", typ.as, took)
+		}
+	}
+	station.start()
+	rig.Until(t, "the values to be good again", func() bool { return cmp.Equal(want, shown(m)) })
+	if v := busbar.Metric("busbar_connector_failures_total", `connector="rtu"`); v != 0 {
+		t.Errorf("the connector has failed %v times because its station was away", v)
+	}
+}
+
+// shownGood waits until all points are good, and returns what they show.
+func shownGood(t *testing.T, m *rig.Master) map[uint32]string {
+	t.Helper()
+	var all map[uint32]string
+	rig.Until(t, "all points to be good", func() bool {
+		good := 0
+		for _, o := range append(m.Interrogate(1), m.Counters(1)...) {
+			if o.Quality() == 0 {
+				good++
+			}
+		}
+		all = shown(m)
+		return good == len(rtuTypes)
+	})
+	return all
+}
+
+// TestKilledBusbarLosesNoEventOfAnRTU kills Busbar again and again while events come
+// that carry numbers: every number reaches the control centre.
+func TestKilledBusbarLosesNoEventOfAnRTU(t *testing.T) {
+	t.Parallel()
+	station := rig.StartRTU(t, iec104.Params{})
+	station.Set(1, asdu.M_SP_NA_1, asdu.Object{IOA: 1}) // so that the common address is there
+	listen := rig.FreeAddr(t)
+	plant := fmt.Sprintf("version: 1\nconnectors:\n  rtu: {kind: iec104-client, addresses: [%q]}\n  scada: {kind: iec104-server, listen: %q}\n"+
+		"points:\n  p: {type: counter, hold: 300s, from: {connector: rtu, ca: 1, ioa: 7}, to: [{connector: scada, ca: 1, ioa: 7, as: M_IT_TB_1}]}\n", station.Addr(), listen)
+	busbar := rig.Exec(t, builtBinary(t), plant)
+	centre := rig.NewCentre(t, "127.0.0.1", listen)
+	begin := time.Now().Add(-time.Hour).Truncate(time.Millisecond).UTC()
+	at := func(n int) time.Time { return begin.Add(time.Duration(n) * time.Millisecond) }
+	ledger := rig.NewLedger(centre, func(o rig.Object) (rig.Entry, bool) {
+		if o.Type != 37 || o.Cause != 3 || o.Quality() != 0 {
+			return rig.Entry{}, false
+		}
+		return rig.Entry{Number: o.Int(), Time: at(o.Int())}, true
+	})
+	m := centre.Connect()
+	number := 0
+	put := func(n int) {
+		for range n {
+			number++
+			station.Put(1, asdu.M_IT_TB_1, asdu.Object{IOA: 7, Value: uint32(number), Time: asdu.TimeOf(at(number), nil)})
+		}
+	}
+	awaitLink(busbar)
+	busbar.AwaitCursor("127.0.0.1")
+	for range rounds(t) {
+		put(2000)
+		m.AwaitCount(m.Received() + 200)
+		put(2000)
+		busbar.Kill()
+		ledger.Break()
+		busbar.Start()
+		m = centre.Connect()
+	}
+	put(10)
+	ledger.Await(t, 0, number)
+	ledger.Check(t)
+	rig.Until(t, "the station to have everything acknowledged", func() bool { return station.Waiting() == 0 })
 }
