@@ -117,7 +117,6 @@ func TestWithoutRoomTheStationIsHeldBack(t *testing.T) {
 		r.host.mu.Lock()
 		r.host.full = true
 		r.host.mu.Unlock()
-		go s.write(nil)
 		s.tell(event(1, 1, 1))
 		r.wait(5 * time.Second)
 		same(t, "state", r.host.said(), []string{"degraded: values are not kept, the station is held back: journal: full"})

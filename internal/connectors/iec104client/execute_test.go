@@ -22,7 +22,6 @@ import (
 type order struct {
 	done     chan error
 	progress []connector.Progress
-	err      error
 }
 
 // executor is the end of a double command, changed.
