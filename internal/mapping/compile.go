@@ -71,7 +71,7 @@ type recipe struct {
 	value, time, expr, enum string
 	quality                 string
 	missing                 plant.Missing
-	invert, limited         bool
+	invert, limited, busbar bool
 	scale, offset           float64
 	limits                  plant.Limits
 }
@@ -80,7 +80,7 @@ func recipeOf(in *Input) recipe {
 	src := in.Source
 	r := recipe{
 		typ: in.Type, value: src.Value, time: src.Time, expr: src.Expr, enum: textOf(src.Map), missing: src.Missing,
-		invert: src.Invert, limited: in.Limits != nil, scale: src.Scale, offset: src.Offset,
+		invert: src.Invert, limited: in.Limits != nil, busbar: src.Busbar, scale: src.Scale, offset: src.Offset,
 	}
 	if in.Limits != nil {
 		r.limits = *in.Limits
@@ -250,6 +250,7 @@ func (c *compilation) shape(drafts []uint32, layouts map[string]*layout) shape {
 		d := &c.made[n].draft
 		rules[i] = d.rule
 		rules[i].value, rules[i].time, rules[i].quality = slot(d.value), slot(d.time), slot(d.quality)
+		rules[i].timeInvalid, rules[i].timeSubstituted, rules[i].transient = slot(d.timeInvalid), slot(d.timeSubstituted), slot(d.transient)
 	}
 	var key strings.Builder
 	for _, p := range paths {

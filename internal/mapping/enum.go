@@ -99,8 +99,11 @@ func (e *enum) text(t token) (string, Reason) {
 // qualityOf returns the bits that a quality in a message stands for. What is
 // not in the map is good only if it is "good"; otherwise it is not known to be
 // good, so that it is IV and not ok. An absent or null quality is looked up as
-// "null".
+// "null". A list holds words of the map and the standard ones; an empty one is good.
 func (p *process) qualityOf(t token) (q point.Quality, ok bool) {
+	if t.kind == nested && t.text[0] == '[' {
+		return p.qualitiesOf(t.text)
+	}
 	key, ok := t.key()
 	if !ok {
 		return point.Invalid, false

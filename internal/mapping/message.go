@@ -102,6 +102,7 @@ func (m *message) update(u *point.Update, l *layout, r *rule) bool {
 	}
 	t := m.stamp(u.Point, l, r)
 	u.Time, u.TimeQuality = t.time, t.quality
+	m.remark(u, r)
 	if r.quality != noSlot {
 		m.qualify(u, l, r)
 	}
@@ -120,7 +121,7 @@ func (m *message) update(u *point.Update, l *layout, r *rule) bool {
 		u.Flags |= point.KeepValue
 		return true
 	}
-	u.Value = v
+	u.Value = m.transient(v, r)
 	if over {
 		u.Quality |= point.Overflow
 	}

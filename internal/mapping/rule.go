@@ -14,7 +14,10 @@ type rule struct {
 	value   int32    // slots; time and quality may be noSlot
 	time    int32
 	quality int32
-	typ     point.Type
+	// Of what Busbar itself has published, otherwise noSlot.
+	timeInvalid, timeSubstituted, transient int32
+
+	typ point.Type
 
 	missingInvalid bool
 }
@@ -35,6 +38,7 @@ type process struct {
 type draft struct {
 	rule                 rule
 	value, time, quality string
+	marks
 }
 
 // compileRule compiles one input and reports every fault at a path relative
@@ -42,7 +46,7 @@ type draft struct {
 func compileRule(in *Input) (draft, []plant.FieldProblem) {
 	src := in.Source
 	c := compiler{typ: in.Type}
-	d := draft{value: cmp.Or(src.Value, whole), time: src.Time}
+	d := draft{value: cmp.Or(src.Value, whole), time: src.Time, marks: marksOf(src.Busbar, in.Type)}
 	c.path("value", d.value)
 	c.path("time", d.time)
 

@@ -7,6 +7,7 @@ import (
 // sourceKeys are the generic keys of a `from`.
 type sourceKeys struct {
 	Connector string            `json:"connector" required:"true" doc:"the id of a connector"`
+	Format    string            `json:"format" enum:"busbar"`
 	Value     string            `json:"value" min:"1"`
 	Time      string            `json:"time" min:"1"`
 	Quality   *qualityKeys      `json:"quality"`
@@ -49,7 +50,7 @@ func (q *qualityWords) UnmarshalNode(n *Node) error {
 
 func sourceGeneric() generic {
 	return generic{
-		keys:  []string{"connector", "value", "time", "quality", "map", "invert", "scale", "offset", "expr", "missing"},
+		keys:  []string{"connector", "format", "value", "time", "quality", "map", "invert", "scale", "offset", "expr", "missing"},
 		later: []string{"jsonata"},
 	}
 }
@@ -77,12 +78,15 @@ func (d *decoding) source(path string, f *Field, p *Point) *Source {
 	if keys.Quality != nil {
 		s.Quality = keys.Quality.qualityMap()
 	}
+	if keys.Format != "" {
+		d.report(path, f, s.published(common)...)
+	}
 	if keys.Scale == 0 {
 		d.report(path, f, FieldProblem{Path: "scale", Text: "is 0, want another number"})
 	}
 	p.From = s
 	entry := d.end(path, f, keys.Connector, true)
-	if common.Get("value") == nil && (entry == nil || !entry.kind.Decodes()) {
+	if s.Value == "" && common.Get("value") == nil && (entry == nil || !entry.kind.Decodes()) {
 		d.report(path, f, FieldProblem{Path: "value", Text: "is missing, want a dot path, or @ for the whole payload"})
 	}
 	if entry == nil {
@@ -95,6 +99,19 @@ func (d *decoding) source(path string, f *Field, p *Point) *Source {
 		s.End = end
 	}
 	return s
+}
+
+// published makes s the source of a message that Busbar itself has published, and
+// returns the keys that say otherwise.
+func (s *Source) published(n *Node) []FieldProblem {
+	var faults []FieldProblem
+	for _, key := range []string{"value", "time", "quality"} {
+		if n.Get(key) != nil {
+			faults = append(faults, FieldProblem{Path: key, Text: "is given by format: busbar, want one of them"})
+		}
+	}
+	s.Busbar, s.Value, s.Time, s.Quality = true, "value", "time", &QualityMap{Value: "quality"}
+	return faults
 }
 
 func (k *qualityKeys) qualityMap() *QualityMap {

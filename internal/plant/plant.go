@@ -73,6 +73,7 @@ const (
 type Source struct {
 	Connector string
 	Value     string // dot path into JSON, "@" the whole payload
+	Busbar    bool   // the payload is the JSON that Busbar itself publishes; Value, Time and Quality are set
 	Time      string // dot path; empty: time of arrival
 	Quality   *QualityMap
 	Map       map[string]string // raw value -> name of a state, number or text

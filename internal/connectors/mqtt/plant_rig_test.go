@@ -35,6 +35,9 @@ type site struct {
 	stop    func() // ends the process in order
 	texts   string // of the connector
 	points  string
+	deaf    bool // no point goes to the connector
+
+	follower image.Follower // from the beginning
 }
 
 func newSite(t testing.TB, settings, points string) *site {
@@ -67,8 +70,12 @@ func (s *site) start() {
 	img, m := s.img, s.manager
 	running, halt := context.WithCancel(context.Background())
 	go func() { ended <- m.Run(running) }()
+	s.follower = img.Follow(image.Every)
 	s.apply(s.points)
 	s.until("begin of the feed", func() bool {
+		if s.deaf {
+			return true
+		}
 		_, ok := s.img.Cursors()["c/"+cursor]
 		return ok
 	})
@@ -299,4 +306,35 @@ func (m *mosquitto) listen5(filter string) <-chan *paho5.Publish {
 		m.t.Fatal(err)
 	}
 	return got
+}
+
+// newReader is newSite for a plant without targets, which has no cursor.
+func newReader(t testing.TB, settings, points string) *site {
+	t.Helper()
+	s := &site{t: t, dir: t.TempDir(), texts: settings, points: points, deaf: true}
+	s.start()
+	return s
+}
+
+// history returns the next n changes of a point since the last call, in words.
+func (s *site) history(id string, n int) []string {
+	s.t.Helper()
+	p, _ := s.img.Lookup(id)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	var list []string
+	dst := make([]image.Change, 512)
+	for len(list) < n {
+		k, _, err := s.follower.Next(ctx, dst)
+		if err != nil {
+			s.t.Fatalf("%d changes of %s, want %d: %v", len(list), id, n, err)
+		}
+		for _, c := range dst[:k] {
+			if c.Point == p {
+				bits, transit := c.Value.Raw()
+				list = append(list, fmt.Sprintf("%x %t %q, quality %v, time %d %d", bits, transit, c.Value.Text(), c.Quality, c.Time, c.TimeQuality))
+			}
+		}
+	}
+	return list
 }

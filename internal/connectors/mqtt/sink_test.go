@@ -244,6 +244,7 @@ func (f *idleFeed) Next(ctx context.Context) (connector.Batch, error) {
 
 func (*idleFeed) SaveCursor(string, connector.Position) error { return nil }
 func (*idleFeed) DropCursor(string)                           {}
+func (*idleFeed) Lost() (connector.Position, bool)            { return connector.Position{}, false }
 func (*idleFeed) Cursors() map[string]connector.Position      { return nil }
 func (*idleFeed) Lost() (connector.Position, bool)            { return connector.Position{}, false }
 
