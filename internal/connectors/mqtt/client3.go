@@ -49,7 +49,7 @@ func (c *client3) subscribe(ctx context.Context, batch []request) ([]byte, error
 		if err := c.answered(ctx, token); err != nil {
 			return nil, err
 		}
-		code, ok := token.Result()[batch[i].filter]
+		code, ok := token.Result()[unshared(batch[i].filter)] // as the library names it
 		if !ok {
 			return nil, errTooFew
 		}

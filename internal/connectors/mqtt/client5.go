@@ -29,6 +29,7 @@ const (
 type client5 struct {
 	*paho.Client
 	wildcards bool         // the broker takes filters with wildcards
+	shares    bool         // the broker takes shared subscriptions
 	unsent    atomic.Int64 // acknowledgements that the library has not yet sent
 }
 
@@ -84,7 +85,7 @@ func connect5(ctx context.Context, conn *guard, s Settings, clientID string, kep
 		}
 		return nil, welcome{}, fmt.Errorf("CONNACK: %w", err)
 	}
-	c.wildcards = ack.Properties.WildcardSubAvailable
+	c.wildcards, c.shares = ack.Properties.WildcardSubAvailable, ack.Properties.SharedSubAvailable
 	if seconds := ack.Properties.ServerKeepAlive; seconds != nil {
 		conn.keepAlive.Store(int64(*seconds) * int64(time.Second))
 	}
@@ -149,6 +150,10 @@ func (c *client5) subscribe(ctx context.Context, batch []request) ([]byte, error
 	for i, r := range batch {
 		if !c.wildcards && strings.ContainsAny(r.filter, "+#") {
 			codes[i] = packets.SubackWildcardsubscriptionsnotsupported
+			continue
+		}
+		if !c.shares && isShared(r.filter) {
+			codes[i] = packets.SubackSharedSubscriptionnotsupported
 			continue
 		}
 		asked = append(asked, i)

@@ -22,7 +22,7 @@ func checkTopic(topic string) string {
 		return "want UTF-8 without NUL"
 	}
 	if first, _, ok := strings.Cut(topic, "/"); ok && (first == "$share" || first == "$queue") {
-		return "shared subscriptions (" + first + "/…) are not supported by this version"
+		return "want no shared subscription (" + first + "/…) here"
 	}
 	return ""
 }

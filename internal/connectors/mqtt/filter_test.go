@@ -19,8 +19,8 @@ func TestCheckTopic(t *testing.T) {
 		{"", "is empty"},
 		{"a\x00b", "NUL"},
 		{"a\xff", "UTF-8"},
-		{"$share/g/a", "shared subscriptions"},
-		{"$queue/a", "shared subscriptions"},
+		{"$share/g/a", "shared subscription"},
+		{"$queue/a", "shared subscription"},
 		{strings.Repeat("a", maxTopic+1), "longer than"},
 	}
 	for _, tt := range tests {

@@ -14,6 +14,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,7 +37,7 @@ func Kind() connector.Kind {
 		Tagged:         func(Target) bool { return true },
 		System:         systemPoints(),
 		New:            New,
-		Selector:       func(s Source) string { return s.Topic },
+		Selector:       func(s Source) string { return unshared(s.Topic) },
 		CheckConnector: checkConnector,
 		Executor:       connector.ExecutorOf(defaultExecutor(), checkExecutor, replies),
 		CheckCommands:  checkCommands,
@@ -202,7 +203,7 @@ func (c *Connector) session(parent context.Context, box *outbox) error {
 
 // checkConnector reports what shows only when all ends are seen together.
 func checkConnector(s Settings, sources []connector.End[Source], targets []connector.End[Target]) []connector.Problem {
-	return append(checkOverlaps(s, sources), checkTargets(s, targets)...)
+	return slices.Concat(checkOverlaps(s, sources), checkShares(sources), checkTargets(s, targets))
 }
 
 // connect signs in at the broker.
@@ -244,11 +245,11 @@ func (c *Connector) down(stops bool) {
 }
 
 // keepsAll reports whether the broker keeps for us, while we are away, what is
-// published on all topics.
+// published on all topics. What is shared it gives to others then.
 func (c *Connector) keepsAll() bool {
 	ends, _ := c.env.Sink.Sources()
 	for _, end := range ends {
-		if end.(*Source).qos(c.settings) == 0 {
+		if s := end.(*Source); s.qos(c.settings) == 0 || isShared(s.Topic) {
 			return false
 		}
 	}

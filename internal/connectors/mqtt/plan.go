@@ -23,7 +23,7 @@ type planner struct {
 func (p *planner) plan(wanted map[string]byte, refused map[string]string) map[string]subscription {
 	var all filters
 	for filter := range wanted {
-		if _, ok := refused[filter]; !ok {
+		if _, ok := refused[filter]; !ok && !isShared(filter) {
 			all.add(filter)
 		}
 	}
@@ -31,6 +31,10 @@ func (p *planner) plan(wanted map[string]byte, refused map[string]string) map[st
 	subs := make(map[string]subscription)
 	for filter, qos := range wanted {
 		if _, ok := refused[filter]; ok {
+			continue
+		}
+		if isShared(filter) {
+			subs[filter] = subscription{qos: qos} // it neither covers others nor is covered
 			continue
 		}
 		for by, ok := all.covering(filter); ok; by, ok = all.covering(filter) {
@@ -44,7 +48,7 @@ func (p *planner) plan(wanted map[string]byte, refused map[string]string) map[st
 	}
 	for filter, sub := range subs {
 		// What has no wildcard and overlaps is covered.
-		if strings.ContainsAny(filter, "+#") && kept.overlaps(filter) {
+		if strings.ContainsAny(filter, "+#") && !isShared(filter) && kept.overlaps(filter) {
 			sub.id = p.id(filter)
 			subs[filter] = sub
 		}

@@ -43,7 +43,7 @@ type Alive struct {
 
 // Source are the keys of a point that comes from a connector of kind mqtt.
 type Source struct {
-	Topic string `json:"topic" required:"true" doc:"topic, or filter with + and #"`
+	Topic string `json:"topic" required:"true" doc:"topic, or filter with + and #, or $share/<group>/ and one of them"`
 	QoS   string `json:"qos" enum:"0,1,2" doc:"quality of service; default that of the connector"`
 }
 
@@ -101,7 +101,7 @@ func (s *Settings) Validate() []connector.Problem {
 
 // Validate implements [connector.Validator].
 func (s *Source) Validate() []connector.Problem {
-	if text := checkTopic(s.Topic); text != "" {
+	if text := checkSubscription(s.Topic); text != "" {
 		return []connector.Problem{connector.Faultf("topic", "%s", text)}
 	}
 	return nil
@@ -162,7 +162,9 @@ func checkOverlaps(s Settings, sources []connector.End[Source]) []connector.Prob
 	}
 	wanted := make(map[string]byte)
 	for _, end := range sources {
-		wanted[end.End.Topic] = 0
+		if !isShared(end.End.Topic) {
+			wanted[end.End.Topic] = 0
+		}
 	}
 	ambiguous := (&planner{identifiers: true}).plan(wanted, nil)
 	var problems []connector.Problem

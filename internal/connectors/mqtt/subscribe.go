@@ -59,12 +59,13 @@ func (c *Connector) follow(ctx context.Context, cl client, l *link) error {
 // wanted returns the filters of points, the topics of replies and the alive
 // topic, with their QoS.
 func (c *Connector) wanted(ends []any, duties []dispatch.End) map[string]byte {
-	filter := make(map[string]byte, len(ends)+1)
+	filter, matched := make(map[string]byte, len(ends)+1), make(map[string]bool, len(ends))
 	for _, end := range ends {
 		source := end.(*Source)
 		filter[source.Topic] = max(filter[source.Topic], source.qos(c.settings))
+		matched[unshared(source.Topic)] = true
 	}
-	points := filtersOf(maps.Keys(filter))
+	points := filtersOf(maps.Keys(matched))
 	c.points.Store(points)
 	for _, topic := range c.desk.Expect(duties) {
 		filter[topic] = max(filter[topic], 1)
