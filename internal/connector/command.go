@@ -68,6 +68,14 @@ type Refusal struct {
 	Skipped  uint64 // orders that were refused before it and not recorded, as there were too many
 }
 
+// Recording is implemented by the Commands of the host, too, for requests that their
+// sender repeats until they are acknowledged.
+type Recording interface {
+	// IssueRecorded is Issue, but also calls recorded, from another goroutine, once
+	// and before report: when the order is recorded, or was refused. It must not block.
+	IssueRecorded(o point.Order, recorded func(), report func(point.Result))
+}
+
 // Executions tells a connector which commands it carries out. It may be used
 // from any goroutine.
 type Executions interface {

@@ -1,6 +1,8 @@
 package connector
 
 import (
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -107,4 +109,41 @@ func TestRestoredRecordsAreKnown(t *testing.T) {
 			t.Errorf("records %+v, want the old one first, as it was, and two new ones", records)
 		}
 	})
+}
+
+func TestTheRequesterLearnsThatItsOrderIsRecorded(t *testing.T) {
+	t.Parallel()
+	for _, value := range []point.Value{point.DoubleValue(point.DoubleOn), point.SingleValue(true)} { // the second is refused
+		t.Run(value.Type().String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := newControl(t, steps(accepted))
+				var noted []string
+				var mu sync.Mutex
+				note := func(what string) {
+					mu.Lock()
+					defer mu.Unlock()
+					noted = append(noted, what)
+				}
+				c.RecordCommands(recording(func() { note("on disk") }))
+				o := order()
+				o.Value = value
+				c.commands("desk").(Recording).IssueRecorded(o, func() { note("recorded") }, func(point.Result) { note("told") })
+				c.after(time.Second)
+				mu.Lock()
+				defer mu.Unlock()
+				if len(noted) < 3 || noted[0] != "on disk" || noted[1] != "recorded" || !slices.Contains(noted[2:], "told") || slices.Contains(noted[2:], "recorded") {
+					t.Errorf("%v, want that it is recorded once, after the record is kept and before it is told what became of it", noted)
+				}
+			})
+		})
+	}
+}
+
+// recording is a recorder that tells of each record.
+type recording func()
+
+func (r recording) Record(CommandRecord) error {
+	r()
+	return nil
 }

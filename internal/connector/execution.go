@@ -21,6 +21,7 @@ type execution struct {
 	*router
 	command  *command
 	order    point.Order
+	recorded func() // nil: it was called
 	report   func(point.Result)
 	progress chan Progress
 
@@ -96,11 +97,20 @@ func (x *execution) begin() (timeout time.Duration, reason string) {
 	if err := x.note(); err != nil {
 		return 0, "cannot be recorded"
 	}
+	x.wasRecorded()
 	if timeout -= x.now().Sub(now); timeout <= 0 {
 		return 0, "has expired before it was recorded"
 	}
 	x.log.Info("command received", x.attrs()...)
 	return timeout, ""
+}
+
+// wasRecorded tells the requester, once, that the order is recorded or refused.
+func (x *execution) wasRecorded() {
+	if x.recorded != nil {
+		x.recorded()
+		x.recorded = nil
+	}
 }
 
 // note hands the record to the book, if there is news in it.

@@ -13,6 +13,7 @@ func (x *execution) refuse(reason string) {
 	x.counts.refused.Add(1)
 	x.log.Warn("command refused", append(x.attrs(), "reason", reason)...)
 	_ = x.note() // logged and counted there
+	x.wasRecorded()
 	x.tell(x.record.Confirmation)
 }
 

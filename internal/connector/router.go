@@ -166,8 +166,13 @@ func (q *requester) Select(o point.Order) (point.Result, func()) {
 
 // Issue implements [Commands].
 func (q *requester) Issue(o point.Order, report func(point.Result)) {
+	q.IssueRecorded(o, func() {}, report)
+}
+
+// IssueRecorded implements [Recording].
+func (q *requester) IssueRecorded(o point.Order, recorded func(), report func(point.Result)) {
 	q.complete(&o)
-	x := &execution{router: q.router, order: o, report: report, progress: make(chan Progress, 16)}
+	x := &execution{router: q.router, order: o, recorded: recorded, report: report, progress: make(chan Progress, 16)}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	var reason string
