@@ -73,7 +73,9 @@ type message struct {
 	retained     bool
 	repeated     bool   // it may have been sent before (DUP)
 	subscription uint32 // subscription identifier, 0: none
-	correlation  []byte // correlation data of a reply
+	correlation  []byte // correlation data of a reply or request
+	answer       string // response topic of a request
+	expires      uint32 // seconds until it expires; 0: never
 }
 
 // acker acknowledges a message of QoS 1 or 2. The order is up to the caller.

@@ -125,7 +125,10 @@ func (c *client5) message(p *paho.Publish) *message {
 	if id := p.Properties.SubscriptionIdentifier; id != nil {
 		m.subscription = uint32(*id)
 	}
-	m.correlation = p.Properties.CorrelationData
+	m.correlation, m.answer = p.Properties.CorrelationData, p.Properties.ResponseTopic
+	if at := p.Properties.MessageExpiry; at != nil {
+		m.expires = max(1, *at)
+	}
 	return m
 }
 

@@ -65,11 +65,12 @@ func checkExecutor(e Executor, c *connector.CommandKeys) []connector.Problem { r
 func checkCommands(s Settings, _ []connector.End[Target], commands []connector.OrderEnd) []connector.Problem {
 	var problems []connector.Problem
 	for _, c := range commands {
-		if e := c.End.(*Executor); s.Version != "5" && e.Reply.Defined() && e.Reply.ID == "" {
+		e, executes := c.End.(*Executor)
+		if executes && s.Version != "5" && e.Reply.Defined() && e.Reply.ID == "" {
 			problems = append(problems, c.Faultf("reply.id", "is missing, want the place of the order's id in the reply: MQTT 3.1.1 has no correlation data"))
 		}
 	}
-	return problems
+	return append(problems, checkRequests(s, commands)...)
 }
 
 // duties returns the ends of the commands that come here, and a channel that is

@@ -63,6 +63,7 @@ func (c *Connector) Collect(emit func(connector.Metric)) {
 	if b := c.outbox.Load(); b != nil {
 		b.measure(emit)
 	}
+	c.counter.collect(emit)
 	c.desk.Collect("mqtt_", emit)
 	if c.settings.secure() {
 		c.tls.Collect(emit)

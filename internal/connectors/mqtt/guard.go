@@ -193,7 +193,7 @@ func (g *guard) check(first byte, length int) error {
 	case kind == publish && first>>1&3 == 3:
 		return fmt.Errorf("%w: PUBLISH with QoS 3", errMalformed)
 	case (kind == puback || kind == pubrec || kind == pubcomp) && (length < 2 || !g.v5 && length > 2 || length > longestAnswer):
-		return fmt.Errorf("%w: %s of %d octets", errMalformed, answers[kind], length)
+		return fmt.Errorf("%w: %s of %d octets", errMalformed, answerNames[kind], length)
 	case kind == suback && !g.v5 && length != 3:
 		// The library takes as many return codes as come for one filter.
 		return fmt.Errorf("%w: SUBACK not for one filter", errMalformed)
@@ -211,8 +211,8 @@ func (g *guard) check(first byte, length int) error {
 // properties.
 const longestAnswer = 32 << 10
 
-// answers are the names of the packets that answer a PUBLISH.
-var answers = [...]string{puback: "PUBACK", pubrec: "PUBREC", pubcomp: "PUBCOMP"}
+// answerNames are the names of the packets that answer a PUBLISH.
+var answerNames = [...]string{puback: "PUBACK", pubrec: "PUBREC", pubcomp: "PUBCOMP"}
 
 // sends reports whether a broker may send a packet of this type after CONNACK.
 func (g *guard) sends(kind byte) bool {

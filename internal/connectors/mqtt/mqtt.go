@@ -39,6 +39,7 @@ func Kind() connector.Kind {
 		New:            New,
 		Selector:       func(s Source) string { return unshared(s.Topic) },
 		CheckConnector: checkConnector,
+		Requester:      connector.RequesterOf(defaultRequester(), nil),
 		Executor:       connector.ExecutorOf(defaultExecutor(), checkExecutor, replies),
 		CheckCommands:  checkCommands,
 		Dials:          dials,
@@ -54,6 +55,7 @@ type Connector struct {
 	tls      *tlsconf.Endpoint
 	dial     func(context.Context, Settings) (net.Conn, error)
 	desk     *dispatch.Desk
+	counter  *counter
 	outbox   atomic.Pointer[outbox] // of the present run; nil: nothing can be published
 	link     atomic.Pointer[link]   // nil: not connected
 
@@ -71,6 +73,8 @@ type Connector struct {
 	aliveWanted atomic.Bool
 	// points are the filters of points; nil: not known yet.
 	points atomic.Pointer[filters]
+	// shared are those of them that are shared subscriptions.
+	shared atomic.Pointer[filters]
 }
 
 var (
@@ -83,7 +87,7 @@ var (
 func New(s Settings, env connector.Env) (connector.Connector, error) {
 	e := tlsconf.New(s.TLS, brokerUse(), env.Log)
 	c := &Connector{settings: s, env: env, clientID: s.ClientID, tls: e, dial: dialer(e),
-		kept: memory.New(), held: make(map[string]struct{}), desk: dispatch.NewDesk(env.Log, env.Now)}
+		kept: memory.New(), held: make(map[string]struct{}), desk: dispatch.NewDesk(env.Log, env.Now), counter: newCounter(env)}
 	if c.clientID == "" {
 		c.clientID = "busbar-" + env.ID
 	}
@@ -176,6 +180,7 @@ func (c *Connector) session(parent context.Context, box *outbox) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { out.run(ctx) })
 	wg.Go(r.acknowledge)
+	wg.Go(func() { c.counter.respond(ctx, out) })
 	wg.Go(func() {
 		if err := c.follow(ctx, cl, l); err != nil {
 			cancel(err)

@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -35,7 +36,8 @@ type site struct {
 	stop    func() // ends the process in order
 	texts   string // of the connector
 	points  string
-	deaf    bool // no point goes to the connector
+	orders  string // the commands of the plant
+	deaf    bool   // no point goes to the connector
 
 	follower image.Follower // from the beginning
 }
@@ -105,7 +107,7 @@ func (s *site) apply(points string) {
 	}
 	s.points = points
 	p, problems := plant.Decode("plant.yaml",
-		[]byte("version: 1\nconnectors:\n  c: {kind: mqtt, "+s.texts+"}\npoints:\n"+points), registry, plant.Options{})
+		[]byte("version: 1\nconnectors:\n  c: {kind: mqtt, "+s.texts+"}\npoints:\n"+points+s.orders), registry, plant.Options{})
 	if len(problems) > 0 {
 		s.t.Fatalf("problems: %v", problems)
 	}
@@ -283,26 +285,30 @@ func (m *mosquitto) startWith(filter string) <-chan heard {
 	return m.listen(filter)
 }
 
-// listen5 subscribes to a filter with MQTT 5.
-func (m *mosquitto) listen5(filter string) <-chan *paho5.Publish {
+// client5 connects with MQTT 5.
+func (m *mosquitto) client5(received ...func(paho5.PublishReceived) (bool, error)) *paho5.Client {
 	m.t.Helper()
 	conn, err := net.Dial("tcp", "127.0.0.1:"+m.port)
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	got := make(chan *paho5.Publish, 1000)
-	c := paho5.NewClient(paho5.ClientConfig{Conn: conn, OnPublishReceived: []func(paho5.PublishReceived) (bool, error){
-		func(p paho5.PublishReceived) (bool, error) {
-			got <- p.Packet
-			return true, nil
-		},
-	}})
-	ctx := context.Background()
-	if _, err := c.Connect(ctx, &paho5.Connect{ClientID: "listener5", CleanStart: true, KeepAlive: 30}); err != nil {
+	c := paho5.NewClient(paho5.ClientConfig{Conn: conn, OnPublishReceived: received})
+	if _, err := c.Connect(context.Background(), &paho5.Connect{ClientID: rand.Text(), CleanStart: true, KeepAlive: 30}); err != nil {
 		m.t.Fatal(err)
 	}
 	m.t.Cleanup(func() { _ = c.Disconnect(&paho5.Disconnect{}) })
-	if _, err := c.Subscribe(ctx, &paho5.Subscribe{Subscriptions: []paho5.SubscribeOptions{{Topic: filter, QoS: 1}}}); err != nil {
+	return c
+}
+
+// listen5 subscribes to a filter with MQTT 5.
+func (m *mosquitto) listen5(filter string) <-chan *paho5.Publish {
+	m.t.Helper()
+	got := make(chan *paho5.Publish, 1000)
+	c := m.client5(func(p paho5.PublishReceived) (bool, error) {
+		got <- p.Packet
+		return true, nil
+	})
+	if _, err := c.Subscribe(context.Background(), &paho5.Subscribe{Subscriptions: []paho5.SubscribeOptions{{Topic: filter, QoS: 1}}}); err != nil {
 		m.t.Fatal(err)
 	}
 	return got

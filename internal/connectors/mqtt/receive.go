@@ -24,8 +24,8 @@ type receiver struct {
 
 // receive handles one message.
 func (r *receiver) receive(m *message) {
-	reply := r.c.desk.Expects(m.topic)
-	if m.qos == 0 && !reply {
+	reply, request := r.c.desk.Expects(m.topic), r.c.counter.has(m.topic)
+	if m.qos == 0 && !reply && !request {
 		r.c.lossy.Store(true)
 	}
 	select {
@@ -64,6 +64,10 @@ func (r *receiver) receive(m *message) {
 			accept(commit)
 			return
 		}
+	}
+	if request {
+		r.c.counter.take(m, r.c.shared.Load().matches(m.topic), commit)
+		return
 	}
 	if reply {
 		if !m.retained { // a stored one answers nothing that is asked now

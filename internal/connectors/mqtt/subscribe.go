@@ -35,7 +35,8 @@ func (c *Connector) follow(ctx context.Context, cl client, l *link) error {
 	for {
 		ends, changed := c.env.Sink.Sources()
 		duties, reassigned := c.duties()
-		if err := s.apply(ctx, c.wanted(ends, duties)); errors.Is(err, errGone) {
+		requests, requested := c.counter.follow()
+		if err := s.apply(ctx, c.wanted(ends, duties, requests)); errors.Is(err, errGone) {
 			if wait(ctx, answerTimeout) { // for whoever knows why
 				return err
 			}
@@ -50,20 +51,29 @@ func (c *Connector) follow(ctx context.Context, cl client, l *link) error {
 		select {
 		case <-changed:
 		case <-reassigned:
+		case <-requested:
 		case <-ctx.Done():
 			return nil
 		}
 	}
 }
 
-// wanted returns the filters of points, the topics of replies and the alive
-// topic, with their QoS.
-func (c *Connector) wanted(ends []any, duties []dispatch.End) map[string]byte {
+// wanted returns the filters of points, the topics of replies and requests and the
+// alive topic, with their QoS.
+func (c *Connector) wanted(ends []any, duties []dispatch.End, requests map[string]byte) map[string]byte {
 	filter, matched := make(map[string]byte, len(ends)+1), make(map[string]bool, len(ends))
+	shared := make(map[string]bool)
 	for _, end := range ends {
 		source := end.(*Source)
 		filter[source.Topic] = max(filter[source.Topic], source.qos(c.settings))
 		matched[unshared(source.Topic)] = true
+		if isShared(source.Topic) {
+			shared[unshared(source.Topic)] = true
+		}
+	}
+	c.shared.Store(filtersOf(maps.Keys(shared)))
+	for topic, qos := range requests {
+		filter[topic] = max(filter[topic], qos)
 	}
 	points := filtersOf(maps.Keys(matched))
 	c.points.Store(points)

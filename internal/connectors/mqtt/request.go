@@ -1,0 +1,131 @@
+package mqtt
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"time"
+
+	"busbar/internal/point"
+)
+
+// maxRequest is the longest request, in octets.
+const maxRequest = 64 << 10
+
+// demand is the JSON of a request.
+type demand struct {
+	Value     json.RawMessage `json:"value"`
+	Qualifier *uint8          `json:"qualifier"`
+	ID        *string         `json:"id"`
+	Expires   *time.Time      `json:"expires"`
+}
+
+// parseRequest reads a request for a command of a type. What was read of it before
+// a fault is in the order, so that the answer can name it.
+func parseRequest(payload []byte, typ point.Type) (o point.Order, err error) {
+	if len(payload) > maxRequest {
+		return o, fmt.Errorf("has %d octets, want %d at most", len(payload), maxRequest)
+	}
+	d := json.NewDecoder(bytes.NewReader(payload))
+	d.DisallowUnknownFields()
+	var r demand
+	err = d.Decode(&r)
+	if r.ID != nil && checkID(*r.ID) {
+		o.ID = *r.ID
+	}
+	if err == nil {
+		if _, more := d.Token(); !errors.Is(more, io.EOF) {
+			err = errors.New("something follows the object")
+		}
+	}
+	switch {
+	case err != nil:
+		return o, fmt.Errorf("want a JSON object with value, and if needed qualifier, id and expires: %w", err)
+	case r.ID != nil && o.ID == "":
+		return o, errors.New("id: want 1 to 100 printable characters")
+	}
+	if r.Qualifier != nil {
+		o.Qualifier = *r.Qualifier
+	}
+	if r.Expires != nil {
+		if o.Expires = point.InstantOf(*r.Expires); o.Expires <= 0 || r.Expires.Year() > 2261 { // beyond, nanoseconds overflow
+			return o, errors.New("expires: want a time from 1970 to 2261")
+		}
+	}
+	o.Value, err = parseValue(r.Value, typ)
+	return o, err
+}
+
+// checkID reports whether a text may be the id of an order.
+func checkID(id string) bool {
+	for i := range len(id) {
+		if id[i] < ' ' || id[i] > '~' {
+			return false
+		}
+	}
+	return id != "" && len(id) <= 100
+}
+
+// parseValue reads the value of a request: true, false or the name of a state of
+// single and double commands, "lower" or "higher", −1 or 1 of a step, otherwise a
+// number.
+func parseValue(raw json.RawMessage, typ point.Type) (v point.Value, err error) {
+	text := string(raw)
+	if len(raw) > 0 && raw[0] == '"' {
+		if err := json.Unmarshal(raw, &text); err != nil {
+			return v, fmt.Errorf("value: %w", err)
+		}
+	}
+	switch typ {
+	case point.Single, point.Double:
+		switch text {
+		case "true", "on":
+			return switched(true, typ), nil
+		case "false", "off":
+			return switched(false, typ), nil
+		}
+		return v, fmt.Errorf("value: is %s, want true, false, on or off", shorten(string(raw)))
+	case point.Step:
+		switch text {
+		case "1", "higher":
+			return point.StepValue(1, false), nil
+		case "-1", "lower":
+			return point.StepValue(-1, false), nil
+		}
+		return v, fmt.Errorf("value: is %s, want 1, -1, higher or lower", shorten(string(raw)))
+	case point.Int:
+		i, err := strconv.ParseInt(string(raw), 10, 64)
+		if err != nil {
+			return v, fmt.Errorf("value: is %s, want an integer", shorten(string(raw)))
+		}
+		return point.IntValue(i), nil
+	case point.Bits:
+		i, err := strconv.ParseUint(string(raw), 10, 32)
+		if err != nil {
+			return v, fmt.Errorf("value: is %s, want an integer from 0 to %d", shorten(string(raw)), uint32(math.MaxUint32))
+		}
+		return point.BitsValue(uint32(i)), nil
+	default:
+		var f float64
+		if json.Unmarshal(raw, &f) != nil || string(raw) == "null" {
+			return v, fmt.Errorf("value: is %s, want a number", shorten(string(raw)))
+		}
+		return point.FloatValue(f), nil
+	}
+}
+
+// switched is one of the end positions of a single or double command.
+func switched(on bool, typ point.Type) point.Value {
+	switch {
+	case typ == point.Single:
+		return point.SingleValue(on)
+	case on:
+		return point.DoubleValue(point.DoubleOn)
+	default:
+		return point.DoubleValue(point.DoubleOff)
+	}
+}
