@@ -119,7 +119,7 @@ func (f *fileServer) serve(s *fileStep) error {
 		return f.send(s)
 	case s.action == scqDeleteFile:
 		err := f.files.Delete(s.id())
-		f.log("file deleted", s, 0, err)
+		f.log("delete", s, 0, err)
 		return f.ready(s, 0, err != nil)
 	default:
 		return f.refuse(s, faultService)
@@ -226,12 +226,12 @@ func (f *fileServer) send(s *fileStep) error {
 		err = errors.Join(ErrTooLarge, file.Close(false))
 	}
 	if err != nil {
-		f.log("file not sent", s, 0, err)
+		f.log("send", s, 0, err)
 		return f.ready(s, 0, true)
 	}
 	t, size := f.talk(s), uint32(file.Size())
 	err = t.offer(file, size)
-	f.log("file sent", s, size, errors.Join(err, file.Close(err == nil)))
+	f.log("send", s, size, errors.Join(err, file.Close(err == nil)))
 	if err != nil {
 		f.box.drop()
 	}
@@ -248,7 +248,7 @@ func (f *fileServer) send(s *fileStep) error {
 func (f *fileServer) receive(s *fileStep) error {
 	file, err := f.files.Create(s.id(), s.length)
 	if err != nil {
-		f.log("file not received", s, s.length, err)
+		f.log("receive", s, s.length, err)
 		return f.ready(s, s.length, true)
 	}
 	t := f.talk(s)
@@ -256,7 +256,7 @@ func (f *fileServer) receive(s *fileStep) error {
 	if closeErr := file.Close(err == nil); err == nil && closeErr != nil {
 		err = &localError{faultMemory, closeErr}
 	}
-	f.log("file received", s, s.length, err)
+	f.log("receive", s, s.length, err)
 	switch own, _ := errors.AsType[*localError](err); {
 	case err == nil:
 		return t.acknowledge(0, afqFile, faultNone)
@@ -270,11 +270,15 @@ func (f *fileServer) receive(s *fileStep) error {
 	return nil
 }
 
-func (f *fileServer) log(message string, s *fileStep, size uint32, err error) {
-	l := f.conn.srv.opt.log.With("conn", f.conn.id, "ca", s.header.CA, "ioa", s.ioa, "nof", s.name)
-	if err != nil {
-		l.Warn("file transfer failed", "want", message, "error", err)
+// log tells what came of a request, failures within limits.
+func (f *fileServer) log(request string, s *fileStep, size uint32, err error) {
+	srv := f.conn.srv
+	l := srv.opt.log.With("conn", f.conn.id, "ca", s.header.CA, "ioa", s.ioa, "nof", s.name)
+	if err == nil {
+		l.Info("file transfer done", "request", request, "octets", size)
 		return
 	}
-	l.Info(message, "octets", size)
+	if skipped, ok := srv.quiet.due(fileFailed, addressOf(f.conn.remote)); ok {
+		l.Warn("file transfer failed", "request", request, "skipped", skipped, "error", err)
+	}
 }

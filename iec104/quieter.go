@@ -11,6 +11,7 @@ const (
 	connAccepted = reasons + iota
 	acceptFailed
 	notEncodable
+	fileFailed
 )
 
 // quieter allows one log line per cause, address of a peer and minute.

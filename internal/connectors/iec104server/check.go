@@ -49,8 +49,18 @@ func hint(t point.Type, f family) string {
 	return ", want one of " + names[2:]
 }
 
-// checkConnector reports addresses that occur twice at one server.
-func checkConnector(_ Settings, _ []connector.End[connector.None], targets []connector.End[Target]) []connector.Problem {
+// checkFiles reports files whose common address the server does not serve.
+func checkFiles(f *FileSettings, targets []connector.End[Target]) []connector.Problem {
+	served := func(t connector.End[Target]) bool { return t.End.CA == f.CA }
+	if f.Dir == "" || slices.ContainsFunc(targets, served) {
+		return nil
+	}
+	return []connector.Problem{connector.Faultf("files.ca", "is %d, which no target has", f.CA)}
+}
+
+// checkConnector reports addresses that occur twice at one server, and files that
+// cannot be asked for.
+func checkConnector(settings Settings, _ []connector.End[connector.None], targets []connector.End[Target]) []connector.Problem {
 	type place struct {
 		address uint64
 		target  int
@@ -61,7 +71,7 @@ func checkConnector(_ Settings, _ []connector.End[connector.None], targets []con
 		order[i] = place{address, i}
 	}
 	slices.SortFunc(order, func(a, b place) int { return cmp.Or(cmp.Compare(a.address, b.address), a.target-b.target) })
-	var problems []connector.Problem
+	problems := checkFiles(&settings.Files, targets)
 	first := 0
 	for n := 1; n < len(order); n++ {
 		if order[n].address != order[first].address {

@@ -56,6 +56,7 @@ var (
 	_ iec104.Station      = (*station)(nil)
 	_ iec104.Session      = (*session)(nil)
 	_ iec104.CommandTypes = (*session)(nil)
+	_ iec104.FileSession  = (*session)(nil)
 )
 
 func build(settings Settings, env connector.Env) (connector.Connector, error) {
@@ -120,6 +121,9 @@ func (s *server) Run(ctx context.Context) error {
 	s.addr.Store(&addr)
 	defer s.addr.Store(nil)
 	s.station.askKernel(ctx)
+	if s.station.files != nil {
+		s.station.files.sweep()
+	}
 	if err := s.station.begin(ctx, s.env.Feed); err != nil {
 		return errors.Join(ended(ctx, err), l.Close())
 	}

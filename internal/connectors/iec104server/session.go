@@ -298,6 +298,14 @@ func (s *session) Reset(ca uint16, qrp uint8) bool {
 	return true
 }
 
+// Files implements [iec104.FileSession].
+func (s *session) Files() iec104.Files {
+	if s.station.files == nil {
+		return nil
+	}
+	return s.station.files
+}
+
 // Closed implements [iec104.Session].
 func (s *session) Closed(error) {
 	s.station.desk.forget(s.conn.ID())

@@ -35,7 +35,8 @@ type Settings struct {
 	MaxObjects    int    `json:"maxObjects" min:"1" max:"127" doc:"most information objects in an ASDU"`
 	Reset         string `json:"reset" enum:"refuse,confirm" doc:"answer to the reset process command"`
 	CommandSettings
-	Test104 bool `json:"test104" doc:"answer C_TS_NA_1, which belongs to IEC 60870-5-101, too"`
+	Test104 bool         `json:"test104" doc:"answer C_TS_NA_1, which belongs to IEC 60870-5-101, too"`
+	Files   FileSettings `json:"files" doc:"files that controlling stations may read, and write; off without it"`
 
 	Groups   map[string]Group `json:"groups" doc:"redundancy groups by name; without them each client address is one"`
 	Replay   Replay           `json:"replay" doc:"what is sent of the events that waited while nobody was connected: all, latest, none, or those up to an age"`
@@ -54,6 +55,7 @@ func defaults() Settings {
 		K: 12, W: 8, T1: 15 * time.Second, T2: 10 * time.Second, T3: 20 * time.Second,
 		Connections: 100, Time: Zone{Location: time.UTC}, Clock: "trust", Interrogation: "untagged",
 		Buffer: Buffer{Events: 1_000_000}, MaxObjects: 127, Reset: "refuse", Priority: "occurrence",
+		Files: fileDefaults(),
 	}
 }
 
@@ -79,6 +81,7 @@ func (s *Settings) Validate() []connector.Problem {
 	if s.asksKernel() && !knowsKernel {
 		problems = append(problems, connector.Faultf("clock", "is kernel, which only Linux has"))
 	}
+	problems = append(problems, s.Files.problems()...)
 	problems = append(problems, s.TLS.Problems("tls", clientUse())...)
 	problems = append(problems, s.Allow.needsTLS("allow", s)...)
 	return append(problems, s.checkGroups()...)

@@ -53,6 +53,7 @@ type station struct {
 
 	clock masterClock
 	desk  *desk
+	files *fileStore // nil: none
 
 	shown    atomic.Bool // values were sent that were not events
 	doubtful atomic.Bool // the clock of this machine is not synchronised
@@ -93,6 +94,7 @@ func newStation(settings Settings, env connector.Env) *station {
 		groups: map[groupKey]*queue{}, feed: env.Feed, publishOwn: env.PublishOwn, kernel: kernelClock,
 	}
 	st.desk.serves = st.serves
+	st.files = newFileStore(&st.settings, env.Log)
 	return st
 }
 
