@@ -121,7 +121,7 @@ func (t *clientTalk) finish(owed int, typ asdu.TypeID, data []byte) error {
 		owed, b = 0, nil
 	}
 	if b != nil {
-		c.sends = append(c.sends, outgoing{asdu: b})
+		c.farewells = append(c.farewells, b)
 		l.signal()
 	}
 	t.box.close(ErrClosed)

@@ -32,6 +32,7 @@ type clientConn struct {
 	calls      []*call
 	overdue    []*call // given up before an answer came, which may still come
 	files      clientFiles
+	farewells  [][]byte // the last ASDUs of transfers of files, to be sent before all others
 }
 
 // outgoing is an ASDU that waits to be sent.
@@ -133,7 +134,7 @@ func (c *clientConn) transferred(on bool) {
 		c.untold = LinkConnected
 	}
 	if !on {
-		c.sends = nil
+		c.sends, c.farewells = nil, nil
 		c.stopFiles(ErrNotStarted)
 	}
 	if c.link.state == stopped {
@@ -184,8 +185,20 @@ func (c *clientConn) send(o outgoing) error {
 	return nil
 }
 
-// urgent implements user; nothing of a client is.
-func (c *clientConn) urgent(out []byte) []byte { return out }
+// urgent implements user: what ends a transfer is sent even if the connection is about
+// to be closed.
+func (c *clientConn) urgent(out []byte) []byte {
+	for len(c.farewells) > 0 && c.link.room(out) {
+		at := len(out)
+		var room [6]byte
+		out = append(append(out, room[:]...), c.farewells[0]...)
+		c.link.place(out, at, 0, false)
+		if c.farewells = c.farewells[1:]; len(c.farewells) == 0 {
+			c.farewells = nil
+		}
+	}
+	return out
+}
 
 // fill implements user.
 func (c *clientConn) fill(out []byte) []byte {

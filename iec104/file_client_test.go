@@ -443,6 +443,17 @@ func overlapRows() []fileRigRow {
 			r.move(writeMoves()...)
 			r.succeeds(next)
 		}},
+		{"the station is told although the connection is closed at once", func(r *fileRig) {
+			done := r.reading(0)
+			r.move(writeMoves()[:2]...)
+			go func() {
+				r.cancel()
+				<-done
+				_ = r.c.Close() // the rig closes it again and looks at the error
+			}()
+			synctest.Wait()
+			r.expectASDU(fStop)
+		}},
 		{"common addresses that are not one station's", func(r *fileRig) {
 			for _, ca := range []uint16{0, asdu.GlobalCA} {
 				if err := r.c.DeleteFile(context.Background(), FileID{CA: ca}); err == nil {
