@@ -79,10 +79,11 @@ func (b *fileBox) put(s *fileStep) {
 	b.in = append(b.in, *s)
 }
 
-// close ends the box. It is called with the lock of the link.
+// close ends the box. What was received before is still taken: the last of it may
+// acknowledge the file. It is called with the lock of the link.
 func (b *fileBox) close(err error) {
 	if b.closed == nil {
-		b.closed, b.in, b.out = err, nil, nil
+		b.closed, b.out = err, nil
 		b.tell()
 	}
 }

@@ -90,7 +90,11 @@ func (f *fileServer) next() (fileStep, bool) {
 	l := &f.conn.link
 	for {
 		l.mu.Lock()
-		s, ok := f.box.pop()
+		var s fileStep
+		ok := false
+		if f.box.closed == nil {
+			s, ok = f.box.pop()
+		}
 		over := !ok && len(f.box.out) == 0
 		if over && f.conn.files == f {
 			f.conn.files = nil

@@ -353,3 +353,22 @@ func TestSlowDestination(t *testing.T) {
 		}
 	})
 }
+
+// TestLastAcknowledgementCounts closes the connection right after a file was read.
+func TestLastAcknowledgementCounts(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		inBubble(t, "closed behind it", func(t *testing.T) {
+			f := newFilePair(t, Params{}, ServerConfig{})
+			f.files.files[file1] = content(1000)
+			f.read(file1)
+			if err := f.c.Close(); err != nil {
+				t.Fatal(err)
+			}
+			f.idle()
+			if told := f.files.told(); !slices.Equal(told, []string{"sent 30000 true"}) {
+				t.Errorf("files were told %q", told)
+			}
+		})
+	}
+}

@@ -39,6 +39,7 @@ type masterOptions struct {
 	params  iec104.Params
 
 	operation iec104.Operation // of a command
+	files     fileFlags
 }
 
 // masterRequest is one word after the address.
@@ -51,7 +52,7 @@ type masterRequest struct {
 }
 
 func masterRequests() []masterRequest {
-	return []masterRequest{
+	return append([]masterRequest{
 		{name: "gi", does: "general interrogation, or of --group 1 … 16", global: true,
 			wants: func(o *masterOptions, h asdu.Header) bool {
 				return h.Cause == asdu.InterrogatedGeneral+asdu.Cause(o.group) && !h.Type.Command()
@@ -70,7 +71,7 @@ func masterRequests() []masterRequest {
 		{name: "reset", does: "reset process: --ca, --qrp", wants: ofType(asdu.C_RP_NA_1), ask: askReset},
 		{name: "command", does: "command: --ca, --ioa, --type, --value, --select, --qu or --ql", needsIOA: true,
 			wants: ofOperation, ask: askCommand},
-	}
+	}, fileRequests()...)
 }
 
 func ofType(t asdu.TypeID) func(*masterOptions, asdu.Header) bool {
@@ -117,6 +118,7 @@ func masterFlags(args []string, io IO) (*masterOptions, *masterRequest, error) {
 	oa := fs.Uint("oa", 0, "originator address")
 	var order commandFlags
 	order.define(fs)
+	o.files.define(fs, io)
 	fs.IntVar(&o.count, "count", 0, "of monitor: end after so many objects")
 	fs.DurationVar(&o.timeout, "timeout", 10*time.Second, "longest wait for the connection, an answer, or a part of it")
 	fs.BoolVar(&o.json, "json", false, "print information objects as JSON, one per line")
@@ -143,6 +145,9 @@ func masterFlags(args []string, io IO) (*masterOptions, *masterRequest, error) {
 	err = o.set(r, given(fs, "ca"), *ca, *ioa, *group, *freeze, *qrp, *oa)
 	if err == nil && r.name == "command" {
 		o.operation, err = order.operation(o.ca, o.ioa)
+	}
+	if err == nil {
+		err = o.checkFile(r.name, func(name string) bool { return given(fs, name) })
 	}
 	return o, r, err
 }
@@ -217,7 +222,7 @@ func runMaster(ctx context.Context, o *masterOptions, r *masterRequest, io IO) e
 		}
 	}
 	c, err := iec104.NewClient(o.addr, o.params, iec104.WithHandler(handler), iec104.WithOriginator(o.oa),
-		iec104.WithRequestLimits(iec104.RequestLimits{Confirm: o.timeout, Silence: o.timeout, Settle: settle}))
+		iec104.WithRequestLimits(iec104.RequestLimits{Confirm: o.timeout, Silence: o.timeout, Settle: settle, File: o.timeout}))
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,10 @@ func requestFlags() map[string][]string {
 		"test":     {"ca"},
 		"reset":    {"ca", "qrp"},
 		"command":  {"ca", "ioa", "type", "value", "select", "qu", "ql", "no-termination"},
+		"files":    {"ca", "ioa", "nof"},
+		"get":      {"ca", "ioa", "nof", "file"},
+		"put":      {"ca", "ioa", "nof", "file"},
+		"delete":   {"ca", "ioa", "nof"},
 	}
 }
 

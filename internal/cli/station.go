@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -29,6 +31,7 @@ type stationOptions struct {
 	pack     bool
 	k, w     int
 	logLevel string
+	files    string // directory; empty: none
 }
 
 func stationCommand(ctx context.Context, args []string, io IO) int {
@@ -53,6 +56,7 @@ func stationFlags(args []string, io IO) (stationOptions, error) {
 	fs.BoolVar(&o.pack, "pack", false, "put what waits together into one ASDU; otherwise one object per ASDU")
 	fs.IntVar(&o.k, "k", 12, "most I frames sent and not acknowledged")
 	fs.IntVar(&o.w, "w", 8, "I frames received after which an acknowledgement is sent at the latest")
+	fs.StringVar(&o.files, "files", "", "`directory` whose files are read and written by file transfer")
 	fs.StringVar(&o.logLevel, "log-level", "warn", "trace (every frame), debug, info, warn or error")
 	rest, err := parse(fs, args)
 	if err != nil {
@@ -85,6 +89,11 @@ func (o *stationOptions) validate() error {
 	}
 	if err := windows(o.k, o.w); err != nil {
 		return err
+	}
+	if o.files != "" {
+		if info, err := os.Stat(o.files); err != nil || !info.IsDir() {
+			return fmt.Errorf("--files: %q, want a directory", o.files)
+		}
 	}
 	if _, _, err := net.SplitHostPort(o.listen); err != nil {
 		return fmt.Errorf("--listen: %q, want host:port such as 127.0.0.1:2404", o.listen)
@@ -147,6 +156,9 @@ func awaitUp(ctx context.Context, manager *connector.Manager) error {
 	}
 }
 
+// firstFile is the least address of files whose name does not give one.
+const firstFile = 30000
+
 // plant returns the plant of the simulated station.
 func (o *stationOptions) plant(kinds *connector.Registry) (*plant.Plant, error) {
 	maxObjects := 1
@@ -155,6 +167,13 @@ func (o *stationOptions) plant(kinds *connector.Registry) (*plant.Plant, error) 
 	}
 	text := fmt.Sprintf("version: 1\nconnectors:\n  station: {kind: iec104-server, listen: %q, allow: any, k: %d, w: %d, maxObjects: %d}\n",
 		o.listen, o.k, o.w, maxObjects)
+	if o.files != "" {
+		dir, err := filepath.Abs(o.files)
+		if err != nil {
+			return nil, err
+		}
+		text = strings.TrimSuffix(text, "}\n") + fmt.Sprintf(", files: {dir: %q, ca: %d, ioa: %d, write: true}}\n", dir, o.ca, max(firstFile, o.points+1))
+	}
 	p, problems := plant.Decode("station", []byte(text), kinds, plant.Options{})
 	if err := problems.Err(); err != nil {
 		return nil, err

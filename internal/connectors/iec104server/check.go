@@ -55,11 +55,11 @@ func checkFiles(f *FileSettings, targets []connector.End[Target]) []connector.Pr
 	if f.Dir == "" || slices.ContainsFunc(targets, served) {
 		return nil
 	}
-	return []connector.Problem{connector.Faultf("files.ca", "is %d, which no target has", f.CA)}
+	return []connector.Problem{connector.Warnf("files.ca", "is %d, which no target has: nobody can ask for the files", f.CA)}
 }
 
 // checkConnector reports addresses that occur twice at one server, and files that
-// cannot be asked for.
+// nobody can ask for.
 func checkConnector(settings Settings, _ []connector.End[connector.None], targets []connector.End[Target]) []connector.Problem {
 	type place struct {
 		address uint64
