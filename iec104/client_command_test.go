@@ -3,7 +3,6 @@ package iec104
 import (
 	"context"
 	"errors"
-	"testing"
 	"testing/synctest"
 	"time"
 
@@ -40,17 +39,12 @@ func (r *rig) refused(result <-chan error, cause asdu.Cause) {
 	}
 }
 
-func TestClientCommands(t *testing.T) {
-	t.Parallel()
-	playClient(t, commandRows())
-}
-
 // commandRows are the ways a command can go, as the controlling station sees them.
 func commandRows() []clientCheck {
 	single := Operation{CA: 1, IOA: 5000, Type: asdu.C_SC_NA_1, Value: 1}
 	selected := Operation{CA: 1, IOA: 5001, Type: asdu.C_DC_NA_1, Value: 2, Qualifier: 3, Select: true}
 	return []clientCheck{
-		{row: "direct: confirmation, return information, termination", script: func(r *rig) {
+		{row: "5.6 controlling direct: confirmation, return information, termination", script: func(r *rig) {
 			r.start()
 			done := r.operate(single)
 			r.expectASDU("2d 01 06 00 01 00 88 13 00 01")
@@ -62,7 +56,7 @@ func commandRows() []clientCheck {
 			}
 			r.objects(3)
 		}},
-		{row: "select before operate", script: func(r *rig) {
+		{row: "5.6 controlling select before operate", script: func(r *rig) {
 			r.start()
 			done := r.operate(selected)
 			r.expectASDU("2e 01 06 00 01 00 89 13 00 8e")
@@ -73,7 +67,7 @@ func commandRows() []clientCheck {
 				r.t.Fatal(err)
 			}
 		}},
-		{row: "a refused select is not executed", script: func(r *rig) {
+		{row: "5.6 controlling a refused select is not executed", script: func(r *rig) {
 			r.start()
 			done := r.operate(selected)
 			r.expectASDU("2e 01 06 00 01 00 89 13 00 8e")
@@ -81,28 +75,28 @@ func commandRows() []clientCheck {
 			r.refused(done, asdu.ActivationCon)
 			r.expectSilence()
 		}},
-		{row: "negative confirmation", script: func(r *rig) {
+		{row: "5.6 controlling negative confirmation", script: func(r *rig) {
 			r.start()
 			done := r.operate(single)
 			r.expectASDU("2d 01 06 00 01 00 88 13 00 01")
 			r.tell("2d 01 47 00 01 00 88 13 00 01")
 			r.refused(done, asdu.ActivationCon)
 		}},
-		{row: "unknown address", script: func(r *rig) {
+		{row: "5.6 controlling unknown address", script: func(r *rig) {
 			r.start()
 			done := r.operate(single)
 			r.expectASDU("2d 01 06 00 01 00 88 13 00 01")
 			r.tell("2d 01 2f 00 01 00 88 13 00 01") // without P/N
 			r.refused(done, asdu.UnknownIOA)
 		}},
-		{row: "negative termination", script: func(r *rig) {
+		{row: "5.6 controlling negative termination", script: func(r *rig) {
 			r.start()
 			done := r.operate(single)
 			r.expectASDU("2d 01 06 00 01 00 88 13 00 01")
 			r.tell("2d 01 07 00 01 00 88 13 00 01", "2d 01 4a 00 01 00 88 13 00 01")
 			r.refused(done, asdu.ActivationTerm)
 		}},
-		{row: "no confirmation", script: func(r *rig) {
+		{row: "5.6 controlling no confirmation", script: func(r *rig) {
 			r.start()
 			done := r.operate(single)
 			r.expectASDU("2d 01 06 00 01 00 88 13 00 01")
@@ -112,7 +106,7 @@ func commandRows() []clientCheck {
 				r.t.Fatalf("Command = %v, want ErrTimeout", err)
 			}
 		}},
-		{row: "no termination", script: func(r *rig) {
+		{row: "5.6 controlling no termination", script: func(r *rig) {
 			r.start()
 			done := r.operate(single)
 			r.expectASDU("2d 01 06 00 01 00 88 13 00 01")
@@ -122,7 +116,7 @@ func commandRows() []clientCheck {
 				r.t.Fatalf("Command = %v, want ErrIncomplete and ErrTimeout", err)
 			}
 		}},
-		{row: "station that does not terminate", script: func(r *rig) {
+		{row: "5.6 controlling station that does not terminate", script: func(r *rig) {
 			r.start()
 			op := Operation{CA: 1, IOA: 5005, Type: asdu.C_SE_NC_1, Value: 0x4247eb85, Unterminated: true}
 			done := r.operate(op)
@@ -132,7 +126,7 @@ func commandRows() []clientCheck {
 				r.t.Fatal(err)
 			}
 		}},
-		{row: "answers of another value or step are not taken", script: func(r *rig) {
+		{row: "5.6 controlling answers of another value or step are not taken", script: func(r *rig) {
 			r.start()
 			done := r.operate(single)
 			r.expectASDU("2d 01 06 00 01 00 88 13 00 01")
@@ -142,7 +136,7 @@ func commandRows() []clientCheck {
 				r.t.Fatal(err)
 			}
 		}},
-		{row: "time tag of the moment of writing", script: func(r *rig) {
+		{row: "5.6 controlling time tag of the moment of writing", script: func(r *rig) {
 			r.start()
 			stamp := func() asdu.Time { return 0x1a074e8d2d69f3 }
 			done := r.operate(Operation{CA: 1, IOA: 5000, Type: asdu.C_SC_TA_1, Value: 1, Stamp: stamp, Unterminated: true})
@@ -152,7 +146,7 @@ func commandRows() []clientCheck {
 				r.t.Fatal(err)
 			}
 		}},
-		{row: "what cannot be sent", script: func(r *rig) {
+		{row: "5.6 controlling what cannot be sent", script: func(r *rig) {
 			r.start()
 			for _, op := range []Operation{
 				{CA: 1, IOA: 1, Type: asdu.M_SP_NA_1},

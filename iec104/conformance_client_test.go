@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,8 +22,10 @@ type clientCheck struct {
 // rig is a client and its station, a peer.
 type rig struct {
 	*peer
-	c   *Client
-	got received
+	c    *Client
+	got  received
+	wrap func(net.Conn) net.Conn  // the end of the client
+	far  atomic.Pointer[net.Conn] // what the client is given when it connects
 }
 
 func playClient(t *testing.T, checks []clientCheck) {
@@ -38,19 +41,21 @@ func playClient(t *testing.T, checks []clientCheck) {
 
 func newRig(t *testing.T, p Params, m medium, opts ...Option) *rig {
 	t.Helper()
-	r := &rig{}
+	r := &rig{wrap: m.wrap}
 	var far net.Conn
 	r.peer, far = newPeer(t)
 	r.served = make(chan error, 1)
-	dial := func(context.Context, string, string) (net.Conn, error) { return m.wrap(far), nil }
+	r.far.Store(&far)
+	dial := func(context.Context, string, string) (net.Conn, error) { return r.wrap(*r.far.Load()), nil }
 	c, err := Dial(t.Context(), "station", p, append(opts, WithDialer(dial), WithHandler(r.got.take))...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.c = c
+	peer, done := r.peer, c.Done()
 	go func() {
-		<-c.Done()
-		r.served <- c.Err()
+		<-done
+		peer.served <- c.Err()
 	}()
 	t.Cleanup(func() {
 		if err := c.Close(); err != nil {
@@ -127,22 +132,15 @@ func (r *rig) objects(want int) {
 	}
 }
 
-func TestConformanceClient(t *testing.T) {
-	t.Parallel()
-	playClient(t, controllingRows())
-	playClient(t, clientTimerRows())
-	playClient(t, clientCases())
-}
-
 // controllingRows are the rows of data transfer in the controlling station.
 func controllingRows() []clientCheck {
 	return []clientCheck{
-		{row: "STOPPED: user starts", script: func(r *rig) {
+		{row: "1.4 controlling STOPPED: user starts", script: func(r *rig) {
 			r.starting()
 			r.state("pending started")
 			r.silence(14 * time.Second)
 		}},
-		{row: "PENDING STARTED: STARTDT con", script: func(r *rig) {
+		{row: "1.4 controlling PENDING STARTED: STARTDT con", script: func(r *rig) {
 			result := r.starting()
 			r.silence(14 * time.Second)
 			r.send("68 04 0b 00 00 00")
@@ -152,14 +150,14 @@ func controllingRows() []clientCheck {
 			r.state("started")
 			r.silence(5 * time.Second) // t1 is over
 		}},
-		{row: "PENDING STARTED: t1 (U) expires", script: func(r *rig) {
+		{row: "1.4 controlling PENDING STARTED: t1 (U) expires", script: func(r *rig) {
 			result := r.starting()
 			r.closesAfter(15*time.Second, NoStartCon)
 			if err := <-result; !errors.Is(err, ErrTimeout) {
 				r.t.Errorf("StartDT = %v, want ErrTimeout", err)
 			}
 		}},
-		{row: "PENDING STARTED: I received", script: func(r *rig) {
+		{row: "1.4 controlling PENDING STARTED: I received", script: func(r *rig) {
 			result := r.starting()
 			r.send(iframe(0, 0, spont(100)))
 			r.expectClosed(NotStarted)
@@ -168,7 +166,7 @@ func controllingRows() []clientCheck {
 				r.t.Errorf("StartDT = %v, want ErrClosed", err)
 			}
 		}},
-		{row: "STARTED: user stops, own I frames all acknowledged", script: func(r *rig) {
+		{row: "1.4 controlling STARTED: user stops, own I frames all acknowledged", script: func(r *rig) {
 			r.start()
 			r.send(iframe(0, 0, spont(100)))
 			r.expectSilence()
@@ -177,7 +175,7 @@ func controllingRows() []clientCheck {
 			r.state("pending stopped")
 			r.silence(14 * time.Second)
 		}},
-		{row: "STARTED: user stops, own I frames outstanding", script: func(r *rig) {
+		{row: "1.4 controlling STARTED: user stops, own I frames outstanding", script: func(r *rig) {
 			r.start()
 			r.command()
 			r.expect("68 0e 00 00 00 00" + command)
@@ -188,7 +186,7 @@ func controllingRows() []clientCheck {
 			}
 			r.expectSilence()
 		}},
-		{row: "pending stop: I received", script: func(r *rig) {
+		{row: "1.4 controlling pending stop: I received", script: func(r *rig) {
 			r.start()
 			r.command()
 			r.expect("68 0e 00 00 00 00" + command)
@@ -200,7 +198,7 @@ func controllingRows() []clientCheck {
 			r.expect("68 04 01 00 04 00") // it is acknowledged
 			r.objects(2)
 		}},
-		{row: "PENDING UNCONFIRMED STOPPED: last own I frame acknowledged", script: func(r *rig) {
+		{row: "1.4 controlling PENDING UNCONFIRMED STOPPED: last own I frame acknowledged", script: func(r *rig) {
 			r.start()
 			r.command()
 			r.expect("68 0e 00 00 00 00" + command)
@@ -210,7 +208,7 @@ func controllingRows() []clientCheck {
 			r.state("pending stopped")
 			r.closesAfter(15*time.Second, NoStopCon)
 		}},
-		{row: "PENDING STOPPED: STOPDT con", script: func(r *rig) {
+		{row: "1.4 controlling PENDING STOPPED: STOPDT con", script: func(r *rig) {
 			r.start()
 			result := r.stopping()
 			r.expect("68 04 13 00 00 00")
@@ -222,7 +220,7 @@ func controllingRows() []clientCheck {
 			r.silence(19 * time.Second)
 			r.start() // and once more
 		}},
-		{row: "PENDING UNCONFIRMED STOPPED: STOPDT con of a station in a hurry", script: func(r *rig) {
+		{row: "1.4 controlling PENDING UNCONFIRMED STOPPED: STOPDT con of a station in a hurry", script: func(r *rig) {
 			r.start()
 			r.command()
 			r.expect("68 0e 00 00 00 00" + command)
@@ -235,7 +233,7 @@ func controllingRows() []clientCheck {
 			r.send("68 04 01 00 02 00") // its acknowledgement is taken
 			r.silence(19 * time.Second)
 		}},
-		{row: "PENDING STOPPED: t1 (U) expires", script: func(r *rig) {
+		{row: "1.4 controlling PENDING STOPPED: t1 (U) expires", script: func(r *rig) {
 			r.start()
 			result := r.stopping()
 			r.expect("68 04 13 00 00 00")
@@ -244,7 +242,7 @@ func controllingRows() []clientCheck {
 				r.t.Errorf("StopDT = %v, want ErrTimeout", err)
 			}
 		}},
-		{row: "any: STARTDT act or STOPDT act received", script: func(r *rig) { // E079
+		{row: "1.4 controlling any: STARTDT act or STOPDT act received", script: func(r *rig) { // E079
 			for _, step := range []func(){func() {}, r.start, func() {
 				r.stopping()
 				r.expect("68 04 13 00 00 00")
@@ -259,7 +257,7 @@ func controllingRows() []clientCheck {
 				}
 			}
 		}},
-		{row: "any: con without own act", script: func(r *rig) {
+		{row: "1.4 controlling any: con without own act", script: func(r *rig) {
 			r.send("68 04 0b 00 00 00", "68 04 23 00 00 00", "68 04 83 00 00 00")
 			r.state("stopped")
 			r.start()
@@ -270,7 +268,7 @@ func controllingRows() []clientCheck {
 				r.t.Errorf("%d ignored, want 6", n)
 			}
 		}},
-		{row: "STOPPED: I received", script: func(r *rig) {
+		{row: "1.4 controlling STOPPED: I received", script: func(r *rig) {
 			r.send(iframe(0, 0, spont(100)))
 			r.expectClosed(NotStarted)
 			r.objects(0)

@@ -1,37 +1,32 @@
 package iec104
 
 import (
-	"context"
-	"errors"
-	"net"
-	"testing"
-	"testing/synctest"
 	"time"
 )
 
 // clientTimerRows are the rows of the timers as a controlling station has them.
 func clientTimerRows() []clientCheck {
 	return []clientCheck{
-		{row: "t1 (I) of the controlling station", script: func(r *rig) {
+		{row: "1.3 controlling t1 (I) expires", script: func(r *rig) {
 			r.start()
 			r.command()
 			r.expect("68 0e 00 00 00 00" + command)
 			r.closesAfter(15*time.Second, NoAck)
 		}},
-		{row: "t1 (U) of STARTDT act", script: func(r *rig) {
+		{row: "1.3 controlling t1 (U) of STARTDT act expires", script: func(r *rig) {
 			r.starting()
 			r.silence(10 * time.Second)
 			r.send("68 04 43 00 00 00") // something else
 			r.expect("68 04 83 00 00 00")
 			r.closesAfter(5*time.Second, NoStartCon)
 		}},
-		{row: "t1 (U) of STOPDT act", script: func(r *rig) {
+		{row: "1.3 controlling t1 (U) of STOPDT act expires", script: func(r *rig) {
 			r.start()
 			r.stopping()
 			r.expect("68 04 13 00 00 00")
 			r.closesAfter(15*time.Second, NoStopCon)
 		}},
-		{row: "t2 and w of the controlling station", script: func(r *rig) {
+		{row: "1.3 controlling t2 from the first received I frame, and w", script: func(r *rig) {
 			r.start()
 			for i := range 9 {
 				r.send(iframe(i, 0, spont(100+i)))
@@ -45,7 +40,7 @@ func clientTimerRows() []clientCheck {
 			r.expect(sframe(9))
 			r.objects(9)
 		}},
-		{row: "t3 of the controlling station, in every state", script: func(r *rig) {
+		{row: "1.3 controlling t3 runs in every state", script: func(r *rig) {
 			test := func() {
 				r.silence(20*time.Second - time.Millisecond)
 				r.wait(time.Millisecond)
@@ -60,7 +55,7 @@ func clientTimerRows() []clientCheck {
 			r.send("68 04 23 00 00 00")
 			test()
 		}},
-		{row: "TESTFR act is confirmed by the controlling station in every state", script: func(r *rig) {
+		{row: "1.3 controlling TESTFR act is confirmed in every state", script: func(r *rig) {
 			test := func() {
 				r.send("68 04 43 00 00 00")
 				r.expect("68 04 83 00 00 00")
@@ -78,29 +73,6 @@ func clientTimerRows() []clientCheck {
 			test()
 		}},
 	}
-}
-
-// TestT0 has a connection that is not established.
-func TestT0(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
-			<-ctx.Done()
-			return nil, ctx.Err()
-		}
-		for _, t0 := range []time.Duration{0, 5 * time.Second} {
-			c, err := NewClient("station", Params{T0: t0}, WithDialer(dial))
-			if err != nil {
-				t.Fatal(err)
-			}
-			want := orDefault(t0, 30*time.Second)
-			begin := time.Now()
-			err = c.Connect(t.Context())
-			if d := time.Since(begin); !errors.Is(err, ErrTimeout) || d != want {
-				t.Errorf("Connect = %v after %v, want ErrTimeout after %v", err, d, want)
-			}
-		}
-	})
 }
 
 // clientCases are the edge cases that concern both stations, for the

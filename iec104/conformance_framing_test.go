@@ -2,19 +2,8 @@ package iec104
 
 import (
 	"strings"
-	"testing"
 	"time"
 )
-
-func TestEdgeCases(t *testing.T) {
-	t.Parallel()
-	play(t, framingCases())
-	play(t, transferCases())
-	play(t, numberCases())
-	play(t, asduCases())
-	play(t, requestCases())
-	play(t, abuseCases())
-}
 
 // command is a single command to object 5000 of station 1 by originator 5.
 const command = "2d 01 06 05 01 00 88 13 00 01"

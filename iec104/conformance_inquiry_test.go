@@ -19,7 +19,7 @@ func inquiryRows() []clientCheck {
 // interrogateRows are the rows of general and group interrogation.
 func interrogateRows() []clientCheck {
 	return []clientCheck{
-		{row: "interrogation: ACTCON, data, ACTTERM, spontaneous data between", script: func(r *rig) {
+		{row: "5.2 controlling interrogation: ACTCON, data, ACTTERM, spontaneous data between", script: func(r *rig) {
 			r.start()
 			out := r.gi(1)
 			r.expectASDU(giAct)
@@ -29,7 +29,7 @@ func interrogateRows() []clientCheck {
 			}
 			r.objects(7)
 		}},
-		{row: "interrogation: data with time tag", script: func(r *rig) {
+		{row: "5.2 controlling interrogation: data with time tag", script: func(r *rig) {
 			r.start()
 			out := r.gi(1)
 			r.expectASDU(giAct)
@@ -38,14 +38,14 @@ func interrogateRows() []clientCheck {
 				r.t.Errorf("%d objects, want 1", res.Objects)
 			}
 		}},
-		{row: "interrogation: negative ACTCON", script: func(r *rig) {
+		{row: "5.2 controlling interrogation: negative ACTCON", script: func(r *rig) {
 			r.start()
 			out := r.gi(1)
 			r.expectASDU(giAct)
 			r.tell("64 01 47 00 01 00 00 00 00 14")
 			r.denied(out, asdu.ActivationCon)
 		}},
-		{row: "interrogation: no ACTCON", script: func(r *rig) {
+		{row: "5.2 controlling interrogation: no ACTCON", script: func(r *rig) {
 			r.start()
 			out := r.gi(1)
 			r.expectASDU(giAct)
@@ -57,7 +57,7 @@ func interrogateRows() []clientCheck {
 				r.t.Errorf("got %v, want ErrTimeout", err)
 			}
 		}},
-		{row: "interrogation: never two of one common address", script: func(r *rig) {
+		{row: "5.2 controlling interrogation: never two of one common address", script: func(r *rig) {
 			r.start()
 			one := r.gi(1)
 			r.expectASDU(giAct)
@@ -68,7 +68,7 @@ func interrogateRows() []clientCheck {
 			r.tell(giCon, giEnd)
 			r.succeeds(one)
 		}},
-		{row: "interrogation: group", script: func(r *rig) {
+		{row: "5.2 controlling interrogation: group", script: func(r *rig) {
 			r.start()
 			out := r.asked(func(ctx context.Context) (Result, error) { return r.c.Interrogate(ctx, 1, 36) })
 			r.expectASDU("64 01 06 00 01 00 00 00 00 24")
@@ -77,7 +77,7 @@ func interrogateRows() []clientCheck {
 				r.t.Errorf("%d objects, want that of the group", res.Objects)
 			}
 		}},
-		{row: "interrogation: to all, answers under the own common addresses", script: func(r *rig) {
+		{row: "5.2 controlling interrogation: to all, answers under the own common addresses", script: func(r *rig) {
 			r.start()
 			out := r.gi(asdu.GlobalCA)
 			r.expectASDU("64 01 06 00 ff ff 00 00 00 14")
@@ -92,7 +92,7 @@ func interrogateRows() []clientCheck {
 				r.t.Errorf("(-want +got):\n%s", diff)
 			}
 		}},
-		{row: "interrogation: to all, answers under 65535", script: func(r *rig) {
+		{row: "5.2 controlling interrogation: to all, answers under 65535", script: func(r *rig) {
 			r.c.opt.stations = []uint16{1, 2}
 			r.start()
 			out := r.gi(asdu.GlobalCA)
@@ -102,7 +102,7 @@ func interrogateRows() []clientCheck {
 				r.t.Errorf("(-want +got):\n%s", diff)
 			}
 		}},
-		{row: "interrogation: to all stations that are known", script: func(r *rig) {
+		{row: "5.2 controlling interrogation: to all stations that are known", script: func(r *rig) {
 			r.c.opt.stations = []uint16{1, 2}
 			r.start()
 			out := r.gi(asdu.GlobalCA)
@@ -122,7 +122,7 @@ func interrogateRows() []clientCheck {
 				r.t.Errorf("(-want +got):\n%s", diff)
 			}
 		}},
-		{row: "interrogation: to all, one refuses", script: func(r *rig) {
+		{row: "5.2 controlling interrogation: to all, one refuses", script: func(r *rig) {
 			r.c.opt.stations = []uint16{1, 2}
 			r.start()
 			out := r.gi(asdu.GlobalCA)
@@ -132,7 +132,7 @@ func interrogateRows() []clientCheck {
 			r.tell("64 01 0a 00 02 00 00 00 00 14")
 			r.denied(out, asdu.ActivationCon)
 		}},
-		{row: "interrogation: cancelled", script: func(r *rig) {
+		{row: "5.2 controlling interrogation: cancelled", script: func(r *rig) {
 			r.start()
 			out := r.gi(1)
 			r.expectASDU(giAct)
@@ -154,7 +154,7 @@ func interrogateRows() []clientCheck {
 func readRows() []clientCheck {
 	const ei = "46 01 04 00 01 00 00 00 00 00"
 	return []clientCheck{
-		{row: "M_EI ends the requests the station had received before", script: func(r *rig) {
+		{row: "5.1 controlling M_EI ends the requests the station had received before", script: func(r *rig) {
 			r.start()
 			one, two := r.gi(1), r.gi(2)
 			r.expectASDU(giAct, "64 01 06 00 02 00 00 00 00 14")
@@ -166,14 +166,14 @@ func readRows() []clientCheck {
 			r.tell(giCon, giEnd)
 			r.succeeds(again)
 		}},
-		{row: "M_EI does not end a request the station had not received", script: func(r *rig) {
+		{row: "5.1 controlling M_EI does not end a request the station had not received", script: func(r *rig) {
 			r.start()
 			out := r.gi(1)
 			r.next()
 			r.send(iframe(0, 0, ei), iframe(1, 1, giCon), iframe(2, 1, giEnd))
 			r.succeeds(out)
 		}},
-		{row: "counters: read", script: func(r *rig) {
+		{row: "5.3 controlling counters: read", script: func(r *rig) {
 			r.start()
 			out := r.asked(func(ctx context.Context) (Result, error) { return r.c.Counters(ctx, 1, 5, 0) })
 			r.expectASDU("65 01 06 00 01 00 00 00 00 05")
@@ -183,7 +183,7 @@ func readRows() []clientCheck {
 				r.t.Errorf("%d counters, want 2", res.Objects)
 			}
 		}},
-		{row: "counters: group, freeze without ACTTERM, and read after it", script: func(r *rig) {
+		{row: "5.3 controlling counters: group, freeze without ACTTERM, and read after it", script: func(r *rig) {
 			r.start()
 			freeze := r.asked(func(ctx context.Context) (Result, error) { return r.c.Counters(ctx, 1, 2, 1) })
 			r.expectASDU("65 01 06 00 01 00 00 00 00 42")
@@ -198,7 +198,7 @@ func readRows() []clientCheck {
 				r.t.Errorf("%d counters, want 1", res.Objects)
 			}
 		}},
-		{row: "read: with and without time tag, a parameter", script: func(r *rig) {
+		{row: "5.4 controlling read: with and without time tag, a parameter", script: func(r *rig) {
 			r.start()
 			for _, answer := range []string{
 				"0d 01 05 00 01 00 64 00 00 00 00 80 3f 00", "24 01 05 00 01 00 64 00 00 00 00 80 3f 00 f3 69 2d 8d 4e 07 1a",
@@ -216,7 +216,7 @@ func readRows() []clientCheck {
 				}
 			}
 		}},
-		{row: "what must not go to all stations is not sent", script: func(r *rig) {
+		{row: "2 controlling what must not go to all stations is not sent", script: func(r *rig) {
 			r.start()
 			ctx := r.t.Context()
 			_, read := r.c.Read(ctx, asdu.GlobalCA, 1)
@@ -232,7 +232,7 @@ func readRows() []clientCheck {
 // systemRows are the rows of clock, test and reset.
 func systemRows() []clientCheck {
 	return []clientCheck{
-		{row: "clock synchronisation: the time is that of writing", p: Params{K: 1, W: 1}, script: func(r *rig) {
+		{row: "5.5 controlling clock synchronisation: the time is that of writing", p: Params{K: 1, W: 1}, script: func(r *rig) {
 			r.start()
 			r.gi(2)
 			r.expectASDU("64 01 06 00 02 00 00 00 00 14")
@@ -249,7 +249,7 @@ func systemRows() []clientCheck {
 			r.tell("67 01 07 00 01 00 00 00 00 00 00 00 00 c1 01 00") // the time of the station
 			r.succeeds(out)
 		}},
-		{row: "clock synchronisation: refused", script: func(r *rig) {
+		{row: "5.5 controlling clock synchronisation: refused", script: func(r *rig) {
 			r.start()
 			out := r.asked(func(ctx context.Context) (Result, error) {
 				return r.c.ClockSync(ctx, 1, func() asdu.Time { return 0x1a074e8d2d69f3 })
@@ -258,7 +258,7 @@ func systemRows() []clientCheck {
 			r.tell("67 01 47 00 01 00 00 00 00 f3 69 2d 8d 4e 07 1a")
 			r.denied(out, asdu.ActivationCon)
 		}},
-		{row: "test 107: counter and time mirrored", script: func(r *rig) {
+		{row: "5.7 controlling test 107: counter and time mirrored", script: func(r *rig) {
 			r.c.opt.stamp = func() asdu.Time { return 0x1a074e8d2d69f3 }
 			r.start()
 			out := r.request(func(ctx context.Context) error { return r.c.Test(ctx, 1, 513) })
@@ -268,7 +268,7 @@ func systemRows() []clientCheck {
 			r.tell("6b 01 07 00 01 00 00 00 00 01 02 f3 69 2d 8d 4e 07 1a")
 			r.succeeds(out)
 		}},
-		{row: "test 104: pattern mirrored, or unknown type", script: func(r *rig) {
+		{row: "5.7 controlling test 104: pattern mirrored, or unknown type", script: func(r *rig) {
 			r.start()
 			out := r.request(func(ctx context.Context) error { return r.c.TestPattern(ctx, 1) })
 			r.expectASDU("68 01 06 00 01 00 00 00 00 aa 55")
@@ -279,7 +279,7 @@ func systemRows() []clientCheck {
 			r.tell("68 01 6c 00 01 00 00 00 00 aa 55")
 			r.denied(out, asdu.UnknownType)
 		}},
-		{row: "reset process: confirmed before the station goes", script: func(r *rig) {
+		{row: "5.7 controlling reset process: confirmed before the station goes", script: func(r *rig) {
 			r.start()
 			out := r.asked(func(ctx context.Context) (Result, error) { return r.c.Reset(ctx, 1, 1) })
 			r.expectASDU("69 01 06 00 01 00 00 00 00 01")
@@ -293,7 +293,7 @@ func systemRows() []clientCheck {
 // parameterRows are the rows of parameters, and of the steps of commands.
 func parameterRows() []clientCheck {
 	return []clientCheck{
-		{row: "parameter: loaded, not in operation, activated", script: func(r *rig) {
+		{row: "5.8 controlling parameter: loaded, not in operation, activated", script: func(r *rig) {
 			r.start()
 			var got Reading
 			out := r.request(func(ctx context.Context) (err error) {
@@ -317,7 +317,7 @@ func parameterRows() []clientCheck {
 			r.tell("71 01 09 00 01 00 09 00 00 03")
 			r.succeeds(out)
 		}},
-		{row: "parameter: refused, unknown type", script: func(r *rig) {
+		{row: "5.8 controlling parameter: refused, unknown type", script: func(r *rig) {
 			r.start()
 			set := func(ctx context.Context) error {
 				_, err := r.c.SetParameter(ctx, Parameter{CA: 1, IOA: 9, Type: asdu.P_ME_NA_1, Value: 1, Qualifier: 3})
@@ -335,7 +335,7 @@ func parameterRows() []clientCheck {
 				r.t.Error("a measured value was sent as parameter")
 			}
 		}},
-		{row: "command: select, execute and cancel one by one, confirmation told before the end", script: func(r *rig) {
+		{row: "5.6 controlling command: select, execute and cancel one by one, confirmation told before the end", script: func(r *rig) {
 			r.start()
 			confirmed := 0
 			op := Operation{CA: 1, IOA: 5001, Type: asdu.C_DC_NA_1, Value: 2, Select: true, Confirmed: func() { confirmed++ }}
@@ -357,7 +357,7 @@ func parameterRows() []clientCheck {
 			r.tell("2e 01 49 00 01 00 89 13 00 82")
 			r.denied(cancel, asdu.DeactivationCon)
 		}},
-		{row: "command: running, cancelled", script: func(r *rig) {
+		{row: "5.6 controlling command: running, cancelled", script: func(r *rig) {
 			r.start()
 			op := Operation{CA: 1, IOA: 5001, Type: asdu.C_RC_NA_1, Value: 2}
 			exe := r.request(func(ctx context.Context) error { return r.c.Command(ctx, op) })
@@ -376,7 +376,7 @@ func parameterRows() []clientCheck {
 			r.succeeds(cancel)
 			r.fails(exe, ErrCancelled)
 		}},
-		{row: "command: given up after the select, which is cancelled", script: func(r *rig) {
+		{row: "5.6 controlling command: given up after the select, which is cancelled", script: func(r *rig) {
 			r.start()
 			ctx, cancel := context.WithCancel(context.Background())
 			r.c.opt.handler = func(a asdu.ASDU) { cancel() } // when the select is confirmed

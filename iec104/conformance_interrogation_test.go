@@ -4,21 +4,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"busbar/iec104/asdu"
 )
-
-func TestConformanceProcedures(t *testing.T) {
-	t.Parallel()
-	play(t, interrogationRows())
-	play(t, counterRows())
-	play(t, requestRows())
-	play(t, sendingRows())
-}
 
 // initialised is the end of initialisation of common address 1 after a remote reset.
 func initialised() Event {
@@ -44,7 +35,7 @@ func interrogationRows() []check {
 		term = "64 01 0a 05 01 00 00 00 00 14"
 	)
 	return []check{
-		{row: "interrogation: every untagged type with its quality", script: func(e *edge) {
+		{row: "5.2 controlled interrogation: every untagged type with its quality", script: func(e *edge) {
 			e.st.points[1] = everyType()
 			e.start()
 			e.send(iframe(0, 0, ask))
@@ -59,7 +50,7 @@ func interrogationRows() []check {
 			}
 			e.expectSilence()
 		}},
-		{row: "interrogation: group with its cause", script: func(e *edge) {
+		{row: "5.2 controlled interrogation: group with its cause", script: func(e *edge) {
 			e.st.groups = map[uint8][]Item{}
 			for qoi := range uint8(16) {
 				e.st.groups[21+qoi] = []Item{single(100+uint32(qoi), 1)}
@@ -73,12 +64,12 @@ func interrogationRows() []check {
 					iframe(3*i+2, i+1, "64 01 0a 00 01 00 00 00 00"+q))
 			}
 		}},
-		asked("interrogation: configured but empty group", iframe(0, 0, "64 01 06 05 01 00 00 00 00 17"), []string{"interrogate 1 23"},
+		asked("5.2 controlled interrogation: configured but empty group", iframe(0, 0, "64 01 06 05 01 00 00 00 00 17"), []string{"interrogate 1 23"},
 			iframe(0, 1, "64 01 07 05 01 00 00 00 00 17"), iframe(1, 1, "64 01 0a 05 01 00 00 00 00 17")),
-		refused("interrogation: reserved and private qualifiers",
+		refused("5.2 controlled interrogation: reserved and private qualifiers",
 			iframe(0, 0, "64 01 06 00 01 00 00 00 00 25")+iframe(1, 0, "64 01 06 00 01 00 00 00 00 13")+iframe(2, 0, "64 01 06 00 01 00 00 00 00 ff"),
 			iframe(0, 3, "64 01 47 00 01 00 00 00 00 25"), iframe(1, 3, "64 01 47 00 01 00 00 00 00 13"), iframe(2, 3, "64 01 47 00 01 00 00 00 00 ff")),
-		{row: "interrogation: another qualifier or address is served in its turn", cfg: ServerConfig{MaxObjectsPerASDU: 1}, script: func(e *edge) {
+		{row: "5.2 controlled interrogation: another qualifier or address is served in its turn", cfg: ServerConfig{MaxObjectsPerASDU: 1}, script: func(e *edge) {
 			e.st.addresses = []uint16{1, 2}
 			e.st.points[2] = []Item{single(9, 1)}
 			e.start()
@@ -93,7 +84,7 @@ func interrogationRows() []check {
 			}
 			e.expectSilence()
 		}},
-		{row: "interrogation: broadcast while one of the addresses is being answered", cfg: ServerConfig{MaxObjectsPerASDU: 1}, script: func(e *edge) {
+		{row: "5.2 controlled interrogation: broadcast while one of the addresses is being answered", cfg: ServerConfig{MaxObjectsPerASDU: 1}, script: func(e *edge) {
 			e.st.addresses = []uint16{1, 2}
 			e.st.points[2] = []Item{single(9, 1)}
 			e.start()
@@ -106,7 +97,7 @@ func interrogationRows() []check {
 			}
 			e.expectSilence()
 		}},
-		{row: "interrogation: cancelled", script: func(e *edge) {
+		{row: "5.2 controlled interrogation: cancelled", script: func(e *edge) {
 			e.st.points[1] = many(1, 2000)
 			e.start()
 			e.send(iframe(0, 0, ask))
@@ -125,7 +116,7 @@ func interrogationRows() []check {
 			e.send(iframe(3, 14, ask))
 			e.expect(iframe(14, 4, con), iframe(15, 4, "01 01 14 05 01 00 01 00 00 00"), iframe(16, 4, term))
 		}},
-		{row: "interrogation: cancel of another qualifier", cfg: ServerConfig{Params: Params{K: 1, W: 1}}, script: func(e *edge) {
+		{row: "5.2 controlled interrogation: cancel of another qualifier", cfg: ServerConfig{Params: Params{K: 1, W: 1}}, script: func(e *edge) {
 			e.start()
 			e.send(iframe(0, 0, ask))
 			e.expect(iframe(0, 1, con))
@@ -136,7 +127,7 @@ func interrogationRows() []check {
 			e.send(sframe(3))
 			e.expect(iframe(3, 2, term))
 		}},
-		{row: "interrogation: ends with STOPDT, is not taken up again", script: func(e *edge) {
+		{row: "5.2 controlled interrogation: ends with STOPDT, is not taken up again", script: func(e *edge) {
 			e.st.points[1] = many(1, 2000)
 			e.start()
 			e.send(iframe(0, 0, ask))
@@ -152,7 +143,7 @@ func interrogationRows() []check {
 			e.send(iframe(1, 12, "64 01 08 05 01 00 00 00 00 14"))
 			e.expect(iframe(12, 2, "64 01 49 05 01 00 00 00 00 14"))
 		}},
-		{row: "interrogation: ends with STOPDT, nor is what was made ready", script: func(e *edge) {
+		{row: "5.2 controlled interrogation: ends with STOPDT, nor is what was made ready", script: func(e *edge) {
 			e.st.points[1] = many(1, 5000)
 			e.start()
 			e.send(iframe(0, 0, ask))
@@ -169,7 +160,7 @@ func interrogationRows() []check {
 			e.expect("68 04 0b 00 00 00", iframe(n, 1, spont(100)))
 			e.silence(time.Second)
 		}},
-		{row: "interrogation: the events that waited come first, termination last", script: func(e *edge) {
+		{row: "5.2 controlled interrogation: the events that waited come first, termination last", script: func(e *edge) {
 			e.st.held = func(uint16) Interrogation { return &gated{e.st.queue, many(200, 2)} }
 			for i := range 3 {
 				e.put(event(uint32(100+i), 1))
@@ -180,7 +171,7 @@ func interrogationRows() []check {
 				iframe(2, 1, "01 82 14 00 01 00 c8 00 00 00 00"), iframe(3, 1, giEnd))
 			e.expectSilence()
 		}},
-		{row: "interrogation: a generator feeds the window", script: func(e *edge) {
+		{row: "5.2 controlled interrogation: a generator feeds the window", script: func(e *edge) {
 			g := &counted{items: many(1, 50_000)}
 			e.st.held = func(uint16) Interrogation { return g }
 			e.start()
@@ -190,11 +181,11 @@ func interrogationRows() []check {
 				e.t.Errorf("%d objects read for a window of 12 frames", g.read)
 			}
 		}},
-		{row: "interrogation: a read beside it has the cause of a read, quick peer", cfg: ServerConfig{Params: Params{K: 1, W: 1}},
+		{row: "5.2 controlled interrogation: a read beside it has the cause of a read, quick peer", cfg: ServerConfig{Params: Params{K: 1, W: 1}},
 			script: func(e *edge) { readBeside(e, 0) }},
-		{row: "interrogation: a read beside it has the cause of a read, slow peer", cfg: ServerConfig{Params: Params{K: 1, W: 1}},
+		{row: "5.2 controlled interrogation: a read beside it has the cause of a read, slow peer", cfg: ServerConfig{Params: Params{K: 1, W: 1}},
 			script: func(e *edge) { readBeside(e, time.Second) }},
-		{row: "interrogation: cancelled while frames wait for the window", script: func(e *edge) {
+		{row: "5.2 controlled interrogation: cancelled while frames wait for the window", script: func(e *edge) {
 			e.st.points[1] = many(1, 10_000)
 			e.start()
 			e.send(iframe(0, 0, ask))
@@ -212,9 +203,9 @@ func interrogationRows() []check {
 			e.expect(iframe(n, 2, "64 01 09 05 01 00 00 00 00 14"))
 			e.silence(time.Second)
 		}},
-		{row: "interrogation: goes on when one that waits is cancelled, quick peer", script: func(e *edge) { cancelWaiting(e, 0) }},
-		{row: "interrogation: goes on when one that waits is cancelled, slow peer", script: func(e *edge) { cancelWaiting(e, 10*time.Millisecond) }},
-		{row: "interrogation: tagged data of a station that has such", script: func(e *edge) {
+		{row: "5.2 controlled interrogation: goes on when one that waits is cancelled, quick peer", script: func(e *edge) { cancelWaiting(e, 0) }},
+		{row: "5.2 controlled interrogation: goes on when one that waits is cancelled, slow peer", script: func(e *edge) { cancelWaiting(e, 10*time.Millisecond) }},
+		{row: "5.2 controlled interrogation: tagged data of a station that has such", script: func(e *edge) {
 			e.st.points[1] = []Item{{Type: asdu.M_SP_TB_1, Object: asdu.Object{IOA: 100, Value: 1, Time: 0x1a074e8d2d69f3}}}
 			e.start()
 			e.send(iframe(0, 0, giAct))
@@ -303,16 +294,16 @@ func (c *counted) Next(dst []Item) (int, bool) {
 func counterRows() []check {
 	const reading = "20 03 00 15 cd 5b 07 05"
 	read := func(row, qcc, cause string) check {
-		return asked("counters: "+row, iframe(0, 0, "65 01 06 05 01 00 00 00 00"+qcc), []string{"counters 1 " + strings.TrimLeft(qcc, "0") + " 0"},
+		return asked("5.3 controlled counters: "+row, iframe(0, 0, "65 01 06 05 01 00 00 00 00"+qcc), []string{"counters 1 " + strings.TrimLeft(qcc, "0") + " 0"},
 			iframe(0, 1, "65 01 07 05 01 00 00 00 00"+qcc), iframe(1, 1, "0f 01"+cause+"05 01 00"+reading),
 			iframe(2, 1, "65 01 0a 05 01 00 00 00 00"+qcc))
 	}
 	freeze := func(row, qcc, told string) check {
-		return asked("counters: "+row, iframe(0, 0, "65 01 06 05 01 00 00 00 00"+qcc), []string{told},
+		return asked("5.3 controlled counters: "+row, iframe(0, 0, "65 01 06 05 01 00 00 00 00"+qcc), []string{told},
 			iframe(0, 1, "65 01 07 05 01 00 00 00 00"+qcc), iframe(1, 1, "65 01 0a 05 01 00 00 00 00"+qcc))
 	}
 	no := func(row, qcc string) check {
-		return refused("counters: "+row, iframe(0, 0, "65 01 06 05 01 00 00 00 00"+qcc), iframe(0, 1, "65 01 47 05 01 00 00 00 00"+qcc))
+		return refused("5.3 controlled counters: "+row, iframe(0, 0, "65 01 06 05 01 00 00 00 00"+qcc), iframe(0, 1, "65 01 47 05 01 00 00 00 00"+qcc))
 	}
 	return []check{
 		read("general read", "05", "25"), read("read of group 1", "01", "26"), read("read of group 2", "02", "27"),
@@ -320,24 +311,24 @@ func counterRows() []check {
 		freeze("freeze", "45", "counters 1 5 1"), freeze("freeze with reset of group 1", "81", "counters 1 1 2"),
 		freeze("reset", "c5", "counters 1 5 3"),
 		no("no group", "00"), no("reserved group", "06"), no("private group", "3f"),
-		refused("counters: object address", iframe(0, 0, "65 01 06 00 01 00 01 00 00 05"), iframe(0, 1, "65 01 6f 00 01 00 01 00 00 05")),
-		refused("counters: cancel of nothing", iframe(0, 0, "65 01 08 00 01 00 00 00 00 05"), iframe(0, 1, "65 01 49 00 01 00 00 00 00 05")),
-		refused("counters: freeze under test", iframe(0, 0, "65 01 86 00 01 00 00 00 00 45"), iframe(0, 1, "65 01 c7 00 01 00 00 00 00 45")),
-		{row: "counters: refused by the station", script: func(e *edge) {
+		refused("5.3 controlled counters: object address", iframe(0, 0, "65 01 06 00 01 00 01 00 00 05"), iframe(0, 1, "65 01 6f 00 01 00 01 00 00 05")),
+		refused("5.3 controlled counters: cancel of nothing", iframe(0, 0, "65 01 08 00 01 00 00 00 00 05"), iframe(0, 1, "65 01 49 00 01 00 00 00 00 05")),
+		refused("5.3 controlled counters: freeze under test", iframe(0, 0, "65 01 86 00 01 00 00 00 00 45"), iframe(0, 1, "65 01 c7 00 01 00 00 00 00 45")),
+		{row: "5.3 controlled counters: refused by the station", script: func(e *edge) {
 			e.st.counters = nil
 			e.start()
 			e.send(iframe(0, 0, "65 01 06 00 01 00 00 00 00 05"))
 			e.expect(iframe(0, 1, "65 01 47 00 01 00 00 00 00 05"))
 			e.expectSilence()
 		}},
-		{row: "counters: tagged readings", script: func(e *edge) {
+		{row: "5.3 controlled counters: tagged readings", script: func(e *edge) {
 			e.st.counters = []Item{{Type: asdu.M_IT_TB_1, Object: asdu.Object{IOA: 800, Value: 123456789, Sequence: 5, Time: 0x1a074e8d2d69f3}}}
 			e.start()
 			e.send(iframe(0, 0, "65 01 06 00 01 00 00 00 00 05"))
 			e.expect(iframe(0, 1, "65 01 07 00 01 00 00 00 00 05"),
 				iframe(1, 1, "25 01 25 00 01 00"+reading+"f3 69 2d 8d 4e 07 1a"), iframe(2, 1, "65 01 0a 00 01 00 00 00 00 05"))
 		}},
-		{row: "counters: broadcast freeze", script: func(e *edge) {
+		{row: "5.3 controlled counters: broadcast freeze", script: func(e *edge) {
 			e.st.addresses = []uint16{1, 2}
 			e.start()
 			e.send(iframe(0, 0, "65 01 06 05 ff ff 00 00 00 45"))
@@ -350,7 +341,7 @@ func counterRows() []check {
 				e.t.Errorf("station was told %q", got)
 			}
 		}},
-		{row: "counters: beside an interrogation", script: func(e *edge) {
+		{row: "5.3 controlled counters: beside an interrogation", script: func(e *edge) {
 			e.start()
 			e.send(iframe(0, 0, giAct), iframe(1, 0, "65 01 06 00 01 00 00 00 00 05"))
 			for i, want := range []string{

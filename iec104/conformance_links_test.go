@@ -11,12 +11,6 @@ import (
 	"busbar/iec104/asdu"
 )
 
-func TestConformanceLinks(t *testing.T) {
-	t.Parallel()
-	playFleet(t, linkRows())
-	playFleet(t, groupRows())
-}
-
 // linkRows are what a controlling station does to stay connected.
 func linkRows() []fleetCheck {
 	return []fleetCheck{
@@ -65,7 +59,7 @@ func linkRows() []fleetCheck {
 				f.t.Errorf("after a steady connection again after %v, want about 1 s", retry)
 			}
 		}},
-		{row: "a station that closes at once is not dialled at once again and again", script: func(f *fleet) {
+		{row: "1.5 controlling a station that closes at once is not dialled at once again and again", script: func(f *fleet) {
 			for range 6 {
 				f.start("a").conn.Close()
 				synctest.Wait()
@@ -75,7 +69,7 @@ func linkRows() []fleetCheck {
 				f.t.Errorf("sixth attempt after %v, want about 32 s", retry)
 			}
 		}},
-		{row: "data transfer is started, told and awaited", script: func(f *fleet) {
+		{row: "1.5 controlling data transfer is started, told and awaited", script: func(f *fleet) {
 			started := f.after(f.c.AwaitStart)
 			f.waiting(started)
 			if _, err := f.c.Interrogate(f.t.Context(), 1, 20); !errors.Is(err, ErrNotStarted) {
@@ -91,7 +85,7 @@ func linkRows() []fleetCheck {
 				f.t.Errorf("%d objects, want 1", n)
 			}
 		}},
-		{row: "without a connection requests fail and say why", script: func(f *fleet) {
+		{row: "1.5 controlling without a connection requests fail and say why", script: func(f *fleet) {
 			f.refusing("a", true)
 			f.start("a").conn.Close()
 			synctest.Wait()
@@ -104,7 +98,7 @@ func linkRows() []fleetCheck {
 				f.t.Error("connected twice")
 			}
 		}},
-		{row: "a request ends with its connection, the next one goes to the next", script: func(f *fleet) {
+		{row: "1.5 controlling a request ends with its connection, the next one goes to the next", script: func(f *fleet) {
 			p := f.start("a")
 			result := f.after(func(ctx context.Context) error { _, err := f.c.Interrogate(ctx, 1, 20); return err })
 			p.expectASDU(giAct)
@@ -121,7 +115,7 @@ func linkRows() []fleetCheck {
 				f.t.Error(err)
 			}
 		}},
-		{row: "the end acknowledges what was taken", script: func(f *fleet) {
+		{row: "1.5 controlling the end acknowledges what was taken", script: func(f *fleet) {
 			p := f.start("a")
 			p.tell(spont(1), spont(2))
 			f.stop()
@@ -130,7 +124,7 @@ func linkRows() []fleetCheck {
 			p.expectClosed(ClosedLocally)
 			f.saw("a connected", "a started", "a down: closed locally")
 		}},
-		{row: "the end waits for the handler, and acknowledges what that took", script: func(f *fleet) {
+		{row: "1.5 controlling the end waits for the handler, and acknowledges what that took", script: func(f *fleet) {
 			release := make(chan struct{})
 			f.c.opt.handler = func(asdu.ASDU) { <-release }
 			p := f.start("a")
@@ -142,7 +136,7 @@ func linkRows() []fleetCheck {
 			p.expect(sframe(1))
 			p.expectClosed(ClosedLocally)
 		}},
-		{row: "a handler that does not return does not hold the connection", script: func(f *fleet) {
+		{row: "1.5 controlling a handler that does not return does not hold the connection", script: func(f *fleet) {
 			release := make(chan struct{})
 			f.c.opt.handler = func(asdu.ASDU) { <-release }
 			p := f.start("a")
@@ -189,7 +183,7 @@ func linkRows() []fleetCheck {
 // groupRows are the rows of redundancy groups as a controlling station has them.
 func groupRows() []fleetCheck {
 	return []fleetCheck{
-		{row: "one connection is started, the others are standbys kept alive by TESTFR", addrs: 3, script: func(f *fleet) {
+		{row: "1.6 controlling one connection is started, the others are standbys kept alive by TESTFR", addrs: 3, script: func(f *fleet) {
 			f.start("a")
 			f.dialled("a", "b", "c")
 			for _, addr := range []string{"a", "b", "c"} {
@@ -202,7 +196,7 @@ func groupRows() []fleetCheck {
 				p.send(testFRCon)
 			}
 		}},
-		{row: "a standby that does not answer is replaced, the started one goes on", addrs: 2, script: func(f *fleet) {
+		{row: "1.6 controlling a standby that does not answer is replaced, the started one goes on", addrs: 2, script: func(f *fleet) {
 			a, b := f.start("a"), f.peer("b")
 			f.wait(19 * time.Second)
 			a.tell(spont(1))
@@ -216,7 +210,7 @@ func groupRows() []fleetCheck {
 				f.t.Errorf("first link is %v, want it started", s)
 			}
 		}},
-		{row: "after a failure the next standby is started at once", addrs: 3, script: func(f *fleet) {
+		{row: "1.6 controlling after a failure the next standby is started at once", addrs: 3, script: func(f *fleet) {
 			f.start("a").conn.Close()
 			b := f.start("b") // no time has passed
 			f.peer("c").expectSilence()
@@ -229,14 +223,14 @@ func groupRows() []fleetCheck {
 			f.saw("a connected", "b connected", "c connected", "a started", "a down: closed by peer", "b started",
 				"a connected", "b down: closed by peer", "c started")
 		}},
-		{row: "STARTDT con that does not come starts the next standby", addrs: 2, script: func(f *fleet) {
+		{row: "1.6 controlling STARTDT con that does not come starts the next standby", addrs: 2, script: func(f *fleet) {
 			f.peer("a").expect(startDTAct)
 			f.wait(15 * time.Second)
 			f.peer("b").expect(startDTAct)
 			f.peer("b").send(startDTCon)
 			f.saw("a connected", "b connected", "a down: no startdt con", "b started")
 		}},
-		{row: "planned switch: STOPDT, its con, STARTDT on the other", addrs: 2, script: func(f *fleet) {
+		{row: "1.6 controlling planned switch: STOPDT, its con, STARTDT on the other", addrs: 2, script: func(f *fleet) {
 			a, b := f.start("a"), f.peer("b")
 			a.tell(spont(1))
 			result := f.after(func(ctx context.Context) error { return f.c.Switch(ctx, "b") })
@@ -260,7 +254,7 @@ func groupRows() []fleetCheck {
 				f.t.Errorf("switch to where it is: %v", err)
 			}
 		}},
-		{row: "a switch to a connection that is lost leaves the data transfer where it is", addrs: 2, script: func(f *fleet) {
+		{row: "1.6 controlling a switch to a connection that is lost leaves the data transfer where it is", addrs: 2, script: func(f *fleet) {
 			a, b := f.start("a"), f.peer("b")
 			result := f.after(func(ctx context.Context) error { return f.c.Switch(ctx, "b") })
 			a.expect(stopDTAct)
@@ -279,7 +273,7 @@ func groupRows() []fleetCheck {
 				f.t.Error("switched to an unknown address")
 			}
 		}},
-		{row: "a switch when the station does not confirm STOPDT goes on after t1", addrs: 2, script: func(f *fleet) {
+		{row: "1.6 controlling a switch when the station does not confirm STOPDT goes on after t1", addrs: 2, script: func(f *fleet) {
 			a, b := f.start("a"), f.peer("b")
 			result := f.after(func(ctx context.Context) error { return f.c.Switch(ctx, "b") })
 			a.expect(stopDTAct)
@@ -291,7 +285,7 @@ func groupRows() []fleetCheck {
 				f.t.Error(err)
 			}
 		}},
-		{row: "standby: all connections stopped until StartDT, and after StopDT", addrs: 2, opts: []Option{WithStandby()}, script: func(f *fleet) {
+		{row: "1.6 controlling standby: all connections stopped until StartDT, and after StopDT", addrs: 2, opts: []Option{WithStandby()}, script: func(f *fleet) {
 			a, b := f.peer("a"), f.peer("b")
 			a.expectSilence()
 			b.expectSilence()
@@ -320,7 +314,7 @@ func groupRows() []fleetCheck {
 				f.t.Errorf("StartDT = %v at the end, want ErrClosed", err)
 			}
 		}},
-		{row: "data transfer that was stopped starts again where it was", addrs: 3, script: func(f *fleet) {
+		{row: "1.6 controlling data transfer that was stopped starts again where it was", addrs: 3, script: func(f *fleet) {
 			f.start("a").conn.Close()
 			b := f.start("b")
 			f.wait(f.lastRetry())
@@ -335,7 +329,7 @@ func groupRows() []fleetCheck {
 			f.start("b")
 			f.peer("a").expectSilence()
 		}},
-		{row: "StartDT during STOPDT starts again after its con", script: func(f *fleet) {
+		{row: "1.6 controlling StartDT during STOPDT starts again after its con", script: func(f *fleet) {
 			a := f.start("a")
 			stopped := f.after(f.c.StopDT)
 			a.expect(stopDTAct)
@@ -348,7 +342,7 @@ func groupRows() []fleetCheck {
 			}
 			f.waiting(stopped)
 		}},
-		{row: "one connection at a time: the next address at once, then back-off", addrs: 3, opts: []Option{WithSingleConnection()}, script: func(f *fleet) {
+		{row: "1.6 controlling one connection at a time: the next address at once, then back-off", addrs: 3, opts: []Option{WithSingleConnection()}, script: func(f *fleet) {
 			f.dialled("a")
 			f.refusing("b", true)
 			f.refusing("c", true)

@@ -11,11 +11,6 @@ import (
 	"time"
 )
 
-func TestConformanceReception(t *testing.T) {
-	t.Parallel()
-	play(t, receptionRows())
-}
-
 // receptionRows are the rules of reception.
 func receptionRows() []check {
 	closes := func(row string, want Reason, frames ...string) check {
@@ -38,13 +33,13 @@ func receptionRows() []check {
 		}
 	}
 	return []check{
-		closes("octet 1 is not 68H", BadStart, "00", "10 49 01 00 4a 16", "e5", "69 04 43 00 00 00", "ff"),
-		closes("L < 4", BadLength, "68 00", "68 01 43", "68 02 43 00", "68 03 43 00 00"),
-		closes("L = 254, 255", BadLength, "68 fe", "68 ff", "68 fe 00 00 00 00"+command),
-		closes("S or U with L other than 4", BadControlLength,
+		closes("1.1 controlled octet 1 is not 68H", BadStart, "00", "10 49 01 00 4a 16", "e5", "69 04 43 00 00 00", "ff"),
+		closes("1.1 controlled L < 4", BadLength, "68 00", "68 01 43", "68 02 43 00", "68 03 43 00 00"),
+		closes("1.1 controlled L = 254, 255", BadLength, "68 fe", "68 ff", "68 fe 00 00 00 00"+command),
+		closes("1.1 controlled S or U with L other than 4", BadControlLength,
 			"68 05 01 00 00 00 00", "68 06 01 00 00 00 00 00", "68 fd 01", "68 05 43 00 00 00 00", "68 08 07 00 00 00 00 00 00 00"),
-		closes("U with no function or several", BadFunction, functions...),
-		{row: "U or S with reserved bits", script: func(e *edge) {
+		closes("1.1 controlled U with no function or several", BadFunction, functions...),
+		{row: "1.1 controlled U or S with reserved bits", script: func(e *edge) {
 			e.send("68 04 07 01 00 00")
 			e.expect("68 04 0b 00 00 00")
 			e.put(event(100, 1))
@@ -55,7 +50,7 @@ func receptionRows() []check {
 				e.t.Errorf("%d tolerated, %d outstanding, want 5 and 0", i.Tolerated, i.Outstanding)
 			}
 		}},
-		{row: "APDU incomplete and silent", script: func(e *edge) {
+		{row: "1.1 controlled APDU incomplete and silent", script: func(e *edge) {
 			for i, part := range []string{"68", "68 04", "68 04 43", "68 04 43 00 00", "68 0e 00 00 00 00", "68 0e 00 00 00 00 2d 01 06 05 01 00 88 13 00"} {
 				if i > 0 {
 					e.renew()
@@ -66,7 +61,7 @@ func receptionRows() []check {
 				e.untouched()
 			}
 		}},
-		{row: "APDU arriving in several segments", script: func(e *edge) {
+		{row: "1.1 controlled APDU arriving in several segments", script: func(e *edge) {
 			stream := octets(e.t, "68 04 43 00 00 00 68 04 07 00 00 00 68 0e 00 00 00 00"+command)
 			for cut := 1; cut < len(stream); cut++ {
 				if cut > 1 {
@@ -80,7 +75,7 @@ func receptionRows() []check {
 				e.expectSilence()
 			}
 		}},
-		{row: "APDUs of full length in several segments", script: func(e *edge) {
+		{row: "1.1 controlled APDUs of full length in several segments", script: func(e *edge) {
 			long := iframe(0, 0, "ff 7f 06 05 01 00 00 00 00"+strings.Repeat("68", 240))
 			stream := octets(e.t, "68 04 07 00 00 00"+strings.Repeat("68 04 43 00 00 00", 100)+long)
 			for size := 1; size < 300; size += 13 {
@@ -98,7 +93,7 @@ func receptionRows() []check {
 				e.expectSilence()
 			}
 		}},
-		{row: "each APDU sent with one write", cfg: ServerConfig{MaxObjectsPerASDU: 3}, script: func(e *edge) {
+		{row: "1.1 controlled each APDU sent with one write", cfg: ServerConfig{MaxObjectsPerASDU: 3}, script: func(e *edge) {
 			var w *writes
 			e.peer = connectOver(e.t, e.s, func(c net.Conn) net.Conn {
 				w = &writes{Conn: e.over.wrap(c)}

@@ -70,7 +70,7 @@ func everyCommand() []struct{ typ, object string } {
 func requestRows() []check {
 	const clock = "f3 69 2d 8d 4e 07 1a"
 	return []check{
-		{row: "command: every type is handed on and mirrored", script: func(e *edge) {
+		{row: "5.6 controlled command: every type is handed on and mirrored", script: func(e *edge) {
 			e.st.verdict = func(Command) Verdict { return Accepted }
 			e.start()
 			for i, c := range everyCommand() {
@@ -81,24 +81,24 @@ func requestRows() []check {
 				e.t.Errorf("%d commands, want %d", n, len(everyCommand()))
 			}
 		}},
-		asked("read: untagged value with cause 5, no confirmation",
+		asked("5.4 controlled read: untagged value with cause 5, no confirmation",
 			"68 0d 00 00 00 00 66 01 05 05 01 00 64 00 00", nil, "68 0e 00 00 02 00 01 01 05 05 01 00 64 00 00 01"),
-		{row: "read: the type the station has", script: func(e *edge) {
+		{row: "5.4 controlled read: the type the station has", script: func(e *edge) {
 			e.st.points[1] = []Item{{Type: asdu.M_ME_NC_1, Object: asdu.Object{IOA: 700, Value: 0x41ac0000}}}
 			e.start()
 			e.send("68 0d 00 00 00 00 66 01 05 00 01 00 bc 02 00")
 			e.expect("68 12 00 00 02 00 0d 01 05 00 01 00 bc 02 00 00 00 ac 41 00")
 		}},
-		asked("clock: the received time is confirmed",
+		asked("5.5 controlled clock: the received time is confirmed",
 			"68 14 00 00 00 00 67 01 06 05 01 00 00 00 00"+clock, []string{"clock 1"},
 			"68 14 00 00 02 00 67 01 07 05 01 00 00 00 00"+clock),
-		{row: "clock: refused by the station", script: func(e *edge) {
+		{row: "5.5 controlled clock: refused by the station", script: func(e *edge) {
 			e.st.clock = func(asdu.Time) bool { return false }
 			e.start()
 			e.send("68 14 00 00 00 00 67 01 06 00 01 00 00 00 00" + clock)
 			e.expect("68 14 00 00 02 00 67 01 47 00 01 00 00 00 00" + clock)
 		}},
-		{row: "clock: each common address answers a broadcast", script: func(e *edge) {
+		{row: "5.5 controlled clock: each common address answers a broadcast", script: func(e *edge) {
 			e.st.addresses = []uint16{1, 2}
 			e.start()
 			e.send("68 14 00 00 00 00 67 01 06 00 ff ff 00 00 00 fa 00 05 08 0f 01 1a")
@@ -106,27 +106,27 @@ func requestRows() []check {
 				"68 14 02 00 02 00 67 01 07 00 02 00 00 00 00 fa 00 05 08 0f 01 1a")
 			e.expectSilence()
 		}},
-		asked("test 107: counter and time mirrored",
+		asked("5.7 controlled test 107: counter and time mirrored",
 			"68 16 00 00 00 00 6b 01 06 05 01 00 00 00 00 02 01"+clock, nil,
 			"68 16 00 00 02 00 6b 01 07 05 01 00 00 00 00 02 01"+clock),
-		asked("test 104: an unknown type",
+		asked("5.7 controlled test 104: an unknown type",
 			"68 0f 00 00 00 00 68 01 06 00 01 00 00 00 00 aa 55", nil, "68 0f 00 00 02 00 68 01 6c 00 01 00 00 00 00 aa 55"),
-		{row: "test 104: answered when switched on", cfg: ServerConfig{Test104: true}, script: func(e *edge) {
+		{row: "5.7 controlled test 104: answered when switched on", cfg: ServerConfig{Test104: true}, script: func(e *edge) {
 			e.start()
 			e.send("68 0f 00 00 00 00 68 01 06 00 01 00 00 00 00 aa 55")
 			e.expect("68 0f 00 00 02 00 68 01 07 00 01 00 00 00 00 aa 55")
 		}},
-		asked("delay acquisition 106: an unknown type",
+		asked("5.7 controlled delay acquisition 106: an unknown type",
 			"68 0f 00 00 00 00 6a 01 06 00 01 00 00 00 00 d2 04", nil, "68 0f 00 00 02 00 6a 01 6c 00 01 00 00 00 00 d2 04"),
-		asked("reset: confirmed", "68 0e 00 00 00 00 69 01 06 05 01 00 00 00 00 02", []string{"reset 1 2"},
+		asked("5.7 controlled reset: confirmed", "68 0e 00 00 00 00 69 01 06 05 01 00 00 00 00 02", []string{"reset 1 2"},
 			"68 0e 00 00 02 00 69 01 07 05 01 00 00 00 00 02"),
-		{row: "reset: refused", script: func(e *edge) {
+		{row: "5.7 controlled reset: refused", script: func(e *edge) {
 			e.st.reset = false
 			e.start()
 			e.send("68 0e 00 00 00 00 69 01 06 00 01 00 00 00 00 01")
 			e.expect("68 0e 00 00 02 00 69 01 47 00 01 00 00 00 00 01")
 		}},
-		{row: "reset: the confirmation is flushed before the connection closes", script: func(e *edge) {
+		{row: "5.7 controlled reset: the confirmation is flushed before the connection closes", script: func(e *edge) {
 			e.start()
 			e.put(event(100, 1))
 			e.expect("68 0e 00 00 00 00 01 01 03 00 01 00 64 00 00 01")

@@ -16,14 +16,14 @@ import (
 // sendingRows are the rows of order, priority and packing.
 func sendingRows() []check {
 	return []check{
-		{row: "order: end of initialisation before other data", script: func(e *edge) {
+		{row: "5.9 controlled order: end of initialisation before other data", script: func(e *edge) {
 			e.st.held = func(uint16) Interrogation { return &gated{e.st.queue, []Item{single(100, 1)}} }
 			e.put(initialised(), event(100, 1))
 			e.send("68 04 07 00 00 00", iframe(0, 0, giAct))
 			e.expect("68 04 0b 00 00 00", iframe(0, 1, giCon), iframe(1, 1, "46 01 04 00 01 00 00 00 00 02"),
 				iframe(2, 1, spont(100)), iframe(3, 1, "01 01 14 00 01 00 64 00 00 01"), iframe(4, 1, giEnd))
 		}},
-		{row: "priority: link control, confirmations, events, answers, background", script: func(e *edge) {
+		{row: "5.9 controlled priority: link control, confirmations, events, answers, background", script: func(e *edge) {
 			scan := event(9, 1)
 			scan.Cause = asdu.Background
 			e.start()
@@ -49,7 +49,7 @@ func sendingRows() []check {
 			}
 			e.expectSilence()
 		}},
-		{row: "order: a read value does not overtake older events", cfg: ServerConfig{Params: Params{K: 50}, MaxObjectsPerASDU: 1}, script: func(e *edge) {
+		{row: "5.9 controlled order: a read value does not overtake older events", cfg: ServerConfig{Params: Params{K: 50}, MaxObjectsPerASDU: 1}, script: func(e *edge) {
 			e.st.points[1] = []Item{single(100, 1)}
 			for range 30 {
 				e.put(event(100, 0))
@@ -62,7 +62,7 @@ func sendingRows() []check {
 			e.expect(iframe(30, 1, "01 01 05 00 01 00 64 00 00 01"))
 			e.expectSilence()
 		}},
-		{row: "order: an unencodable event is confirmed though the answer behind it is dropped", cfg: ServerConfig{MaxObjectsPerASDU: 1}, script: func(e *edge) {
+		{row: "5.9 controlled order: an unencodable event is confirmed though the answer behind it is dropped", cfg: ServerConfig{MaxObjectsPerASDU: 1}, script: func(e *edge) {
 			e.st.points[1] = many(200, 40)
 			e.start()
 			for i := range 13 { // the window is used up, the peer is quick
@@ -84,7 +84,7 @@ func sendingRows() []check {
 				e.t.Errorf("%d events never confirmed", n)
 			}
 		}},
-		{row: "priority: background waits for an answer that waits", script: func(e *edge) {
+		{row: "5.9 controlled priority: background waits for an answer that waits", script: func(e *edge) {
 			scan := event(9, 1)
 			scan.Cause = asdu.Background
 			e.st.back = []Event{scan}
@@ -97,7 +97,7 @@ func sendingRows() []check {
 			e.put(event(1, 1))
 			e.expect(iframe(1, 1, spont(1)), iframe(2, 1, giEnd), iframe(3, 1, "01 01 02 00 01 00 09 00 00 01"))
 		}},
-		{row: "packing: a lone event is sent at once", script: func(e *edge) {
+		{row: "5.9 controlled packing: a lone event is sent at once", script: func(e *edge) {
 			e.start()
 			for i := range 5 {
 				begin := time.Now()
@@ -110,7 +110,7 @@ func sendingRows() []check {
 				e.wait(time.Second)
 			}
 		}},
-		{row: "packing: waiting events fill ASDUs", script: func(e *edge) {
+		{row: "5.9 controlled packing: waiting events fill ASDUs", script: func(e *edge) {
 			for i := range 130 {
 				e.put(event(uint32(i), 1))
 			}
@@ -124,7 +124,7 @@ func sendingRows() []check {
 				e.expect(iframe(i, 0, fmt.Sprintf("01%02x03000100", n)+objs.String()))
 			}
 		}},
-		{row: "packing: full ASDU of 249 octets with SQ=1", script: func(e *edge) {
+		{row: "5.9 controlled packing: full ASDU of 249 octets with SQ=1", script: func(e *edge) {
 			e.st.points[1] = nil
 			for i := range 49 {
 				e.st.points[1] = append(e.st.points[1], Item{Type: asdu.M_ME_NC_1, Object: asdu.Object{IOA: uint32(256 + i), Value: 0x41ac0000}})
@@ -134,7 +134,7 @@ func sendingRows() []check {
 			e.expect(iframe(0, 1, giCon), "68 fd 02 00 02 00 0d b0 14 00 01 00 00 01 00"+strings.Repeat("00 00 ac 41 00", 48),
 				iframe(2, 1, "0d 01 14 00 01 00 30 01 00 00 00 ac 41 00"), iframe(3, 1, giEnd))
 		}},
-		{row: "packing: events of another type, cause or address begin another ASDU", script: func(e *edge) {
+		{row: "5.9 controlled packing: events of another type, cause or address begin another ASDU", script: func(e *edge) {
 			local, double := event(2, 1), event(3, 2)
 			local.Cause = asdu.ReturnLocal
 			double.Type = asdu.M_DP_NA_1
@@ -146,7 +146,7 @@ func sendingRows() []check {
 				iframe(2, 0, "03 01 03 00 01 00 03 00 00 02"), iframe(3, 0, "01 01 03 00 02 00 04 00 00 01"),
 				iframe(4, 0, "01 03 03 00 01 00 05 00 00 01 05 00 00 00 05 00 00 01"))
 		}},
-		{row: "packing: no APDU is longer than the peer takes", cfg: ServerConfig{Params: Params{MaxAPDU: 40}}, script: func(e *edge) {
+		{row: "5.9 controlled packing: no APDU is longer than the peer takes", cfg: ServerConfig{Params: Params{MaxAPDU: 40}}, script: func(e *edge) {
 			e.st.points[1] = many(1, 100)
 			for i := range 20 {
 				e.put(event(uint32(i), 1))

@@ -5,17 +5,12 @@ import (
 	"time"
 )
 
-func TestConformanceTimers(t *testing.T) {
-	t.Parallel()
-	play(t, timerRows())
-}
-
 // timerRows are the rows of the timers as a controlled station has them; those
 // of t0, STARTDT act and STOPDT act belong to the controlling station.
 func timerRows() []check {
 	one := ServerConfig{MaxObjectsPerASDU: 1}
 	return []check{
-		{row: "t1 (I) supervises the oldest frame", cfg: one, script: func(e *edge) {
+		{row: "1.3 controlled t1 (I) supervises the oldest frame", cfg: one, script: func(e *edge) {
 			e.start()
 			for i := range 3 { // at 0, 5 and 10 s
 				if i > 0 {
@@ -26,7 +21,7 @@ func timerRows() []check {
 			}
 			e.closesAfter(5*time.Second, NoAck)
 		}},
-		{row: "t1 (I) goes on with the next oldest", cfg: one, script: func(e *edge) {
+		{row: "1.3 controlled t1 (I) goes on with the next oldest", cfg: one, script: func(e *edge) {
 			e.start()
 			e.put(event(0, 1))
 			e.expect(iframe(0, 0, spont(0)))
@@ -37,7 +32,7 @@ func timerRows() []check {
 			e.send(sframe(1)) // at 14 s the first is acknowledged
 			e.closesAfter(6*time.Second, NoAck)
 		}},
-		{row: "t1 (I) stops with N(R) beyond the frame", cfg: one, script: func(e *edge) {
+		{row: "1.3 controlled t1 (I) stops with N(R) beyond the frame", cfg: one, script: func(e *edge) {
 			e.start()
 			e.put(event(0, 1))
 			e.expect(iframe(0, 0, spont(0)))
@@ -45,21 +40,21 @@ func timerRows() []check {
 			e.send(sframe(1))
 			e.silence(19 * time.Second)
 		}},
-		{row: "t1 (U) of TESTFR act stops with its con", script: func(e *edge) {
+		{row: "1.3 controlled t1 (U) of TESTFR act stops with its con", script: func(e *edge) {
 			for range 3 {
 				e.sendsAfter(20*time.Second, "68 04 43 00 00 00")
 				e.silence(15*time.Second - time.Millisecond)
 				e.send("68 04 83 00 00 00")
 			}
 		}},
-		{row: "t1 (U) of TESTFR act expires", script: func(e *edge) {
+		{row: "1.3 controlled t1 (U) of TESTFR act expires", script: func(e *edge) {
 			e.sendsAfter(20*time.Second, "68 04 43 00 00 00")
 			e.silence(14 * time.Second)
 			e.send("68 04 43 00 00 00") // no confirmation of ours
 			e.expect("68 04 83 00 00 00")
 			e.closesAfter(time.Second, NoTestCon)
 		}},
-		{row: "t2 from the first received I frame, not prolonged", script: func(e *edge) {
+		{row: "1.3 controlled t2 from the first received I frame, not prolonged", script: func(e *edge) {
 			e.start()
 			for i := range 4 { // at 0, 3, 6, 9 s
 				e.send(iframe(i, 0, unanswered))
@@ -72,7 +67,7 @@ func timerRows() []check {
 			e.send(iframe(4, 0, unanswered))
 			e.sendsAfter(10*time.Second, sframe(5))
 		}},
-		{row: "t2 stops with a sent I frame", script: func(e *edge) {
+		{row: "1.3 controlled t2 stops with a sent I frame", script: func(e *edge) {
 			e.start()
 			e.send(iframe(0, 0, unanswered))
 			e.silence(9 * time.Second)
@@ -82,7 +77,7 @@ func timerRows() []check {
 			e.send(iframe(1, 1, unanswered))
 			e.sendsAfter(10*time.Second, sframe(2))
 		}},
-		{row: "t2 stops with a sent S frame", script: func(e *edge) {
+		{row: "1.3 controlled t2 stops with a sent S frame", script: func(e *edge) {
 			e.start()
 			for i := range 8 {
 				e.send(iframe(i, 0, unanswered))
@@ -90,7 +85,7 @@ func timerRows() []check {
 			e.expect(sframe(8))
 			e.silence(15 * time.Second)
 		}},
-		{row: "t2 is not stopped by link control", script: func(e *edge) {
+		{row: "1.3 controlled t2 is not stopped by link control", script: func(e *edge) {
 			e.start()
 			e.send(iframe(0, 0, unanswered))
 			e.silence(9 * time.Second)
@@ -98,10 +93,10 @@ func timerRows() []check {
 			e.expect("68 04 83 00 00 00")
 			e.sendsAfter(time.Second, sframe(1))
 		}},
-		{row: "t3 from the establishment of the connection", script: func(e *edge) {
+		{row: "1.3 controlled t3 from the establishment of the connection", script: func(e *edge) {
 			e.sendsAfter(20*time.Second, "68 04 43 00 00 00")
 		}},
-		{row: "t3 restarts with every received frame", script: func(e *edge) {
+		{row: "1.3 controlled t3 restarts with every received frame", script: func(e *edge) {
 			frames := []string{"68 04 07 00 00 00", iframe(0, 0, unanswered), sframe(0), "68 04 43 00 00 00", "68 04 83 00 00 00", "68 04 0b 00 00 00"}
 			for _, f := range frames {
 				e.wait(19 * time.Second)
@@ -116,7 +111,7 @@ func timerRows() []check {
 			}
 			e.sendsAfter(20*time.Second, "68 04 43 00 00 00")
 		}},
-		{row: "t3 is not restarted by sent frames", cfg: ServerConfig{Params: Params{T1: 60 * time.Second}, MaxObjectsPerASDU: 1}, script: func(e *edge) {
+		{row: "1.3 controlled t3 is not restarted by sent frames", cfg: ServerConfig{Params: Params{T1: 60 * time.Second}, MaxObjectsPerASDU: 1}, script: func(e *edge) {
 			e.start()
 			for i := range 4 { // at 0, 5, 10 and 15 s
 				e.put(event(uint32(i), 1))
@@ -127,14 +122,14 @@ func timerRows() []check {
 			}
 			e.sendsAfter(5*time.Second, "68 04 43 00 00 00")
 		}},
-		{row: "t3 runs in STOPPED", script: func(e *edge) {
+		{row: "1.3 controlled t3 runs in STOPPED", script: func(e *edge) {
 			e.start()
 			e.send("68 04 13 00 00 00")
 			e.expect("68 04 23 00 00 00")
 			e.sendsAfter(20*time.Second, "68 04 43 00 00 00")
 			e.closesAfter(15*time.Second, NoTestCon)
 		}},
-		{row: "TESTFR act is confirmed in every state", script: func(e *edge) {
+		{row: "1.3 controlled TESTFR act is confirmed in every state", script: func(e *edge) {
 			test := func() {
 				e.send("68 04 43 00 00 00")
 				e.expect("68 04 83 00 00 00")
@@ -148,7 +143,7 @@ func timerRows() []check {
 			e.start()
 			test()
 		}},
-		{row: "only one TESTFR act outstanding", cfg: ServerConfig{Params: Params{T3: 2 * time.Second}}, script: func(e *edge) {
+		{row: "1.3 controlled only one TESTFR act outstanding", cfg: ServerConfig{Params: Params{T3: 2 * time.Second}}, script: func(e *edge) {
 			e.sendsAfter(2*time.Second, "68 04 43 00 00 00")
 			for range 14 {
 				e.silence(time.Second)
@@ -156,7 +151,7 @@ func timerRows() []check {
 			}
 			e.closesAfter(time.Second, NoTestCon)
 		}},
-		{row: "a dead peer is found within t3 + t1", script: func(e *edge) {
+		{row: "1.3 controlled a dead peer is found within t3 + t1", script: func(e *edge) {
 			e.start()
 			e.wait(7 * time.Second)
 			e.send("68 04 43 00 00 00") // the last that is heard of it
@@ -164,7 +159,7 @@ func timerRows() []check {
 			e.sendsAfter(20*time.Second, "68 04 43 00 00 00")
 			e.closesAfter(15*time.Second, NoTestCon)
 		}},
-		{row: "the parameters count", cfg: ServerConfig{Params: Params{T1: 3 * time.Second, T2: time.Second, T3: 5 * time.Second}}, script: func(e *edge) {
+		{row: "1.3 controlled the parameters count", cfg: ServerConfig{Params: Params{T1: 3 * time.Second, T2: time.Second, T3: 5 * time.Second}}, script: func(e *edge) {
 			e.start()
 			e.send(iframe(0, 0, unanswered))
 			e.sendsAfter(time.Second, sframe(1))

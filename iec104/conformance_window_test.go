@@ -2,21 +2,15 @@ package iec104
 
 import (
 	"strings"
-	"testing"
 	"testing/synctest"
 	"time"
 )
-
-func TestConformanceWindow(t *testing.T) {
-	t.Parallel()
-	play(t, windowRows())
-}
 
 // windowRows are the rules of numbers and windows.
 func windowRows() []check {
 	one := ServerConfig{MaxObjectsPerASDU: 1}
 	return []check{
-		{row: "numbers are 0 at first, unchanged by STARTDT and STOPDT", script: func(e *edge) {
+		{row: "1.2 controlled numbers are 0 at first, unchanged by STARTDT and STOPDT", script: func(e *edge) {
 			e.start()
 			for i := range 3 {
 				e.put(event(100, 1))
@@ -31,7 +25,7 @@ func windowRows() []check {
 			e.put(event(100, 1))
 			e.expect("68 0e 00 00 00 00 01 01 03 00 01 00 64 00 00 01")
 		}},
-		{row: "sender stops at k, which is no error", cfg: one, script: func(e *edge) {
+		{row: "1.2 controlled sender stops at k, which is no error", cfg: one, script: func(e *edge) {
 			e.start()
 			for i := range 30 {
 				e.put(event(uint32(i), 1))
@@ -54,7 +48,7 @@ func windowRows() []check {
 			}
 			e.expectSilence()
 		}},
-		{row: "k = 1", cfg: ServerConfig{Params: Params{K: 1}, MaxObjectsPerASDU: 1}, script: func(e *edge) {
+		{row: "1.2 controlled k = 1", cfg: ServerConfig{Params: Params{K: 1}, MaxObjectsPerASDU: 1}, script: func(e *edge) {
 			e.start()
 			e.put(event(0, 1), event(1, 1), event(2, 1))
 			for i := range 3 {
@@ -63,7 +57,7 @@ func windowRows() []check {
 				e.send(sframe(i + 1))
 			}
 		}},
-		{row: "link control and S frames do not need the window", cfg: one, script: func(e *edge) {
+		{row: "1.2 controlled link control and S frames do not need the window", cfg: one, script: func(e *edge) {
 			e.start()
 			for i := range 12 {
 				e.put(event(uint32(i), 1))
@@ -76,7 +70,7 @@ func windowRows() []check {
 			e.send("68 04 43 00 00 00")
 			e.expect("68 04 83 00 00 00")
 		}},
-		{row: "a sent I frame acknowledges: stop t2, count from 0", script: func(e *edge) {
+		{row: "1.2 controlled a sent I frame acknowledges: stop t2, count from 0", script: func(e *edge) {
 			e.start()
 			for i := range 7 {
 				e.send(iframe(i, 0, unanswered))
@@ -91,7 +85,7 @@ func windowRows() []check {
 			e.send(iframe(14, 1, unanswered))
 			e.expect(sframe(15))
 		}},
-		{row: "w received I frames are acknowledged at once", script: func(e *edge) {
+		{row: "1.2 controlled w received I frames are acknowledged at once", script: func(e *edge) {
 			e.start()
 			for i := range 40 {
 				e.send(iframe(i, 0, unanswered))
@@ -101,14 +95,14 @@ func windowRows() []check {
 				e.expectSilence()
 			}
 		}},
-		{row: "w = 1", cfg: ServerConfig{Params: Params{W: 1}}, script: func(e *edge) {
+		{row: "1.2 controlled w = 1", cfg: ServerConfig{Params: Params{W: 1}}, script: func(e *edge) {
 			e.start()
 			for i := range 3 {
 				e.send(iframe(i, 0, unanswered))
 				e.expect(sframe(i + 1))
 			}
 		}},
-		{row: "N(S) must be V(R)", script: func(e *edge) {
+		{row: "1.2 controlled N(S) must be V(R)", script: func(e *edge) {
 			for i, ns := range []int{0, 2, 3, 32767, 16384} { // after one frame
 				if i > 0 {
 					e.renew()
@@ -119,7 +113,7 @@ func windowRows() []check {
 				e.untouched()
 			}
 		}},
-		{row: "N(R) is valid from Ack to V(S)", cfg: one, script: func(e *edge) {
+		{row: "1.2 controlled N(R) is valid from Ack to V(S)", cfg: one, script: func(e *edge) {
 			for nr, want := range map[int]Reason{2: 0, 3: 0, 4: 0, 5: 0, 1: BadAck, 0: BadAck, 6: BadAck, 32767: BadAck, 16384: BadAck} {
 				for _, frame := range []string{sframe(nr), iframe(0, nr, unanswered)} {
 					e.fiveSentTwoAcknowledged()
@@ -132,7 +126,7 @@ func windowRows() []check {
 				}
 			}
 		}},
-		{row: "N(R) is checked before the ASDU is looked at", script: func(e *edge) {
+		{row: "1.2 controlled N(R) is checked before the ASDU is looked at", script: func(e *edge) {
 			e.start()
 			e.send(iframe(0, 1, command))
 			e.closes(BadAck)
@@ -142,7 +136,7 @@ func windowRows() []check {
 			e.send(iframe(0, 1, "2d")) // and before it is found malformed
 			e.closes(BadAck)
 		}},
-		{row: "N(R) confirms everything below it", cfg: one, script: func(e *edge) {
+		{row: "1.2 controlled N(R) confirms everything below it", cfg: one, script: func(e *edge) {
 			e.start()
 			e.put(event(0, 1), event(1, 1), event(2, 1))
 			e.expect(iframe(0, 0, spont(0)), iframe(1, 0, spont(1)), iframe(2, 0, spont(2)))
@@ -153,13 +147,13 @@ func windowRows() []check {
 			}
 			e.sendsAfter(10*time.Second, sframe(1)) // t1 is stopped: t2 is next
 		}},
-		{row: "N(R) equal to Ack has no effect, does not prolong t1", cfg: one, script: func(e *edge) {
+		{row: "1.2 controlled N(R) equal to Ack has no effect, does not prolong t1", cfg: one, script: func(e *edge) {
 			e.fiveSentTwoAcknowledged()
 			e.silence(10 * time.Second)
 			e.send(sframe(2))
 			e.closesAfter(5*time.Second, NoAck)
 		}},
-		{row: "a peer whose k is larger is no reason to close", script: func(e *edge) {
+		{row: "1.2 controlled a peer whose k is larger is no reason to close", script: func(e *edge) {
 			e.start()
 			var b strings.Builder
 			for i := range 400 {
@@ -178,7 +172,7 @@ func windowRows() []check {
 			}
 			e.expectSilence()
 		}},
-		{row: "32767 is followed by 0 in the window of the sender", cfg: one, script: func(e *edge) {
+		{row: "1.2 controlled 32767 is followed by 0 in the window of the sender", cfg: one, script: func(e *edge) {
 			e.start()
 			e.numbers(32760, 0)
 			for i := range 20 {
@@ -201,7 +195,7 @@ func windowRows() []check {
 				e.t.Errorf("%d events not confirmed", n)
 			}
 		}},
-		{row: "32767 is followed by 0 in acknowledgements of received frames", script: func(e *edge) {
+		{row: "1.2 controlled 32767 is followed by 0 in acknowledgements of received frames", script: func(e *edge) {
 			e.start()
 			e.numbers(0, 32764)
 			for i := range 8 {
@@ -211,7 +205,7 @@ func windowRows() []check {
 			e.send(iframe(4, 0, unanswered))
 			e.sendsAfter(10*time.Second, sframe(5))
 		}},
-		{row: "N(R) is valid from Ack to V(S) across the wrap", cfg: one, script: func(e *edge) {
+		{row: "1.2 controlled N(R) is valid from Ack to V(S) across the wrap", cfg: one, script: func(e *edge) {
 			for nr, want := range map[int]Reason{32765: BadAck, 32766: 0, 32767: 0, 0: 0, 1: 0, 2: BadAck, 16384: BadAck} {
 				e.fresh()
 				e.start()
