@@ -6,16 +6,17 @@ import (
 	"time"
 )
 
-// admit registers a connection, or returns the reason why it is not served.
-func (s *Server) admit(conn net.Conn) (*ServerConn, Reason) {
+// admit registers a connection, or returns the reason why it is not served. One
+// that this side has dialled is with whom it is wanted, and as often.
+func (s *Server) admit(conn net.Conn, dialled bool) (*ServerConn, Reason) {
 	addr := addressOf(conn.RemoteAddr())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	reason := Reason(0)
 	switch {
-	case !s.allowed(addr):
+	case !dialled && !s.allowed(addr):
 		reason = NotAllowed
-	case addr.IsValid() && !s.rates.take(addr, time.Now()):
+	case !dialled && addr.IsValid() && !s.rates.take(addr, time.Now()):
 		reason = TooManyAttempts
 	case len(s.conns) >= s.cfg.MaxConnections:
 		reason = TooManyConnections

@@ -113,6 +113,9 @@ func (c *clientConn) forget(w *call) (Result, *Reading, error) {
 		c.overdue = append(c.overdue, late)
 	}
 	c.asking.Store(len(c.calls)+len(c.overdue) > 0)
+	if c.renewal != nil && !c.retiring && len(c.calls) == 0 {
+		c.retire()
+	}
 	if w.global {
 		w.result.Missing = w.missing()
 	}

@@ -44,6 +44,9 @@ func NewClient(addr string, p Params, opts ...Option) (*Client, error) {
 	}
 	c := &Client{p: p, opt: newOptions(opts), news: make(chan struct{})}
 	addrs := append([]string{addr}, c.opt.addresses...)
+	if c.opt.reverse && len(addrs) > 1 {
+		return nil, errors.New("iec104: client: a station that dials out has no further addresses")
+	}
 	if c.opt.alone {
 		c.paths = []*path{{addrs: addrs, addr: addr}}
 		return c, nil
@@ -101,8 +104,11 @@ func (c *Client) Connect(ctx context.Context) error {
 
 // dial makes a connection to the address of p.
 func (c *Client) dial(ctx context.Context, p *path) (*clientConn, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, c.p.T0, ErrTimeout)
-	defer cancel()
+	if !c.opt.reverse {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, c.p.T0, ErrTimeout)
+		defer cancel()
+	}
 	var conn net.Conn
 	var err error
 	dialled := make(chan struct{})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"time"
 )
 
@@ -31,7 +32,8 @@ func (s LinkState) String() string {
 	}
 }
 
-// LinkEvent tells that a connection of a [Client] has changed its state.
+// LinkEvent tells that a connection of a [Client], or of [Server.DialOut], has
+// changed its state.
 type LinkEvent struct {
 	Link  int    // number of the address: 0 is that of [NewClient], then come those of [WithAddresses]
 	Addr  string // host and port
@@ -39,6 +41,11 @@ type LinkEvent struct {
 	State LinkState
 	Err   error         // LinkDown: why the connection ended, a *[LinkError], or was not made
 	Retry time.Duration // LinkDown: until the next attempt
+
+	// NetConn is the connection as it was dialled or accepted, such as to look at
+	// the certificate of a TLS peer; nil with LinkDown. It must not be read,
+	// written or closed.
+	NetConn net.Conn
 }
 
 // LinkInfo describes one of the connections of a [Client].
@@ -88,7 +95,7 @@ func (c *Client) Links() []LinkInfo {
 // and after the ASDUs it belongs to.
 func (c *Client) moved(conn *clientConn, s LinkState) {
 	c.opt.log.Info("link changed", "link", conn.path.number, "conn", conn.id, "peer", addrString(conn.remote), "state", s.String())
-	c.opt.link(LinkEvent{Link: conn.path.number, Addr: conn.addr, Conn: conn.id, State: s})
+	c.opt.link(LinkEvent{Link: conn.path.number, Addr: conn.addr, Conn: conn.id, State: s, NetConn: conn.netConn()})
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if s == LinkStarted {

@@ -100,10 +100,15 @@ func (c *Client) keep(ctx context.Context, p *path) {
 		if conn != nil && errors.As(err, &le) && le.Reason != NoStartCon && time.Since(conn.since) >= steadyTime {
 			wait.times, failures = 0, 0
 		}
-		failures++
 		var retry time.Duration
-		if failures%len(p.addrs) == 0 { // the other addresses were tried at once
-			retry = wait.next()
+		switch {
+		case conn != nil && conn.renewed.Load():
+			turn--
+		case c.opt.reverse: // the station comes when it likes
+		default:
+			if failures++; failures%len(p.addrs) == 0 { // the other addresses were tried at once
+				retry = wait.next()
+			}
 		}
 		c.lost(p, conn, err, retry)
 		if !sleep(ctx, retry) {

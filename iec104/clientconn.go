@@ -23,6 +23,7 @@ type clientConn struct {
 	quit     atomic.Bool   // the handler gets nothing more
 	asking   atomic.Bool   // a request is open, or its answer may still come
 	receipts *receipts     // nil: what the handler has taken is acknowledged
+	renewed  atomic.Bool   // it was ended to be made again at once
 	untold   LinkState     // of the reader: the state is this since a moment ago; 0: nothing to tell
 
 	// Guarded by the lock of the link.
@@ -30,7 +31,9 @@ type clientConn struct {
 	changed    chan struct{} // closed at the next change of the state
 	sends      []outgoing
 	calls      []*call
-	overdue    []*call // given up before an answer came, which may still come
+	overdue    []*call    // given up before an answer came, which may still come
+	renewal    *LinkError // why the connection is to end; nil: it is not
+	retiring   bool       // its end has begun
 	files      clientFiles
 	farewells  [][]byte // the last ASDUs of transfers of files, to be sent before all others
 }
@@ -64,6 +67,9 @@ func newClientConn(c *Client, id uint64, p *path, conn net.Conn) *clientConn {
 	}
 	if trace := c.opt.trace; trace != nil {
 		l.trace = func(sent bool, apdu []byte) { trace(id, sent, apdu) }
+	}
+	if a, ok := conn.(*accepted); ok {
+		a.watch(cc.probe)
 	}
 	return cc
 }
@@ -112,7 +118,7 @@ func (c *clientConn) approach(want transfer) (transfer, <-chan struct{}) {
 	l.mu.Lock()
 	defer l.unlock()
 	switch {
-	case l.ended || l.leaving:
+	case l.ended || l.leaving || c.retiring:
 	case want == started && l.state == stopped:
 		l.startAct()
 		l.signal()
@@ -143,6 +149,9 @@ func (c *clientConn) transferred(on bool) {
 		}
 		c.overdue = nil
 	}
+	if c.retiring {
+		c.retire()
+	}
 	close(c.changed)
 	c.changed = make(chan struct{})
 }
@@ -159,7 +168,11 @@ func (c *clientConn) taken() {
 func (c *clientConn) confirmed(int) {}
 
 // tested implements user.
-func (c *clientConn) tested() {}
+func (c *clientConn) tested() {
+	if a, ok := c.link.conn.(*accepted); ok {
+		a.alive()
+	}
+}
 
 // send queues an ASDU, and with it a call that waits for the answer, so that
 // none is missed.
@@ -170,7 +183,7 @@ func (c *clientConn) send(o outgoing) error {
 	switch {
 	case l.ended || l.leaving:
 		return l.err
-	case l.state != started:
+	case l.state != started || c.retiring:
 		return ErrNotStarted
 	case len(c.sends) >= maxSends:
 		return fmt.Errorf("iec104: %d requests wait to be sent", len(c.sends))

@@ -36,6 +36,14 @@
 //
 // A client costs one goroutine and about 7 KiB while its link is idle.
 //
+// # Reverse connect
+//
+// Either side may establish the connection, whatever its role. A station that
+// cannot be reached, behind NAT for example, calls [Server.DialOut]; the controlling
+// station takes such connections with an [Acceptor], which tells any number of
+// stations apart and hands each connection to the [Client] of its station. STARTDT
+// and all requests remain with the controlling station.
+//
 // # Errors and limits
 //
 // Bad octets close the one connection they came on, with a [LinkError] that has

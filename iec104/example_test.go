@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
+	"sync"
 	"time"
 
 	"busbar/iec104"
@@ -209,4 +211,50 @@ func serve(ctx context.Context) string {
 		}
 	}()
 	return listener.Addr().String()
+}
+
+// A station behind NAT dials out, and the controlling station listens.
+func ExampleAcceptor() {
+	ctx, cancel := context.WithCancel(context.Background())
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	defer cancel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	acceptor := iec104.NewAcceptor(listener, iec104.AcceptorConfig{})
+	parts.Go(func() { fmt.Println("acceptor ended:", acceptor.Run(ctx)) })
+	client, err := iec104.NewClient("substation 7", iec104.Params{},
+		acceptor.Station(iec104.FromAddresses(netip.MustParsePrefix("127.0.0.1/32"))))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	server, err := iec104.NewServer(substation{iec104.NewQueue(1000)}, iec104.ServerConfig{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	parts.Go(func() { _ = server.DialOut(ctx, listener.Addr().String()) }) // returns nil at the end
+
+	if err := client.Connect(ctx); err != nil { // waits for the station; Run does so again and again
+		fmt.Println(err)
+		return
+	}
+	if err := client.StartDT(ctx); err != nil {
+		fmt.Println(err)
+		return
+	}
+	result, err := client.Interrogate(ctx, 1, 20)
+	fmt.Println("objects:", result.Objects, "error:", err)
+	fmt.Println("closed:", client.Close())
+	cancel()
+	parts.Wait()
+	// Output:
+	// objects: 1 error: <nil>
+	// closed: <nil>
+	// acceptor ended: <nil>
 }

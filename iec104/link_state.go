@@ -118,3 +118,18 @@ func (l *link) testAct(now time.Duration) {
 	l.sendU(apci.TestFRAct)
 	l.timers.test = now
 }
+
+// probe tests the link now, unless a test is running. It never blocks and may be
+// called with any lock held.
+func (l *link) probe() {
+	time.AfterFunc(0, func() {
+		l.mu.Lock()
+		defer l.unlock()
+		if l.ended || l.leaving || l.timers.test != 0 {
+			return
+		}
+		l.testAct(l.now())
+		l.arm()
+		l.signal()
+	})
+}

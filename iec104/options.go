@@ -29,6 +29,7 @@ type options struct {
 	oa         uint8
 	alone      bool // one connection at a time
 	standby    bool
+	reverse    bool // dial waits for the station to connect
 	strict     bool
 }
 
@@ -60,7 +61,7 @@ func WithTrace(f TraceFunc) Option { return func(o *options) { o.trace = f } }
 // DialFunc establishes a connection, as [net.Dialer.DialContext] does.
 type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
-// WithDialer sets how a [Client] connects, such as with TLS. The handshake is
+// WithDialer sets how a [Client] or [Server.DialOut] connects, such as with TLS. The handshake is
 // part of it. The default is TCP.
 func WithDialer(dial DialFunc) Option { return func(o *options) { o.dial = dial } }
 
@@ -93,15 +94,15 @@ func WithSingleConnection() Option { return func(o *options) { o.alone = true } 
 // [Client.StartDT].
 func WithStandby() Option { return func(o *options) { o.standby = true } }
 
-// WithRetry sets how long [Client.Run] waits before it connects again: least after
-// the first failure, twice as long after each further one, most at last, each
+// WithRetry sets how long [Client.Run] and [Server.DialOut] wait before they connect
+// again: least after the first failure, twice as long after each further one, most at last, each
 // varied by a fifth. The defaults are 1 s and 60 s; zero stands for them.
 func WithRetry(least, most time.Duration) Option {
 	return func(o *options) { o.retryLeast, o.retryMost = least, most }
 }
 
 // WithLinkEvents sets the function that is told how the connections of a
-// [Client] change. For one connection the calls come one after the other, in
+// [Client], or of [Server.DialOut], change. For one connection the calls come one after the other, in
 // step with those of the handler: the start of data transfer before its first
 // ASDU, the end of the connection after its last; the start on another
 // connection after that. It must not wait for the client.

@@ -43,7 +43,8 @@ const (
 	TooManyConnections                   // connection limit reached
 	TooManyAttempts                      // connect rate of the address exceeded
 	HandshakeFailed                      // TLS handshake failed or took longer than t0
-	Superseded                           // another connection of the redundancy group was started
+	Superseded                           // another connection of the redundancy group was started, or of the same station came
+	AlreadyConnected                     // the station that dials out has a connection that answers
 	reasons
 )
 
@@ -52,7 +53,7 @@ var reasonNames = [reasons]string{
 	"bad length of s or u frame", "bad u function", "frame incomplete", "not started", "bad send number",
 	"bad acknowledgement", "no acknowledgement", "no startdt con", "no stopdt con", "no testfr con", "write stalled",
 	"malformed asdu", "too many requests", "refused by station", "address not allowed", "too many connections",
-	"too many attempts", "handshake failed", "superseded",
+	"too many attempts", "handshake failed", "superseded", "already connected",
 }
 
 // String returns the reason in words, such as "no acknowledgement".

@@ -109,38 +109,10 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	})
 	defer stop()
 	defer closeQuietly(l)
-	var delay time.Duration
-	for {
-		conn, err := l.Accept()
-		switch {
-		case err == nil:
-			delay = 0
-			conns.Go(func() { s.serve(open, conn) })
-		case ctx.Err() != nil:
-			return nil
-		case !passing(err):
-			return fmt.Errorf("iec104: accept: %w", err)
-		default:
-			// Out of file descriptors or the like: what is open goes on.
-			delay = min(max(2*delay, 10*time.Millisecond), time.Second)
-			if skipped, ok := s.quiet.due(acceptFailed, netip.Addr{}); ok {
-				s.opt.log.WarnContext(ctx, "accept failed, will retry", "retry_in", delay, "skipped", skipped, "error", err)
-			}
-			select {
-			case <-time.After(delay):
-			case <-ctx.Done():
-			}
-		}
-	}
+	return accept(ctx, l, s.opt.log, &s.quiet, func(conn net.Conn) {
+		conns.Go(func() { s.serve(open, conn) })
+	})
 }
-
-// passing reports whether accepting may succeed again.
-func passing(err error) bool {
-	return !errors.Is(err, net.ErrClosed)
-}
-
-// closeQuietly closes what is of no further use; an error changes nothing.
-func closeQuietly(c interface{ Close() error }) { _ = c.Close() }
 
 // serve is ServeConn for accepted connections: the reason has been logged.
 func (s *Server) serve(ctx context.Context, conn net.Conn) {
@@ -153,8 +125,14 @@ func (s *Server) serve(ctx context.Context, conn net.Conn) {
 // too. A connection with a HandshakeContext method, such as TLS, is given T0
 // for it.
 func (s *Server) ServeConn(ctx context.Context, conn net.Conn) error {
+	return s.serveConn(ctx, conn, nil)
+}
+
+// serveConn serves a connection that was accepted, or dialled: then the function
+// is called when it is served.
+func (s *Server) serveConn(ctx context.Context, conn net.Conn, dialled func(*ServerConn)) error {
 	remote := conn.RemoteAddr()
-	c, reason := s.admit(conn)
+	c, reason := s.admit(conn, dialled != nil)
 	if reason != 0 {
 		err := &LinkError{Reason: reason}
 		closeQuietly(conn)
@@ -163,8 +141,15 @@ func (s *Server) ServeConn(ctx context.Context, conn net.Conn) error {
 		}
 		return err
 	}
+	message := "connection accepted"
+	if dialled != nil {
+		message = "connection dialled"
+	}
 	if skipped, ok := s.quiet.due(connAccepted, addressOf(remote)); ok {
-		s.opt.log.InfoContext(ctx, "connection accepted", "conn", c.id, "peer", addrString(remote), "skipped", skipped)
+		s.opt.log.InfoContext(ctx, message, "conn", c.id, "peer", addrString(remote), "skipped", skipped)
+	}
+	if dialled != nil {
+		dialled(c)
 	}
 	err := c.serve(ctx)
 	s.release(c, err)

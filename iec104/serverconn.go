@@ -61,7 +61,7 @@ func newServerConn(s *Server, id uint64, conn net.Conn) *ServerConn {
 
 // serve runs the connection until it ends or ctx does.
 func (c *ServerConn) serve(ctx context.Context) *LinkError {
-	if err := c.handshake(ctx); err != nil {
+	if err := shakeHands(ctx, c.link.conn, c.link.p.T0); err != nil {
 		closeQuietly(c.link.conn)
 		return &LinkError{Reason: HandshakeFailed, Err: err}
 	}
@@ -92,19 +92,6 @@ func (c *ServerConn) serve(ctx context.Context) *LinkError {
 		le = &LinkError{Reason: ClosedLocally, Err: err}
 	}
 	return le
-}
-
-// handshake gives a connection such as TLS the time T0 for its handshake.
-func (c *ServerConn) handshake(ctx context.Context) error {
-	h, ok := c.link.conn.(interface {
-		HandshakeContext(ctx context.Context) error
-	})
-	if !ok {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, c.link.p.T0)
-	defer cancel()
-	return h.HandshakeContext(ctx)
 }
 
 // Wake tells that the session has events or background data again. It never
@@ -188,19 +175,7 @@ func (c *ServerConn) taken() {}
 // called if it has one, with the lock of the connection held as always;
 // otherwise the connection is closed after T1. Probe does not wait for that,
 // never blocks, and may be called with any lock held.
-func (c *ServerConn) Probe() {
-	time.AfterFunc(0, func() {
-		l := &c.link
-		l.mu.Lock()
-		defer l.unlock()
-		if l.ended || l.leaving || l.timers.test != 0 {
-			return
-		}
-		l.testAct(l.now())
-		l.arm()
-		l.signal()
-	})
-}
+func (c *ServerConn) Probe() { c.link.probe() }
 
 // Discard drops the events that were taken from the session and are in no frame
 // sent so far, and returns how many: they are the newest of those taken and
