@@ -2,11 +2,14 @@ package iec104
 
 import (
 	"errors"
+	"fmt"
 
 	"busbar/iec104/apci"
 )
 
 const (
+	tlsHandshake = 0x16 // first octet of a connection with TLS
+
 	readSize    = 512      // of the read buffer of an idle connection
 	maxReadSize = 64 << 10 // of one under load
 	// ackSlack is how many frames beyond w may be taken from the read buffer
@@ -91,7 +94,7 @@ func (l *link) take(b []byte) (used int, ok bool) {
 			continue
 		}
 		if err != nil {
-			l.refuse(frameError(err))
+			l.refuse(l.frameError(err, b[used:]))
 			break
 		}
 		if n == 0 {
@@ -199,7 +202,7 @@ func (l *link) refuse(err error) {
 }
 
 // frameError returns the reason behind an error of the frame parser.
-func frameError(err error) *LinkError {
+func (l *link) frameError(err error, b []byte) *LinkError {
 	r := BadStart
 	switch {
 	case errors.Is(err, apci.ErrLength):
@@ -208,6 +211,8 @@ func frameError(err error) *LinkError {
 		r = BadControlLength
 	case errors.Is(err, apci.ErrFunction):
 		r = BadFunction
+	case l.count.ReceivedOctets == 0 && b[0] == tlsHandshake:
+		err = fmt.Errorf("%w: the peer seems to speak TLS, here is none", err)
 	}
 	return &LinkError{Reason: r, Err: err}
 }

@@ -235,3 +235,15 @@ func TestWindow(t *testing.T) {
 func single1(i int) string {
 	return "01 01 03 00 01 00 " + string("0123456789abcdef"[i>>4]) + string("0123456789abcdef"[i&15]) + " 00 00 00"
 }
+
+func TestAPeerThatSpeaksTLSOnAPlainPortIsNamed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := connect(t, newTestServer(t, newTestStation(), ServerConfig{}))
+		p.send("16 03 01 00 c8 01")
+		err := <-p.served
+		if want := "iec104: bad start octet: apci: no start octet: 16H in its place: the peer seems to speak TLS, here is none"; err.Error() != want {
+			t.Errorf("closed by %q, want %q", err, want)
+		}
+	})
+}

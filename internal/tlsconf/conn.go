@@ -74,7 +74,7 @@ func (c *Conn) shake(ctx context.Context) error {
 	}
 	fault := c.handshake.explain(err)
 	e.figures.refuse(fault.Reason)
-	if e.use.Role == Server {
+	if c.handshake.role == Server {
 		c.farewell()
 	}
 	return fault

@@ -17,8 +17,9 @@ const (
 	roundEvery = 5 * time.Second
 )
 
-// Endpoint is the TLS side of one connector. Its methods may be called from any
-// goroutine.
+// Endpoint is the TLS side of one connector. Which side of a handshake it is goes
+// by the connection: server of those it accepts, client of those it makes. Its
+// methods may be called from any goroutine.
 type Endpoint struct {
 	settings Settings
 	use      Use
@@ -167,7 +168,7 @@ func (l *listener) Accept() (net.Conn, error) {
 // still to be made.
 func (e *Endpoint) Accept(raw net.Conn) *Conn {
 	w := &wire{Conn: raw}
-	h := &handshake{endpoint: e, wire: w}
+	h := &handshake{endpoint: e, role: Server, wire: w}
 	return &Conn{Conn: tls.Server(w, h.serverConfig()), raw: raw, handshake: h}
 }
 
@@ -195,7 +196,7 @@ func (e *Endpoint) Dial(ctx context.Context, network, address string) (*Conn, er
 // settings say otherwise.
 func (e *Endpoint) Connect(ctx context.Context, raw net.Conn, host string) (*Conn, error) {
 	w := &wire{Conn: raw}
-	h := &handshake{endpoint: e, host: host, wire: w}
+	h := &handshake{endpoint: e, role: Client, host: host, wire: w}
 	config, err := h.clientConfig()
 	if err != nil {
 		closeQuietly(raw)
@@ -212,7 +213,7 @@ func (e *Endpoint) Connect(ctx context.Context, raw net.Conn, host string) (*Con
 // Adopt connects by a library that makes the TLS connection itself, of the
 // configuration that dial is given. What it returns may be any layer above TLS.
 func (e *Endpoint) Adopt(host string, dial func(*tls.Config) (net.Conn, error)) (*Conn, error) {
-	h := &handshake{endpoint: e, host: host}
+	h := &handshake{endpoint: e, role: Client, host: host}
 	config, err := h.clientConfig()
 	if err != nil {
 		return nil, err

@@ -32,7 +32,7 @@ func (h *handshake) explain(err error) *Error {
 	}
 	if failed, ok := errors.AsType[*tls.CertificateVerificationError](err); ok && len(failed.UnverifiedCertificates) > 0 {
 		certs := failed.UnverifiedCertificates
-		verify := h.material.explainVerify(failed.Err, certs, h.endpoint.use.Role, time.Now())
+		verify := h.material.explainVerify(failed.Err, certs, h.role, time.Now())
 		verify.Peer = identityOf(certs[0])
 		return verify
 	}
@@ -72,9 +72,9 @@ func (h *handshake) progress() string {
 		received = h.wire.received.Load()
 	}
 	switch {
-	case h.endpoint.use.Role == Server && received == 0:
+	case h.role == Server && received == 0:
 		return "the client has sent nothing, want a handshake of " + h.endpoint.settings.versions()
-	case h.endpoint.use.Role == Server && !h.hello:
+	case h.role == Server && !h.hello:
 		return fmt.Sprintf("the client has sent %d octets and no whole ClientHello", received)
 	case received == 0:
 		return "the server has not answered the ClientHello: is there TLS on this port?"

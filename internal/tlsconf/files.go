@@ -207,15 +207,18 @@ func (m *material) problems(now time.Time, role Role) []string {
 
 // wrongUse says that a certificate is not for a role; empty: it is.
 func wrongUse(cert *x509.Certificate, role Role) string {
-	want, word := x509.ExtKeyUsageServerAuth, "servers"
-	if role == Client {
-		want, word = x509.ExtKeyUsageClientAuth, "clients"
+	lacks := func(use x509.ExtKeyUsage) bool {
+		return len(cert.ExtKeyUsage)+len(cert.UnknownExtKeyUsage) > 0 &&
+			!slices.Contains(cert.ExtKeyUsage, use) && !slices.Contains(cert.ExtKeyUsage, x509.ExtKeyUsageAny)
 	}
-	if len(cert.ExtKeyUsage)+len(cert.UnknownExtKeyUsage) == 0 ||
-		slices.Contains(cert.ExtKeyUsage, want) || slices.Contains(cert.ExtKeyUsage, x509.ExtKeyUsageAny) {
+	switch {
+	case role&Server != 0 && lacks(x509.ExtKeyUsageServerAuth):
+		return "is not for servers, which peers may refuse"
+	case role&Client != 0 && lacks(x509.ExtKeyUsageClientAuth):
+		return "is not for clients, which peers may refuse"
+	default:
 		return ""
 	}
-	return "is not for " + word + ", which peers may refuse"
 }
 
 func date(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }

@@ -10,6 +10,7 @@ import (
 // callbacks of Go write it, before the handshake returns.
 type handshake struct {
 	endpoint *Endpoint
+	role     Role   // ours
 	host     string // that was dialled
 	wire     *wire  // nil: the library dials by itself
 	material *material
@@ -93,10 +94,10 @@ func (h *handshake) verify(state tls.ConnectionState) error {
 	if len(state.PeerCertificates) == 0 {
 		return nil // Go has refused it if there must be one
 	}
-	if e.use.Role == Server && h.material.roots == nil {
+	if h.role == Server && h.material.roots == nil {
 		return nil // it was not asked for
 	}
-	until, fault := e.settings.check(h.material, e.use.Role, state.PeerCertificates, h.host, time.Now())
+	until, fault := e.settings.check(h.material, h.role, state.PeerCertificates, h.host, time.Now())
 	if fault != nil {
 		return fault
 	}

@@ -90,7 +90,7 @@ func (e *Endpoint) round() {
 func (e *Endpoint) mustEnd(c *Conn, m *material, now time.Time) *Error {
 	certs := c.handshake.certs
 	if len(certs) > 0 && (c.checked != m || !c.until.IsZero() && now.After(c.until)) {
-		until, fault := e.settings.check(m, e.use.Role, certs, c.handshake.host, now)
+		until, fault := e.settings.check(m, c.handshake.role, certs, c.handshake.host, now)
 		if fault != nil {
 			return fault
 		}

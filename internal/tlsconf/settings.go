@@ -37,14 +37,15 @@ type Settings struct {
 	MaxAge     time.Duration `json:"maxAge" min:"1m" max:"8760h" doc:"age at which a connection is renewed"`
 }
 
-// Role is which side of the connection Busbar is. A TLS server need not be the
+// Role is which side of a connection Busbar is. A TLS server need not be the
 // controlled station: it is the side that listens.
 type Role uint8
 
 // The roles.
 const (
-	Server Role = iota + 1
-	Client
+	Server Role = 1 << iota // it accepts connections
+	Client                  // it makes them
+	Both   = Server | Client
 )
 
 // Use is what a connector needs of its settings.
