@@ -246,7 +246,6 @@ func (*idleFeed) SaveCursor(string, connector.Position) error { return nil }
 func (*idleFeed) DropCursor(string)                           {}
 func (*idleFeed) Lost() (connector.Position, bool)            { return connector.Position{}, false }
 func (*idleFeed) Cursors() map[string]connector.Position      { return nil }
-func (*idleFeed) Lost() (connector.Position, bool)            { return connector.Position{}, false }
 
 // duties are the commands that a connector carries out.
 type duties struct {
