@@ -2,13 +2,11 @@ package iec104
 
 import (
 	"errors"
-	"fmt"
 
 	"busbar/iec104/apci"
 )
 
 const (
-	tlsHandshake = 0x16 // first octet of a connection with TLS
 
 	readSize    = 512      // of the read buffer of an idle connection
 	maxReadSize = 64 << 10 // of one under load
@@ -94,7 +92,7 @@ func (l *link) take(b []byte) (used int, ok bool) {
 			continue
 		}
 		if err != nil {
-			l.refuse(l.frameError(err, b[used:]))
+			l.refuse(frameError(err))
 			break
 		}
 		if n == 0 {
@@ -202,7 +200,7 @@ func (l *link) refuse(err error) {
 }
 
 // frameError returns the reason behind an error of the frame parser.
-func (l *link) frameError(err error, b []byte) *LinkError {
+func frameError(err error) *LinkError {
 	r := BadStart
 	switch {
 	case errors.Is(err, apci.ErrLength):
@@ -211,8 +209,6 @@ func (l *link) frameError(err error, b []byte) *LinkError {
 		r = BadControlLength
 	case errors.Is(err, apci.ErrFunction):
 		r = BadFunction
-	case l.count.ReceivedOctets == 0 && b[0] == tlsHandshake:
-		err = fmt.Errorf("%w: the peer seems to speak TLS, here is none", err)
 	}
 	return &LinkError{Reason: r, Err: err}
 }

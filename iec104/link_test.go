@@ -242,7 +242,7 @@ func TestAPeerThatSpeaksTLSOnAPlainPortIsNamed(t *testing.T) {
 		p := connect(t, newTestServer(t, newTestStation(), ServerConfig{}))
 		p.send("16 03 01 00 c8 01")
 		err := <-p.served
-		if want := "iec104: bad start octet: apci: no start octet: 16H in its place: the peer seems to speak TLS, here is none"; err.Error() != want {
+		if want := "iec104: bad start octet: apci: no start octet: TLS on a port without TLS"; err.Error() != want {
 			t.Errorf("closed by %q, want %q", err, want)
 		}
 	})
