@@ -7,7 +7,6 @@ import (
 )
 
 const (
-
 	readSize    = 512      // of the read buffer of an idle connection
 	maxReadSize = 64 << 10 // of one under load
 	// ackSlack is how many frames beyond w may be taken from the read buffer
