@@ -85,32 +85,39 @@ func (k *ack) taken(err error) {
 	}
 }
 
-// advance acknowledges what is settled at the beginning of the line. After a failure the
-// connection has no more acknowledgements: the station sends all again that follows.
+// advance acknowledges what is settled at the beginning of the line.
 func (a *acks) advance() {
-	var last iec104.Receipt
-	n := 0
+	var last *iec104.Receipt
 	for ; a.head < len(a.open) && a.open[a.head].settled; a.head++ {
 		k := a.open[a.head]
 		a.open[a.head] = nil
-		if k.err != nil {
-			if n > 0 {
-				last.Release()
-				n = 0
-			}
-			a.failure = true
-			k.receipt.Refuse(k.err)
-		} else {
-			last = k.receipt
-			n++
-		}
 		a.free = append(a.free, k)
+		if k.err != nil {
+			a.refuse(k, last)
+			last = nil
+		} else {
+			last = &k.receipt
+		}
 	}
 	if a.head == len(a.open) {
 		a.open, a.head = a.open[:0], 0
 	}
-	if n > 0 {
+	if last != nil {
 		last.Release()
+	}
+}
+
+// refuse closes the connection of an ASDU that was not kept, after what was kept before
+// it is acknowledged, and that of every later one, which may be another: on it the
+// station sends again what was taken for known.
+func (a *acks) refuse(k *ack, before *iec104.Receipt) {
+	a.failure = true
+	if before != nil {
+		before.Release()
+	}
+	k.receipt.Refuse(k.err)
+	for _, later := range a.open[a.head+1:] {
+		later.receipt.Refuse(k.err)
 	}
 }
 

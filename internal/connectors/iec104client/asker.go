@@ -53,6 +53,7 @@ func (c *Client) want(all, cas []uint16) {
 			s.restarts++
 			s.answered = false
 			s.jobs[interrogate] = job{due: c.env.Now()}
+			c.system("interrogated", point.SingleValue(false))
 		}
 	}
 	c.nudge()
@@ -218,6 +219,7 @@ func (c *Client) done(ctx context.Context, ca uint16, which int, begun *station,
 	all := c.allAnswered()
 	c.mu.Unlock()
 	if all {
+		c.intake.unkept.Store(false)
 		c.system("interrogated", point.SingleValue(true))
 	}
 }
@@ -285,7 +287,6 @@ func (c *Client) interrogate(ctx context.Context, ca uint16) error {
 		c.env.Log.Warn("points are missing in the interrogation", "ca", ca, "points", len(keys), "first_ioa", keys[0]&(1<<caShift-1))
 		c.env.Readings.Missing(keys)
 	}
-	c.intake.unkept.Store(false)
 	return nil
 }
 

@@ -107,6 +107,31 @@ func TestWhatIsNotKeptComesAgain(t *testing.T) {
 	})
 }
 
+func TestWhatIsFoundNotKeptAfterALossComesAgain(t *testing.T) {
+	t.Parallel()
+	play(t, nil, points(3), func(r *rig) {
+		s := r.connect()
+		r.answerGI(1)
+		r.host.slow = true
+		s.tell(event(1, 1, 1), event(2, 1, 2))
+		s.conn.Close()
+		second := r.connect()
+		r.answerGI(1)
+		second.tell(event(1, 1, 1), event(2, 1, 2)) // known, but not kept yet
+		second.acknowledged()
+		r.host.commit(2, errors.New("disk"))
+		if nr := second.acknowledged(); nr > 2 || second.gone == nil {
+			t.Errorf("N(R) is %d and the connection ended with %v, want no acknowledgement and an end", nr, second.gone)
+		}
+		r.host.slow = false
+		r.host.take()
+		r.connect()
+		r.answerGI(1)
+		r.at.tell(event(1, 1, 1), event(2, 1, 2))
+		same(t, "readings", keysOf(r.host.take()), []uint64{1, 2})
+	})
+}
+
 func TestWithoutRoomTheStationIsHeldBack(t *testing.T) {
 	t.Parallel()
 	play(t, nil, points(3), func(r *rig) {

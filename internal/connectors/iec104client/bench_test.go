@@ -128,7 +128,7 @@ func (s *source) answer(conn net.Conn, request []byte) error {
 }
 
 // send sends n events on the connection, numbered through the points.
-func (s *source) send(b *testing.B, conn net.Conn, n int) {
+func (s *source) send(b testing.TB, conn net.Conn, n int) {
 	b.Helper()
 	out := make([]byte, 0, 64<<10)
 	tag := uint64(asdu.TimeOf(time.Now(), nil))

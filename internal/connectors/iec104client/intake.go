@@ -10,7 +10,6 @@ import (
 	"busbar/iec104"
 	"busbar/iec104/asdu"
 	"busbar/internal/connector"
-	"busbar/internal/point"
 )
 
 // intake hands on to the image what is received. It belongs to the goroutine that
@@ -76,22 +75,22 @@ func (in *intake) take(a asdu.ASDU, r iec104.Receipt) {
 	in.readings = in.readings[:0]
 }
 
-// refuseEvery is how often the image is asked again to take values.
-const refuseEvery = 100 * time.Millisecond
+// askEvery is how often the image is asked again to take values.
+const askEvery = 100 * time.Millisecond
 
-// publish has the image take the readings. While there is no room it waits, so that
-// the station keeps what it has.
+// publish has the image take the readings. While it does not, for want of room for
+// example, publish waits, so that the station keeps what it has.
 func (in *intake) publish(k *ack) error {
 	err := in.env.Readings.Take(in.ctx, in.readings, k.commit)
-	if !errors.Is(err, connector.ErrFull) {
-		return err
+	if err == nil {
+		return nil
 	}
 	in.fault("image", "values are not kept, the station is held back: "+err.Error())
 	in.figures.held.Add(1)
 	defer in.fault("image", "")
-	pause := time.NewTicker(refuseEvery)
+	pause := time.NewTicker(askEvery)
 	defer pause.Stop()
-	for errors.Is(err, connector.ErrFull) {
+	for err != nil && !errors.Is(err, connector.ErrStopped) {
 		select {
 		case <-in.ctx.Done():
 			return in.ctx.Err()
@@ -229,6 +228,5 @@ func (in *intake) restarted(ca uint16) {
 	keys := in.plan.silent(ca, in.round)
 	in.want(nil, []uint16{ca})
 	in.mu.Unlock()
-	in.system("interrogated", point.SingleValue(false))
 	in.env.Readings.Missing(keys)
 }
