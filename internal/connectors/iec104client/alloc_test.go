@@ -23,7 +23,8 @@ func TestReceivingAllocatesNothing(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	s.send(t, conn, n)
 	runtime.ReadMemStats(&after)
-	if each := float64(after.Mallocs-before.Mallocs) / n; each > 0.05 {
-		t.Errorf("%.2f allocations per event, want none", each)
+	// An acknowledgement, of eight events, is written by a goroutine of its own.
+	if each := float64(after.Mallocs-before.Mallocs) / n; each > 1.5/8 {
+		t.Errorf("%.2f allocations per event, want none but for acknowledgements", each)
 	}
 }
