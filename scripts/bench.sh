@@ -24,6 +24,8 @@ run internal/image . "$time"
 run internal/image/journal . "$time"
 run internal/connector . "$time"
 run internal/connectors/iec104server . "$time"
+run internal/connectors/iec104client Events "$time"
+run internal/connectors/iec104client ManyStations 1x
 run internal/plant . 1x
 run test/bench MQTTToFrame 1x
 run test/bench Scale 1x
