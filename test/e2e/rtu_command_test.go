@@ -159,7 +159,7 @@ func TestTwoControlCentresShareAStationThatTakesOne(t *testing.T) {
 	for _, m := range []*rig.Master{a, b, a, b} {
 		rig.Until(t, "the value of the station", func() bool { o := m.Interrogate(1); return len(o) == 1 && o[0].Element[0] == 1 })
 	}
-	station.Tell("1e 01 03 00 01 00 64 00 00 00 00 00 1e 0a c1 01 1a")
+	station.Tell("1e 01 03 00 01 00 64 00 00 00 00 00 1e 0a 81 01 1a")
 	for _, m := range []*rig.Master{a, b} {
 		m.Await("the event", spontaneous(1, 100))
 	}
