@@ -82,6 +82,9 @@ func (b *outbox) fill(dst []byte, o *outflow) []byte {
 				break
 			}
 		}
+		if qos == 2 && !b.released {
+			dst, b.released = appendReleases(dst), true
+		}
 		at := len(dst)
 		dst = b.encode(dst, o, m, qos, id)
 		switch {
@@ -273,17 +276,13 @@ func (b *outbox) connect(o *outflow, w welcome) {
 	for _, t := range b.refused {
 		t.refusal.retry(now)
 	}
-	double := false
+	b.released = !w.present
 	var lost []connector.TargetID
 	for i := range b.table.rows {
 		r := &b.table.rows[i]
-		double = double || r.topic.qos == 2
 		if r.state != 0 && !w.present {
 			lost = append(lost, r.id)
 		}
-	}
-	if double && w.present {
-		o.flush(b.settings.SendMaximum)
 	}
 	b.publishStates(lost)
 	b.show()

@@ -36,6 +36,7 @@ type outbox struct {
 	spare    []*letter
 	timer    *time.Timer // wakes the sender
 	caps     welcome     // of the broker
+	released bool        // the broker has no old message of QoS 2 of ours
 
 	scratch outgoing
 	payload []byte

@@ -12,8 +12,10 @@ const (
 	// firstID is the first packet identifier of what is published. The library,
 	// which counts up from 1, has those below for its subscriptions.
 	firstID = 1 << 15
-	// mostInFlight is how many identifiers there are for what is published.
-	mostInFlight = 1 << 15
+	// firstDouble is the first packet identifier of what is published with QoS 2.
+	firstDouble = firstID + mostInFlight
+	// mostInFlight is how many identifiers there are for either.
+	mostInFlight = 1 << 14
 	// reserved is how much of the window of the broker is kept for commands and
 	// answers to commands, at most a quarter of it.
 	reserved = 8
@@ -34,10 +36,16 @@ type outflow struct {
 	room    chan struct{} // has an element when a flight has ended
 
 	mu      sync.Mutex
+	vacant  int      // messages that may be sent
 	flights []flight // by identifier, from firstID
-	free    []uint16 // identifiers that are not in use, a ring
+	free    []uint16 // identifiers of them that are not in use, a ring
 	first   int      // of free
-	vacant  int      // in free
+	unused  int      // in free
+	// Of QoS 2 identifiers ascend, and begin again when none is in use: so they are in
+	// the order of the messages. See appendReleases.
+	doubles []flight // by identifier, from firstDouble; nil: none was sent yet
+	next    int      // index of the next of doubles
+	double  int      // of doubles that are in use
 	urgent  []byte   // packets that do not wait for fill
 	over    bool     // the connection is lost
 }
@@ -57,7 +65,7 @@ func newOutflow(v5 bool, w welcome, window int, write func([]byte) error, fill f
 	n := max(1, min(window, w.window, mostInFlight))
 	o := &outflow{
 		v5: v5, longest: w.longest, write: write, fill: fill, wake: make(chan struct{}, 1), room: make(chan struct{}, 1),
-		flights: make([]flight, n), free: make([]uint16, n), vacant: n,
+		flights: make([]flight, n), free: make([]uint16, n), unused: n, vacant: n,
 	}
 	for i := range o.free {
 		o.free[i] = uint16(firstID + i)
@@ -116,17 +124,58 @@ func (o *outflow) begin(qos byte, r receipt, command bool) uint16 {
 	if o.over || o.vacant <= keep {
 		return 0
 	}
-	id := o.free[o.first]
-	o.first = (o.first + 1) % len(o.free)
-	o.vacant--
-	o.flights[id-firstID] = flight{receipt: r, qos: qos}
+	id := o.identifier(qos)
+	if id != 0 {
+		o.vacant--
+		*o.flight(id) = flight{receipt: r, qos: qos}
+	}
 	return id
+}
+
+// identifier returns one that is not in use, 0 if there is none. The caller holds mu.
+func (o *outflow) identifier(qos byte) uint16 {
+	if qos == 1 {
+		id := o.free[o.first]
+		o.first = (o.first + 1) % len(o.free)
+		o.unused--
+		return id
+	}
+	if o.doubles == nil {
+		o.doubles = make([]flight, mostInFlight)
+	}
+	if o.next == len(o.doubles) {
+		if o.double > 0 {
+			return 0
+		}
+		o.next = 0
+	}
+	o.next++
+	o.double++
+	return uint16(firstDouble + o.next - 1)
+}
+
+// flight returns the flight with an identifier, nil if it is none of ours. The caller
+// holds mu.
+func (o *outflow) flight(id uint16) *flight {
+	switch at := int(id); {
+	case at >= firstDouble && at-firstDouble < len(o.doubles):
+		return &o.doubles[at-firstDouble]
+	case at >= firstID && at-firstID < len(o.flights):
+		return &o.flights[at-firstID]
+	default:
+		return nil
+	}
 }
 
 // end gives back an identifier. The caller holds mu.
 func (o *outflow) end(id uint16) {
-	o.flights[id-firstID] = flight{}
-	o.free[(o.first+o.vacant)%len(o.free)] = id
+	*o.flight(id) = flight{}
+	if id >= firstDouble {
+		o.double--
+	} else {
+		o.free[(o.first+o.unused)%len(o.free)] = id
+		o.unused++
+	}
 	o.vacant++
 	signal(o.room)
 	signal(o.wake)
@@ -156,13 +205,13 @@ func (o *outflow) acknowledged(kind byte, body []byte) {
 func (o *outflow) answer(kind byte, id uint16, code byte) receipt {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if id < firstID || int(id-firstID) >= len(o.flights) {
+	f := o.flight(id)
+	if f == nil || f.receipt == nil {
 		return nil
 	}
-	f := &o.flights[id-firstID]
 	r := f.receipt
 	switch {
-	case r == nil || kind == puback && f.qos != 1 && code < refusalCode || kind == pubrec && f.qos != 2 || kind == pubcomp && !f.released:
+	case kind == puback && f.qos != 1 && code < refusalCode || kind == pubrec && f.qos != 2 || kind == pubcomp && !f.released:
 		return nil
 	case kind == pubrec && code < refusalCode:
 		f.released = true
@@ -177,15 +226,15 @@ func (o *outflow) answer(kind byte, id uint16, code byte) receipt {
 // refusalCode is the lowest reason code that is a failure.
 const refusalCode = 0x80
 
-// flush releases every identifier that a message of QoS 2 may have had on an earlier
-// connection of the session: otherwise the broker would take a new message with
-// that identifier for the old one, and drop it. window is how many there may be.
-func (o *outflow) flush(window int) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for i := range window {
-		o.urgent = appendRelease(o.urgent, uint16(firstID+i))
+// appendReleases releases every identifier that a message of QoS 2 may have had on an
+// earlier connection of the session: otherwise the broker would take a new message with
+// that identifier for the old one, and drop it. It hands on then what it had not been told
+// to, in the order in which it was sent, since identifiers ascend.
+func appendReleases(b []byte) []byte {
+	for i := range mostInFlight {
+		b = appendRelease(b, uint16(firstDouble+i))
 	}
+	return b
 }
 
 // publish sends a command or an answer with QoS 1 under an identifier of begin, and

@@ -25,7 +25,7 @@ type Settings struct {
 	ReceiveMaximum int              `json:"receiveMaximum" min:"1" max:"65535" doc:"most messages that are not yet acknowledged"`
 	Buffer         Buffer           `json:"buffer" doc:"what waits to be published"`
 	RefusedFor     time.Duration    `json:"refusedFor" min:"1s" max:"24h" doc:"how long messages that the broker refuses are tried again"`
-	SendMaximum    int              `json:"sendMaximum" min:"1" max:"32768" doc:"most published messages that the broker has not yet acknowledged"`
+	SendMaximum    int              `json:"sendMaximum" min:"1" max:"16384" doc:"most published messages that the broker has not yet acknowledged"`
 }
 
 // Buffer is the key buffer.
