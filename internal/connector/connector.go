@@ -241,7 +241,8 @@ type Feed interface {
 	// first batch of a run has Targets and a snapshot of every point. After it come the
 	// events that were not delivered before, marked as Past: if there are cursors of
 	// the connector, those after the hindmost of them, also those delivered in an
-	// earlier run; otherwise those since an earlier run of this process. It fails with ctx.Err().
+	// earlier run; otherwise those since an earlier run of this process, or since it has
+	// targets. It fails with ctx.Err().
 	Next(ctx context.Context) (Batch, error)
 
 	// SaveCursor sets a named cursor of the connector: of the changes up to pos

@@ -31,11 +31,13 @@ type feed struct {
 	mu      sync.Mutex
 	targets []Target           // the newest set
 	moves   image.Moves        // up to it
+	begin   uint64             // newest change when there were targets again after there were none
 	version uint64             // of targets
 	wake    context.CancelFunc // interrupts a waiting Next; nil: none waits
 
 	// Of the goroutine that calls Next.
 	seen      uint64 // version that was delivered, 0: none yet
+	start     uint64 // begin of that version
 	delivered uint64 // sequence number up to which all was delivered in this process
 	told      uint64 // of delivered, what the connector knows
 	catchUp   uint64 // sequence number of the newest snapshot; that it is reached is told
@@ -63,6 +65,9 @@ func newFeed(img image.Image, connector string) *feed {
 func (f *feed) set(targets []Target, moves image.Moves) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if len(f.targets) == 0 {
+		f.begin = f.img.Seq()
+	}
 	f.targets, f.moves = targets, moves
 	f.version++
 	if f.wake != nil {
@@ -88,8 +93,8 @@ func (f *feed) close() {
 }
 
 // open begins to follow: at the hindmost cursor of the connector, without one
-// where an earlier run has ended, otherwise now. No change up to the sequence
-// number at is delivered.
+// where an earlier run has ended, otherwise where its targets were set, so that what happens
+// while it starts is not missed. No change up to the sequence number at is delivered.
 func (f *feed) open() (follower image.Follower, at uint64) {
 	var from Position
 	first := true
@@ -101,12 +106,10 @@ func (f *feed) open() (follower image.Follower, at uint64) {
 		}
 		first = false
 	}
-	switch {
-	case !first:
+	if !first {
 		return f.img.Resume(from), slices.Min(from[:])
-	case f.delivered == 0:
-		f.delivered = f.img.Seq()
 	}
+	f.delivered = max(f.delivered, f.start)
 	return f.img.Resume(image.At(f.delivered)), f.delivered
 }
 
@@ -140,7 +143,7 @@ func (f *feed) news(ctx context.Context) (wait context.Context, targets []Target
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	news = f.seen != f.version
-	f.seen, f.adopted = f.version, f.moves
+	f.seen, f.adopted, f.start = f.version, f.moves, f.begin
 	if f.wait == nil || f.parent != ctx || f.wait.Err() != nil {
 		if f.wake != nil {
 			f.wake()
