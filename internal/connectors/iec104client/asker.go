@@ -112,6 +112,7 @@ func (c *Client) ask(ctx context.Context) {
 	defer timer.Stop()
 	for ctx.Err() == nil {
 		changed := c.refresh()
+		c.intake.takeHeld(ctx)
 		ca, which, wait := c.next()
 		if wait <= 0 {
 			c.do(ctx, ca, which)
@@ -135,12 +136,15 @@ func (c *Client) next() (ca uint16, which int, wait time.Duration) {
 	started := c.started()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !started {
-		return 0, 0, lookEvery
-	}
-	c.sample()
 	now := c.env.Now()
 	wait = lookEvery
+	if due := c.intake.nextHeld(); !due.IsZero() {
+		wait = max(time.Millisecond, due.Sub(now))
+	}
+	if !started {
+		return 0, 0, wait
+	}
+	c.sample()
 	for which := range jobs {
 		for _, a := range c.plan.cas {
 			s := c.asked[a]

@@ -358,16 +358,51 @@ func TestPeriodsAreAlignedToTheClock(t *testing.T) {
 
 func TestBothTransmissionsOfAnEventAreOne(t *testing.T) {
 	t.Parallel()
-	play(t, nil, points(2), func(r *rig) {
-		s := r.connect()
-		r.answerGI(1)
-		s.tell(event(1, 1, 1), spont(1, 1), spont(1, 0), event(1, 0, 2), spont(1, 0x80), spont(2, 1))
-		var repeats []bool
-		for _, reading := range r.host.take() {
-			repeats = append(repeats, reading.Repeats)
+	for _, c := range []struct {
+		name  string
+		asdus []string
+		want  []string // within a moment: value, T tagged, R repeats
+		later []string // after twinWait
+	}{
+		{"with time tag first", []string{event(1, 1, 1), spont(1, 1), event(1, 0, 2), spont(1, 0), spont(1, 0x80)},
+			[]string{"on T", "on R", "off T", "off R", "off"}, nil},
+		{"without time tag first, once it was seen", []string{spont(1, 1), event(1, 1, 1), spont(1, 0), event(1, 0, 2)},
+			[]string{"on", "on T", "off T"}, nil},
+		{"the one with time tag stays away", []string{spont(1, 1), event(1, 1, 1), spont(1, 0), spont(2, 1)},
+			[]string{"on", "on T", "on"}, []string{"off T"}},
+		{"another event comes instead", []string{spont(1, 1), event(1, 1, 1), spont(1, 0), event(1, 1, 3)},
+			[]string{"on", "on T", "off T", "on T"}, nil},
+		{"an interrogation comes between", []string{spont(1, 1), event(1, 1, 1), spont(1, 0), gi(1, 0)},
+			[]string{"on", "on T", "off T", "off R"}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			play(t, nil, points(2), func(r *rig) {
+				s := r.connect()
+				r.answerGI(1)
+				s.tell(c.asdus...)
+				same(t, "readings", words(r.host.take()), c.want)
+				r.wait(twinWait)
+				same(t, "readings later", words(r.host.take()), c.later)
+				s.tell(spont(2, 0))
+				same(t, "next", words(r.host.take()), []string{"off"})
+			})
+		})
+	}
+}
+
+func words(readings []connector.Reading) (all []string) {
+	for _, r := range readings {
+		w := r.Value.String()
+		if r.Time != 0 {
+			w += " T"
 		}
-		same(t, "repeats", repeats, []bool{false, true, false, false, false, false})
-	})
+		if r.Repeats {
+			w += " R"
+		}
+		all = append(all, w)
+	}
+	return all
 }
 
 func TestObjectsThatAreNotTaken(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +23,8 @@ type intake struct {
 	tags     tagClock
 	replays  *iec104.Replays
 	acks     acks
+	order    sync.Mutex // held while readings are on their way to the image
+	waiting  []held     // guarded by mu; in order of the time
 
 	// unkept is set while the image may show values that it has not kept: then what it
 	// has already is news all the same.
@@ -58,6 +61,8 @@ func (in *intake) resumed() {
 func (in *intake) take(a asdu.ASDU, r iec104.Receipt) {
 	k := in.acks.begin(r)
 	in.refresh()
+	in.order.Lock()
+	defer in.order.Unlock()
 	switch {
 	case a.Type == asdu.M_EI_NA_1 && !a.Test:
 		in.restarted(a.CA)
@@ -165,7 +170,18 @@ func (in *intake) object(a *asdu.ASDU, f family, o *asdu.Object, arrival time.Ti
 		return
 	}
 	e.family, e.heard = f, in.round
-	r := connector.Reading{Repeats: in.repeats(a, o, e)}
+	var r connector.Reading
+	waits := false
+	tagged := a.Type.Time() != asdu.NoTime
+	switch a.Cause {
+	case asdu.Spontaneous, asdu.ReturnRemote, asdu.ReturnLocal:
+		r.Repeats, waits = in.event(e, o, tagged)
+	default:
+		r.Repeats = !tagged && a.Cause != asdu.Cyclic && !in.unkept.Load()
+	}
+	if len(in.waiting) > 0 {
+		in.release(e.address)
+	}
 	if format := a.Type.Time(); format != asdu.NoTime {
 		var v verdict
 		r.Time, r.TimeQuality, v = in.tags.read(o.Time, format, arrival)
@@ -178,33 +194,13 @@ func (in *intake) object(a *asdu.ASDU, f family, o *asdu.Object, arrival time.Ti
 		if e.parts>>p&1 != 0 && f.has(p) {
 			r.Key = e.address | uint64(p)<<partShift
 			r.Value, r.Quality = p.value(f, o)
+			if waits {
+				in.hold(e.address, r, arrival)
+				continue
+			}
 			in.readings = append(in.readings, r)
 		}
 	}
-}
-
-// repeats reports whether an object is no news if its point has its value: an answer
-// to an interrogation, a background scan, or the event without time tag that
-// follows on the same one with it.
-func (in *intake) repeats(a *asdu.ASDU, o *asdu.Object, e *entry) bool {
-	tagged := a.Type.Time() != asdu.NoTime
-	switch a.Cause {
-	case asdu.Spontaneous, asdu.ReturnRemote, asdu.ReturnLocal:
-	default:
-		return !tagged && a.Cause != asdu.Cyclic && !in.unkept.Load()
-	}
-	same := e.marks&markTagged != 0 && e.value == o.Value && e.quality == o.Quality && (e.marks&markTransient != 0) == o.Transient
-	e.marks &^= markTagged | markTransient
-	if tagged {
-		e.value, e.quality = o.Value, o.Quality
-	}
-	if tagged || same {
-		e.marks |= markTagged
-		if o.Transient {
-			e.marks |= markTransient
-		}
-	}
-	return !tagged && same
 }
 
 // refuse counts an object of another type than its points are for, and names it.

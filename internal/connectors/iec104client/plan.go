@@ -11,7 +11,7 @@ import (
 type entry struct {
 	address uint64
 	heard   uint32 // round of interrogation in which it was heard last
-	value   uint32 // of the last event with time tag
+	value   uint32 // of the last event
 	quality asdu.Quality
 	fixed   family // the only one that is taken; noFamily: any
 	family  family // of the last object
@@ -21,8 +21,10 @@ type entry struct {
 
 // The marks of an entry.
 const (
-	markTagged    uint8 = 1 << iota // value and quality are those of an event with time tag
-	markTransient                   // of that event
+	markEvent     uint8 = 1 << iota // there was an event
+	markTagged                      // it had a time tag
+	markTransient                   // of it
+	markTwin                        // events without time tag come again with it
 	markRefused                     // that an object was refused was logged
 )
 

@@ -308,6 +308,9 @@ func (h *host) change(ends ...*Source) {
 func (h *host) Take(_ context.Context, readings []connector.Reading, committed func(error)) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if committed == nil {
+		committed = func(error) {}
+	}
 	if h.full {
 		committed(connector.ErrFull)
 		return connector.ErrFull
