@@ -55,9 +55,8 @@ func (m *letter) answered(code byte) {
 		b.recycle(b.flights[n])
 		n++
 	}
-	if n > 0 {
-		b.flights = slices.Delete(b.flights, 0, n)
-	}
+	clear(b.flights[:n])
+	b.flights = b.flights[n:]
 }
 
 // fill appends packets with what there is to publish, as far as the window of the

@@ -146,15 +146,15 @@ func appendTemplate(b []byte, t *template.Template, r *reading) ([]byte, error) 
 // plainValue makes of JSON what a template prints like it: a number stays in its
 // form.
 func plainValue(text []byte) any {
-	switch {
-	case text[0] == '"':
+	switch text[0] {
+	case '"':
 		var s string
 		if json.Unmarshal(text, &s) == nil {
 			return s
 		}
-	case text[0] == 't':
+	case 't':
 		return true
-	case text[0] == 'f':
+	case 'f':
 		return false
 	}
 	return json.Number(text)
