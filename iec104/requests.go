@@ -26,6 +26,14 @@ type request struct {
 	done   bool // answer has nothing more
 }
 
+// originator returns the originator address of the answer to a request.
+func (c *ServerConn) originator(a *asdu.ASDU) uint8 {
+	if c.srv.cfg.NoOriginator {
+		return 0
+	}
+	return a.OA
+}
+
 // header returns the header of the data, without type and number.
 func (r *request) header() asdu.Header {
 	return asdu.Header{Cause: r.cause, CA: r.ca, OA: r.oa, Test: r.test}
@@ -76,7 +84,7 @@ func (c *ServerConn) interrogate(a *asdu.ASDU, b []byte, qual uint8, ca uint16, 
 		c.confirm(b, false)
 		return
 	}
-	r := request{asdu: bytes.Clone(b), ca: ca, cause: cause, oa: a.OA, qual: qual, typ: a.Type, test: a.Test}
+	r := request{asdu: bytes.Clone(b), ca: ca, cause: cause, oa: c.originator(a), qual: qual, typ: a.Type, test: a.Test}
 	// Of a request to all, each address begins its cycle when it is its turn.
 	if !broadcast {
 		begun := c.begin(&r)
@@ -136,6 +144,6 @@ func (c *ServerConn) read(a *asdu.ASDU, o asdu.Object) {
 		return
 	}
 	c.requests.reads = append(c.requests.reads, request{
-		asdu: bytes.Clone(a.Octets()), ca: a.CA, ioa: o.IOA, cause: asdu.Request, oa: a.OA, typ: a.Type, test: a.Test,
+		asdu: bytes.Clone(a.Octets()), ca: a.CA, ioa: o.IOA, cause: asdu.Request, oa: c.originator(a), typ: a.Type, test: a.Test,
 	})
 }

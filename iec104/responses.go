@@ -56,11 +56,17 @@ func (c *ServerConn) urgent(out []byte) []byte {
 	return out
 }
 
+// oaAt is where the originator address is in an ASDU with a cause of two octets.
+const oaAt = 3
+
 // sendRaw appends an I frame with the ASDU b.
 func (c *ServerConn) sendRaw(out, b []byte) []byte {
 	at := len(out)
 	var room [apci.HeaderLen]byte
 	out = append(append(out, room[:]...), b...)
+	if c.srv.cfg.NoOriginator && c.link.p.Sizes.COT == 2 {
+		out[at+apci.HeaderLen+oaAt] = 0
+	}
 	c.link.place(out, at, 0, true)
 	return out
 }
@@ -84,6 +90,10 @@ func (c *ServerConn) mirror(b []byte, cause asdu.Cause) {
 	}
 	c.mirrors--
 	c.link.count.Mirrored++
+	if c.srv.cfg.ConfirmUnknown && asdu.TypeID(b[0]).Permits(asdu.ActivationCon, asdu.Monitor) {
+		c.confirm(b, false)
+		return
+	}
 	asdu.SetCause(c.responses.add(b), cause, true)
 }
 

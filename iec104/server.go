@@ -36,6 +36,14 @@ type ServerConfig struct {
 	// FileTimeout is how long a controlling station may take for each step of a
 	// file transfer. Default 30 s.
 	FileTimeout time.Duration
+	// NoOriginator sends the originator address 0 in every answer, for peers
+	// that do not take another. By default that of the request is mirrored.
+	NoOriginator bool
+	// ConfirmUnknown answers requests of an unknown type, cause, common address
+	// or object address with a negative confirmation, for peers that do not know
+	// the causes 44 … 47, which are the default. A read has no confirmation, and is
+	// answered with them all the same.
+	ConfirmUnknown bool
 }
 
 func (c ServerConfig) complete() (ServerConfig, error) {
