@@ -23,7 +23,7 @@ var layers = [][]string{
 	{"internal/mapping"},
 	{"internal/image"},
 	{"internal/connector", "internal/config"},
-	{"internal/dispatch", "internal/commandlog", "internal/tlsconf", "internal/iec104keys"},
+	{"internal/dispatch", "internal/commandlog", "internal/tlsconf", "internal/iec104keys", "internal/linkprofile", "internal/linkdoctor", "internal/interop"},
 	{"internal/connectors"},
 	{"internal/app"},
 	{"internal/cli"},
