@@ -95,7 +95,11 @@ func (e *erased[S, F, T]) canTarget() bool { return !isNone[T]() }
 func (e *erased[S, F, T]) decodes() bool   { return e.Key != nil }
 
 func (e *erased[S, F, T]) decodeSettings(n *plant.Node) (any, []plant.FieldProblem) {
-	return decode(e.settings, n, e.Settings)
+	defaults := e.Settings
+	if p, ok := any(&defaults).(Presetter); ok && n.Kind == plant.Map {
+		p.Preset(n)
+	}
+	return decode(e.settings, n, defaults)
 }
 
 func (e *erased[S, F, T]) decodeSource(n *plant.Node) (any, []plant.FieldProblem) {

@@ -102,3 +102,11 @@ type Spec[S any, F, T comparable] struct {
 	// on the same address and warns about one that dials another. Optional.
 	Listens, Dials func(settings S) []string
 }
+
+// Presetter is implemented by the settings of kinds whose defaults depend on a
+// key, such as the name of a profile. Preset changes the defaults after the keys of a
+// connector; then these are decoded over them. A key that is wrong is none of its
+// business: it is reported when it is decoded.
+type Presetter interface {
+	Preset(keys *Node)
+}
