@@ -58,8 +58,8 @@ func checkFiles(f *FileSettings, targets []connector.End[Target]) []connector.Pr
 	return []connector.Problem{connector.Warnf("files.ca", "is %d, which no target has: nobody can ask for the files", f.CA)}
 }
 
-// checkConnector reports addresses that occur twice at one server, and files that
-// nobody can ask for.
+// checkConnector reports addresses that occur twice at one server, or that its
+// octets cannot hold, and files that nobody can ask for.
 func checkConnector(settings Settings, _ []connector.End[connector.None], targets []connector.End[Target]) []connector.Problem {
 	type place struct {
 		address uint64
@@ -72,6 +72,11 @@ func checkConnector(settings Settings, _ []connector.End[connector.None], target
 	}
 	slices.SortFunc(order, func(a, b place) int { return cmp.Or(cmp.Compare(a.address, b.address), a.target-b.target) })
 	problems := checkFiles(&settings.Files, targets)
+	for _, t := range targets {
+		if key, text := settings.Octets.fault(uint16(t.End.CA), uint32(t.End.IOA)); key != "" {
+			problems = append(problems, t.Faultf(key, "%s", text))
+		}
+	}
 	first := 0
 	for n := 1; n < len(order); n++ {
 		if order[n].address != order[first].address {

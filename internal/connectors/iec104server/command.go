@@ -8,6 +8,7 @@ import (
 	"busbar/iec104"
 	"busbar/iec104/asdu"
 	"busbar/internal/connector"
+	"busbar/internal/linkprofile"
 	"busbar/internal/point"
 )
 
@@ -25,6 +26,7 @@ type order struct {
 	object   *object
 	end      connector.CommandEnd
 	value    point.Value
+	taken    uint8 // the qualifier, as the host gets it
 }
 
 func (c *order) key() objectKey { return objectKey{CommonAddress(c.CA), ObjectAddress(c.IOA)} }
@@ -75,7 +77,7 @@ func (d *desk) take(c *order) iec104.Verdict {
 		}
 	}
 	var fault error
-	c.value, fault = o.order(&c.Object)
+	c.value, c.taken, fault = o.order(&c.Object, &d.settings)
 	if c.Select {
 		dropped, err := o.selects(c.owner, fault, now)
 		d.mu.Unlock()
@@ -105,7 +107,7 @@ func (s *selection) releaseIt() {
 // pointOrder returns the order as the host takes it.
 func (c *order) pointOrder(zone *time.Location) point.Order {
 	p := point.Order{
-		Command: c.end.Command, Value: c.value, Qualifier: c.Qualifier, Link: c.owner.conn, Selected: c.selected,
+		Command: c.end.Command, Value: c.value, Qualifier: c.taken, Link: c.owner.conn, Selected: c.selected,
 		Requester: point.Requester{Peer: c.from.peer.String(), Certificate: c.from.certificate, Originator: c.OA},
 	}
 	if issued, ok := c.Time.Date(zone); ok && c.Type.Time() != asdu.NoTime {
@@ -168,7 +170,9 @@ func (d *desk) report(c order, r *run, result point.Result) {
 	}
 	if result.Stage == point.Terminated {
 		d.record(&c, "terminated", err)
-		d.end(r, result.Positive)
+		if d.settings.Termination == linkprofile.ByCommand {
+			d.end(r, result.Positive)
+		}
 		return
 	}
 	d.mu.Lock()
@@ -182,5 +186,8 @@ func (d *desk) report(c order, r *run, result point.Result) {
 		return
 	}
 	d.confirm(r)
+	if d.settings.Termination == linkprofile.Immediately {
+		c.Answer.Terminate(true)
+	}
 	d.count.positive.Add(1)
 }

@@ -45,6 +45,9 @@ func checkCommands(s Settings, _ []connector.End[Target], ends []connector.Order
 		if r.As.Untagged() == asdu.C_BO_NA_1 && selectable(e) {
 			problems = append(problems, e.Faultf("mode", "%s cannot be selected, want direct", r.As))
 		}
+		if key, text := s.Octets.fault(uint16(r.CA), uint32(r.IOA)); key != "" {
+			problems = append(problems, e.Faultf(key, "%s", text))
+		}
 		a := keyOfEnd(r)
 		if other, ok := first[a]; ok {
 			problems = append(problems, e.Faultf("ioa", "ca %d ioa %d is the address of %s already, in line %d",

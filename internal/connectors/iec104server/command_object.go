@@ -69,12 +69,21 @@ var (
 	errNothing       = errors.New("nothing is selected")
 )
 
-// order returns what an information object orders.
-func (o *object) order(obj *asdu.Object) (point.Value, error) {
-	if o.keys.As.Untagged() != asdu.C_BO_NA_1 && !slices.Contains(o.end.Qualifiers, obj.Qualifier) {
-		return point.Value{}, errQualifier
+// highestQualifier is the highest QU that the standard has a meaning or reserves
+// one for: those above are by agreement, or private.
+const highestQualifier = 8
+
+// order returns what an information object orders, and with which qualifier.
+func (o *object) order(obj *asdu.Object, settings *CommandSettings) (point.Value, uint8, error) {
+	qualifier := obj.Qualifier
+	if o.keys.As.Untagged() != asdu.C_BO_NA_1 && !slices.Contains(o.end.Qualifiers, qualifier) {
+		if settings.UnknownQualifiers != "zero" || qualifier <= highestQualifier || !slices.Contains(o.end.Qualifiers, 0) {
+			return point.Value{}, 0, errQualifier
+		}
+		qualifier = 0
 	}
-	return orderValue(&o.end, o.keys, obj)
+	v, err := orderValue(&o.end, o.keys, obj)
+	return v, qualifier, err
 }
 
 // selects decides on a select whose contents have the fault given, if any. With

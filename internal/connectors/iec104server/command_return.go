@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"busbar/iec104"
+	"busbar/internal/linkprofile"
 	"busbar/internal/point"
 )
 
@@ -34,7 +35,7 @@ type run struct {
 // await has the changes of the feedback point of an order count as return
 // information, once the command is confirmed.
 func (d *desk) await(c *order) *run {
-	r := &run{station: c.station, feedback: c.end.Feedback, value: c.value, answer: c.Answer, ends: c.end.Terminates}
+	r := &run{station: c.station, feedback: c.end.Feedback, value: c.value, answer: c.Answer, ends: c.end.Terminates && d.settings.Termination == linkprofile.ByCommand}
 	if r.feedback == point.None || !d.serves(r.feedback) {
 		r.feedback = point.None
 		return r

@@ -12,10 +12,9 @@ type CommandSettings struct {
 	CommandAge   time.Duration `json:"commandAge" min:"100ms" max:"24h" doc:"how old a command with time tag may be"`
 	CommandAhead time.Duration `json:"commandAhead" min:"0s" max:"24h" doc:"how far a time tag of a command may lie in the future"`
 	LateCommands string        `json:"lateCommands" enum:"discard,refuse" doc:"answer to a command with a time tag beyond that: none, or a negative confirmation"`
-}
 
-func commandDefaults() CommandSettings {
-	return CommandSettings{CommandAge: 10 * time.Second, CommandAhead: 2 * time.Second, LateCommands: "discard"}
+	Termination       string `json:"termination" enum:"command,immediate,none" doc:"when ACTTERM is sent: as the command says, right after the positive confirmation, or never"`
+	UnknownQualifiers string `json:"unknownQualifiers" enum:"refuse,zero" doc:"qualifiers that a command does not list: refuse, or take those above 8 for 0"`
 }
 
 // timely returns why a command with this time tag must not be executed now.

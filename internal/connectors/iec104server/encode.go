@@ -56,9 +56,10 @@ func (d *qualities) of(q asdu.Quality) (asdu.Quality, bool) {
 // sends, for whatever cause, is made by it. It belongs to one session.
 type encoder struct {
 	stamper *asdu.Stamper
+	unused  asdu.Time // bits of time tags that are not sent
 }
 
-func newEncoder(zone *time.Location) encoder { return encoder{asdu.NewStamper(zone)} }
+func newEncoder(zone *time.Location) encoder { return encoder{stamper: asdu.NewStamper(zone)} }
 
 // encode fills o with a sample as the given type of its rule's family. It is
 // false if there is nothing to send: a bad value of a type without quality, or a
@@ -91,9 +92,9 @@ func (e *encoder) encode(o *asdu.Object, as asdu.TypeID, ioa uint32, s *sample, 
 // stamp returns the source time of a sample, with its quality.
 func (e *encoder) stamp(s *sample) asdu.Time {
 	if s.time == 0 {
-		return e.stamper.Stamp(0) | asdu.TimeInvalid
+		return e.stamper.Stamp(0)&^e.unused | asdu.TimeInvalid
 	}
-	t := e.stamper.Stamp(int64(s.time))
+	t := e.stamper.Stamp(int64(s.time)) &^ e.unused
 	if s.timeQ&point.TimeInvalid != 0 {
 		t |= asdu.TimeInvalid
 	}

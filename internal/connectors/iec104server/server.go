@@ -71,6 +71,8 @@ func newServer(settings Settings, env connector.Env) (*server, error) {
 		MaxConnections:    settings.Connections,
 		MaxObjectsPerASDU: settings.MaxObjects,
 		Test104:           settings.Test104,
+		NoOriginator:      settings.Originator == "zero",
+		ConfirmUnknown:    settings.UnknownRequests == "confirmation",
 	}, iec104.WithLogger(env.Log), iec104.WithTrace(tracer(env.Log)))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", connector.ErrConfig, err)

@@ -46,9 +46,9 @@ func newSession(st *station, c conn, from caller, cert *tlsconf.Identity) *sessi
 	if !ok {
 		return nil
 	}
-	return &session{
-		station: st, conn: c, caller: from, enc: newEncoder(st.settings.Time.Location), key: key, shared: shared,
-	}
+	enc := newEncoder(st.settings.Time.Location)
+	enc.unused = st.settings.unstamped()
+	return &session{station: st, conn: c, caller: from, enc: enc, key: key, shared: shared}
 }
 
 // The cause of initialisation, as far as the station has it.
@@ -76,7 +76,7 @@ func (s *session) Started(on bool) {
 	first := s.queue == nil
 	st.enter(s)
 	st.rouse()
-	if first && st.greet(s.caller) {
+	if first && st.settings.EndOfInit && st.greet(s.caller) {
 		s.greeting = st.addresses()
 		s.initialised = localPowerOn
 	}
@@ -283,8 +283,10 @@ func (s *session) Reset(ca uint16, qrp uint8) bool {
 	defer st.mu.RUnlock()
 	switch qrp {
 	case resetProcess:
-		s.greeting = append(s.greeting[:len(s.greeting):len(s.greeting)], ca)
-		s.initialised = remoteReset
+		if st.settings.EndOfInit {
+			s.greeting = append(s.greeting[:len(s.greeting):len(s.greeting)], ca)
+			s.initialised = remoteReset
+		}
 	case resetBuffer:
 		if q := s.queue; q != nil {
 			before := q.pending(&st.events)

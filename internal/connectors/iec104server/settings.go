@@ -11,6 +11,7 @@ import (
 	"busbar/iec104"
 	"busbar/iec104/asdu"
 	"busbar/internal/connector"
+	"busbar/internal/linkprofile"
 	"busbar/internal/tlsconf"
 )
 
@@ -27,13 +28,13 @@ type Settings struct {
 	T2 time.Duration `json:"t2" min:"1s" max:"255s" doc:"longest delay of an acknowledgement, less than t1"`
 	T3 time.Duration `json:"t3" min:"1s" max:"48h" doc:"silence after which the link is tested"`
 
-	Connections   int    `json:"connections" min:"1" max:"10000" doc:"most connections at a time"`
-	Time          Zone   `json:"time" doc:"clock of time tags: utc, local or an IANA time zone"`
-	Clock         string `json:"clock" enum:"trust,kernel" doc:"whether times of this machine count always, or only while the kernel takes its clock for synchronised"`
-	Interrogation string `json:"interrogation" enum:"untagged,tagged" doc:"types in answers: without time tag, or that of the target"`
-	Buffer        Buffer `json:"buffer" doc:"queue of each redundancy group"`
-	MaxObjects    int    `json:"maxObjects" min:"1" max:"127" doc:"most information objects in an ASDU"`
-	Reset         string `json:"reset" enum:"refuse,confirm" doc:"answer to the reset process command"`
+	Dialect
+
+	Connections int    `json:"connections" min:"1" max:"10000" doc:"most connections at a time"`
+	Time        Zone   `json:"time" doc:"clock of time tags: utc, local or an IANA time zone"`
+	Clock       string `json:"clock" enum:"trust,kernel" doc:"whether times of this machine count always, or only while the kernel takes its clock for synchronised"`
+	Buffer      Buffer `json:"buffer" doc:"queue of each redundancy group"`
+	Reset       string `json:"reset" enum:"refuse,confirm" doc:"answer to the reset process command"`
 	CommandSettings
 	Test104 bool         `json:"test104" doc:"answer C_TS_NA_1, which belongs to IEC 60870-5-101, too"`
 	Files   FileSettings `json:"files" doc:"files that controlling stations may read, and write; off without it"`
@@ -49,14 +50,14 @@ type Buffer struct {
 }
 
 func defaults() Settings {
-	return Settings{
-		CommandSettings: commandDefaults(),
-
-		K: 12, W: 8, T1: 15 * time.Second, T2: 10 * time.Second, T3: 20 * time.Second,
-		Connections: 100, Time: Zone{Location: time.UTC}, Clock: "trust", Interrogation: "untagged",
-		Buffer: Buffer{Events: 1_000_000}, MaxObjects: 127, Reset: "refuse", Priority: "occurrence",
+	s := Settings{
+		CommandSettings: CommandSettings{CommandAhead: 2 * time.Second},
+		Connections:     100, Clock: "trust",
+		Buffer: Buffer{Events: 1_000_000}, Reset: "refuse", Priority: "occurrence",
 		Files: fileDefaults(),
 	}
+	s.follow(linkprofile.Of(&connector.Node{}))
+	return s
 }
 
 // Validate implements connector.Validator.
@@ -99,7 +100,7 @@ func (s *Settings) security() tlsconf.Settings {
 
 // params returns the parameters of the link.
 func (s *Settings) params() iec104.Params {
-	return iec104.Params{K: s.K, W: s.W, T1: s.T1, T2: s.T2, T3: s.T3}
+	return iec104.Params{K: s.K, W: s.W, T1: s.T1, T2: s.T2, T3: s.T3, Sizes: s.Octets.sizes(), MaxAPDU: s.MaxAPDU}
 }
 
 // byClass reports whether events go in order of their class.
