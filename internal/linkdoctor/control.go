@@ -180,8 +180,10 @@ func (d *Doctor) Refused(conn uint64, reason string, discarded bool) {
 	if l == nil {
 		return
 	}
-	d.mu.Lock()
+	l.mu.Lock()
 	p := l.peer
+	l.mu.Unlock()
+	d.mu.Lock()
 	if _, known := p.refusals[reason]; known || len(p.refusals) < maxReasons {
 		p.refusals[reason]++
 	}

@@ -180,6 +180,7 @@ func (d *desk) report(c order, r *run, result point.Result) {
 	d.mu.Unlock()
 	d.record(&c, "confirmed", err)
 	if err != nil {
+		d.doctor.Refused(c.owner.conn, err.Error(), false)
 		c.Answer.Confirm(false)
 		d.forgetRun(r)
 		d.count.negative.Add(1)

@@ -10,6 +10,7 @@ import (
 
 	"busbar/iec104/asdu"
 	"busbar/internal/connector"
+	"busbar/internal/linkdoctor"
 	"busbar/internal/point"
 )
 
@@ -36,6 +37,7 @@ type desk struct {
 	records  limiter // of those that are recorded
 
 	serves func(point.Index) bool // whether the server has a target of a point
+	doctor *linkdoctor.Doctor
 
 	// awaited tells the feed without a lock whether any return information is.
 	awaited atomic.Int32

@@ -2,6 +2,7 @@ package iec104server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -38,6 +39,7 @@ func (d *desk) late(c *order, err error) iec104.Verdict {
 	}
 	d.count.discarded.Add(1)
 	d.keep(c, fmt.Errorf("discarded: %w", err), false)
+	d.doctor.Refused(c.owner.conn, kindOf(err), true)
 	if skipped, ok := d.refusals.due(); ok {
 		d.record(c, "discarded", err, slog.Uint64("skipped", skipped))
 	}
@@ -47,6 +49,7 @@ func (d *desk) late(c *order, err error) iec104.Verdict {
 // refused records a refusal by the station itself, within limits: each of the
 // others was passed on by somebody who had to select or wait before.
 func (d *desk) refused(c *order, err error) {
+	d.doctor.Refused(c.owner.conn, kindOf(err), false)
 	if !c.passed && c.step != "deactivate" {
 		d.keep(c, err, true)
 	}
@@ -66,6 +69,14 @@ func (d *desk) keep(c *order, err error, answered bool) {
 		return
 	}
 	d.host.Refused(c.pointOrder(d.zone), connector.Refusal{Reason: err.Error(), Select: c.Select, Answered: answered, Skipped: skipped})
+}
+
+// kindOf returns why a command is refused, without figures where there are any.
+func kindOf(err error) string {
+	if late, ok := errors.AsType[*untimelyError](err); ok {
+		return late.kind
+	}
+	return err.Error()
 }
 
 // record logs what became of a command.

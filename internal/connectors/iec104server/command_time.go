@@ -23,14 +23,24 @@ func (s *CommandSettings) timely(t asdu.Time, zone *time.Location, now time.Time
 	age := now.Sub(issued)
 	switch {
 	case t.Invalid():
-		return fmt.Errorf("time tag is marked invalid")
+		return &untimelyError{kind: "time tag is marked invalid"}
 	case !possible:
-		return fmt.Errorf("time tag is no possible date")
+		return &untimelyError{kind: "time tag is no possible date"}
 	case age > s.CommandAge:
-		return fmt.Errorf("is %v old", age.Round(time.Millisecond))
+		return &untimelyError{"time tag too old", fmt.Sprintf("is %v old", age.Round(time.Millisecond))}
 	case -age > s.CommandAhead:
-		return fmt.Errorf("time tag is %v ahead", -age.Round(time.Millisecond))
+		return &untimelyError{"time tag in the future", fmt.Sprintf("time tag is %v ahead", -age.Round(time.Millisecond))}
 	default:
 		return nil
 	}
+}
+
+// untimelyError is why the time tag of a command forbids to execute it.
+type untimelyError struct{ kind, detail string }
+
+func (e *untimelyError) Error() string {
+	if e.detail == "" {
+		return e.kind
+	}
+	return e.detail
 }

@@ -12,6 +12,7 @@ import (
 func (s *server) Collect(emit func(connector.Metric)) {
 	stats := s.link.Stats()
 	s.station.desk.collect(emit)
+	s.station.doctor.Collect(emit)
 	s.collectServer(emit, &stats)
 	s.station.collect(emit)
 	if s.tls != nil {

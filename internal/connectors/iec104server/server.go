@@ -65,15 +65,7 @@ func build(settings Settings, env connector.Env) (connector.Connector, error) {
 
 func newServer(settings Settings, env connector.Env) (*server, error) {
 	st := newStation(settings, env)
-	link, err := iec104.NewServer(st, iec104.ServerConfig{
-		Params:            settings.params(),
-		Allow:             settings.Allow.prefixes,
-		MaxConnections:    settings.Connections,
-		MaxObjectsPerASDU: settings.MaxObjects,
-		Test104:           settings.Test104,
-		NoOriginator:      settings.Originator == "zero",
-		ConfirmUnknown:    settings.UnknownRequests == "confirmation",
-	}, iec104.WithLogger(env.Log), iec104.WithTrace(tracer(env.Log)))
+	link, err := iec104.NewServer(st, settings.config(), iec104.WithLogger(env.Log), iec104.WithTrace(st.doctor.Trace(tracer(env.Log))))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", connector.ErrConfig, err)
 	}
@@ -145,6 +137,7 @@ func (s *server) serve(parent context.Context, l net.Listener) error {
 	parts.Go(func() { s.station.keepTime(ctx) })
 	parts.Go(func() { keeper.run(ctx) })
 	parts.Go(func() { s.station.desk.follow(ctx.Done()) })
+	parts.Go(func() { s.station.doctor.Watch(ctx, s.env.Log, s.station.state.setLink) })
 	if s.tls != nil {
 		parts.Go(func() { s.tls.Run(ctx) })
 	}

@@ -309,7 +309,8 @@ func (s *session) Files() iec104.Files {
 }
 
 // Closed implements [iec104.Session].
-func (s *session) Closed(error) {
+func (s *session) Closed(reason error) {
+	s.station.doctor.Closed(s.conn.ID(), reason)
 	s.station.desk.forget(s.conn.ID())
 	s.station.leave(s)
 }

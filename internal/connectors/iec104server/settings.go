@@ -103,6 +103,19 @@ func (s *Settings) params() iec104.Params {
 	return iec104.Params{K: s.K, W: s.W, T1: s.T1, T2: s.T2, T3: s.T3, Sizes: s.Octets.sizes(), MaxAPDU: s.MaxAPDU}
 }
 
+// config returns the configuration of the library.
+func (s *Settings) config() iec104.ServerConfig {
+	return iec104.ServerConfig{
+		Params:            s.params(),
+		Allow:             s.Allow.prefixes,
+		MaxConnections:    s.Connections,
+		MaxObjectsPerASDU: s.MaxObjects,
+		Test104:           s.Test104,
+		NoOriginator:      s.Originator == "zero",
+		ConfirmUnknown:    s.UnknownRequests == "confirmation",
+	}
+}
+
 // byClass reports whether events go in order of their class.
 func (s *Settings) byClass() bool { return s.Priority == "status" }
 

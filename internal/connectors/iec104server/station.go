@@ -13,6 +13,7 @@ import (
 
 	"busbar/iec104"
 	"busbar/internal/connector"
+	"busbar/internal/linkdoctor"
 	"busbar/internal/point"
 	"busbar/internal/tlsconf"
 )
@@ -31,8 +32,9 @@ type station struct {
 	settings Settings
 	log      *slog.Logger
 	now      func() time.Time
-	report   func(detail string) // shows the state of the server, which is up
-	kick     chan struct{}       // for the scheduler: wake the sessions, look at the table
+	state    stateView // of the server, which is up
+	doctor   *linkdoctor.Doctor
+	kick     chan struct{} // for the scheduler: wake the sessions, look at the table
 
 	feed       connector.Feed // of which others than its goroutine only save and drop cursors
 	publishOwn func(batch []point.Update) error
@@ -89,11 +91,12 @@ func (f *figures) add(g figures) {
 func newStation(settings Settings, env connector.Env) *station {
 	st := &station{
 		settings: settings, log: env.Log, now: env.Now, desk: newDesk(&settings, env),
-		report: func(detail string) { env.Report(connector.Up, detail) },
+		state:  stateView{report: env.Report},
+		doctor: linkdoctor.New(linkdoctor.Options{Role: linkdoctor.Controlled, Params: settings.params(), Location: settings.Time.Location}),
 		kick:   make(chan struct{}, 1), table: &table{}, greeted: map[caller]bool{},
 		groups: map[groupKey]*queue{}, feed: env.Feed, publishOwn: env.PublishOwn, kernel: kernelClock,
 	}
-	st.desk.serves = st.serves
+	st.desk.serves, st.desk.doctor = st.serves, st.doctor
 	st.files = newFileStore(&st.settings, env.Log)
 	return st
 }
@@ -114,6 +117,7 @@ func (st *station) Open(c *iec104.ServerConn) (iec104.Session, error) {
 	if s == nil {
 		return nil, fmt.Errorf("%s is %w", from, errNoGroup)
 	}
+	st.doctor.Connected(c.ID(), from.peer.String())
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.sessions = append(slices.Clip(st.sessions), s)
