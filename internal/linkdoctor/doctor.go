@@ -48,6 +48,7 @@ type Doctor struct {
 	p        iec104.Params
 	zone     *time.Location
 	thorough bool
+	begun    time.Time // of its clock
 
 	links atomic.Pointer[map[uint64]*link] // replaced, never changed
 
@@ -63,21 +64,29 @@ func New(o Options) *Doctor {
 		// The link itself refuses them; the defaults do for what can be said here.
 		p, _ = iec104.Params{}.Complete()
 	}
-	d := &Doctor{role: o.Role, p: p, zone: o.Location, thorough: o.Thorough, peers: map[string]*peer{}, findings: map[key]*Finding{}}
+	d := &Doctor{role: o.Role, p: p, zone: o.Location, thorough: o.Thorough, begun: time.Now(), peers: map[string]*peer{}, findings: map[key]*Finding{}}
 	d.links.Store(&map[uint64]*link{})
 	return d
 }
 
-// Frame is an [iec104.TraceFunc].
+// Frame is an [iec104.TraceFunc]: the frames of one connection come one after the
+// other, and before Closed.
 func (d *Doctor) Frame(conn uint64, sent bool, apdu []byte) {
 	l := (*d.links.Load())[conn]
 	if l == nil {
 		l = d.open(conn, "")
 	}
+	if sent && l.passes(apdu) {
+		return
+	}
 	l.mu.Lock()
 	l.frame(sent, apdu)
 	l.mu.Unlock()
 }
+
+// clock returns the time since the doctor was made: that costs half of the time of
+// day.
+func (d *Doctor) clock() time.Duration { return time.Since(d.begun) }
 
 // Trace returns a function for [iec104.WithTrace] that shows each frame to the
 // doctor and to next, which may be nil.

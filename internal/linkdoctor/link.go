@@ -12,11 +12,14 @@ type link struct {
 	doctor *Doctor
 	opened time.Time
 
+	// Of those who hand in frames, without the lock.
+	window window
+	debt   debt
+
 	mu      sync.Mutex
+	acks    acks
 	peer    *peer
 	started time.Time // data transfer; zero: it is stopped
-	window  window
-	debt    debt
 	tests   tests
 	starts  uint64 // STARTDT while started
 	control control
@@ -44,17 +47,26 @@ func (l *link) frame(sent bool, b []byte) {
 // number returns N(S) or N(R) of two octets.
 func number(b []byte) apci.Seq { return apci.Seq(uint16(b[0])|uint16(b[1])<<8) >> 1 }
 
-// sentI looks at an I frame that is sent: this is the way of every event.
-func (l *link) sentI(b []byte) {
-	l.debt = debt{}
-	l.window.sent(number(b[2:]), l.doctor.p.K)
-	if len(b) < apci.HeaderLen+minASDU {
-		return
+// passes looks at an I frame that is sent with process information: this is the
+// way of every event. It is false for all other frames.
+func (l *link) passes(b []byte) bool {
+	if len(b) < apci.HeaderLen+minASDU || b[2]&1 != 0 {
+		return false
 	}
 	asdu := b[apci.HeaderLen:]
-	if cause := asdu[causeAt]; asdu[0] >= firstSystem || asdu[0] >= firstCommand && asdu[0] <= lastCommand || cause&causeMask >= 44 {
-		l.exchanged(asdu, true, time.Now())
+	if asdu[0] >= firstSystem || asdu[0] >= firstCommand && asdu[0] <= lastCommand || asdu[causeAt]&causeMask >= 44 {
+		return false
 	}
+	l.debt = debt{}
+	l.window.sent(number(b[2:]), l.doctor)
+	return true
+}
+
+// sentI looks at another I frame that is sent.
+func (l *link) sentI(b []byte) {
+	l.debt = debt{}
+	l.window.sent(number(b[2:]), l.doctor)
+	l.exchanged(b[apci.HeaderLen:], true, time.Now())
 }
 
 // What of an ASDU is looked at on the quick way.

@@ -8,12 +8,15 @@ import (
 )
 
 // window is what of the frames sent is not acknowledged. Numbers are counted
-// from 0 on each connection.
+// from 0 on each connection; times are those of the clock of the doctor.
 type window struct {
 	vs, ack apci.Seq
-	oldest  time.Time // when the oldest was sent, or later
-	full    time.Time // since when as many as k are outstanding; zero: fewer are
+	oldest  time.Duration // when the oldest was sent, or later
+	full    time.Duration // since when as many as k are outstanding; 0: fewer are
+}
 
+// acks is how the other side acknowledges.
+type acks struct {
 	waits         int // windows in a row that were full for long
 	least, most   time.Duration
 	whole         int // of waits: those acknowledged as a whole
@@ -21,16 +24,16 @@ type window struct {
 }
 
 // sent notes an I frame that is sent.
-func (w *window) sent(ns apci.Seq, k int) {
+func (w *window) sent(ns apci.Seq, d *Doctor) {
 	w.vs = ns.Next()
 	switch n := w.ack.Distance(w.vs); {
-	case n == k:
-		w.full = time.Now()
+	case n == d.p.K:
+		w.full = max(1, d.clock())
 		if n == 1 {
 			w.oldest = w.full
 		}
 	case n == 1:
-		w.oldest = time.Now()
+		w.oldest = d.clock()
 	}
 }
 
@@ -58,13 +61,14 @@ const (
 
 // acknowledged looks at an N(R) that is received.
 func (l *link) acknowledged(nr apci.Seq, now time.Time) {
-	w := &l.window
+	w, a := &l.window, &l.acks
 	before := w.outstanding()
 	n := w.acknowledge(nr)
 	if n == 0 {
 		return
 	}
-	age := now.Sub(w.oldest)
+	clock := now.Sub(l.doctor.begun)
+	age := clock - w.oldest
 	if limit := l.doctor.p.T1; age > limit*3/4 {
 		l.note(AckNearT1, 1, now, func(total uint64) words {
 			return words{
@@ -74,22 +78,22 @@ func (l *link) acknowledged(nr apci.Seq, now time.Time) {
 		})
 	}
 	if n == 1 && before == 1 && age < 250*time.Millisecond || n == 1 && before > 1 {
-		w.singles++
+		a.singles++
 	} else {
-		w.many++
+		a.many++
 	}
 	switch {
-	case !w.full.IsZero():
-		l.waited(now.Sub(w.full), n == before, now)
+	case w.full != 0:
+		l.waited(clock-w.full, n == before, now)
 	case age < longWait:
-		w.waits, w.whole = 0, 0 // it does not wait for the window
+		a.waits, a.whole = 0, 0 // it does not wait for the window
 	}
-	w.oldest, w.full = now, time.Time{}
+	w.oldest, w.full = clock, 0
 }
 
 // waited looks at how long a window was full.
 func (l *link) waited(wait time.Duration, whole bool, now time.Time) {
-	w := &l.window
+	w := &l.acks
 	if wait < longWait {
 		w.waits, w.whole = 0, 0
 		return
@@ -126,7 +130,7 @@ func (l *link) waited(wait time.Duration, whole bool, now time.Time) {
 
 // reviewWindow tells of acknowledgements one by one.
 func (l *link) reviewWindow(now time.Time) {
-	w := &l.window
+	w := &l.acks
 	if w.singles < manySingles || w.singles < 9*w.many {
 		return
 	}
