@@ -32,7 +32,7 @@ type IO struct {
 // once it is told to, before its process is ended. What has nothing to put in
 // order ends at once.
 func StopTime(args []string) time.Duration {
-	if len(args) > 0 && (args[0] == "check" || args[0] == "decode" || args[0] == "cert") {
+	if len(args) > 0 && (args[0] == "check" || args[0] == "decode" || args[0] == "cert" || args[0] == "profiles" || args[0] == "interop") {
 		return 0
 	}
 	return 5 * time.Second
@@ -52,6 +52,7 @@ func commands() []command {
 		{"decode", "[HEX…]", "decode APDUs to JSON, one per line", decodeCommand},
 		{"master", "ADDR REQUEST", "ask a station, as a controlling station", masterCommand},
 		{"station", "[--points N] [--rate N]", "be a simulated station", stationCommand},
+		{"profiles", "[NAME] [--json]", "list link profiles: parameters by control system", profilesCommand},
 		{"cert", "ca|issue|revoke|show", "make and show certificates for tests and small plants", certCommand},
 		{"version", "", "print the version", versionCommand},
 	}

@@ -37,6 +37,7 @@ type masterOptions struct {
 	limited bool // --timeout was given: monitor ends then
 	json    bool
 	params  iec104.Params
+	listen  time.Duration // of doctor
 
 	operation iec104.Operation // of a command
 	files     fileFlags
@@ -71,6 +72,7 @@ func masterRequests() []masterRequest {
 		{name: "reset", does: "reset process: --ca, --qrp", wants: ofType(asdu.C_RP_NA_1), ask: askReset},
 		{name: "command", does: "command: --ca, --ioa, --type, --value, --select, --qu or --ql", needsIOA: true,
 			wants: ofOperation, ask: askCommand},
+		{name: "doctor", does: "interrogate, listen --for 60s and say what does not fit on the link", global: true},
 	}, fileRequests()...)
 }
 
@@ -87,6 +89,9 @@ func masterCommand(ctx context.Context, args []string, io IO) int {
 	o, r, err := masterFlags(args, io)
 	if err != nil {
 		return fail(io, "master", err, exitLocal)
+	}
+	if r.name == "doctor" {
+		return runDoctor(ctx, o, io)
 	}
 	err = runMaster(ctx, o, r, io)
 	_, refused := errors.AsType[*iec104.NegativeError](err)
@@ -122,6 +127,8 @@ func masterFlags(args []string, io IO) (*masterOptions, *masterRequest, error) {
 	fs.IntVar(&o.count, "count", 0, "of monitor: end after so many objects")
 	fs.DurationVar(&o.timeout, "timeout", 10*time.Second, "longest wait for the connection, an answer, or a part of it")
 	fs.BoolVar(&o.json, "json", false, "print information objects as JSON, one per line")
+	fs.DurationVar(&o.listen, "for", time.Minute, "of doctor: how long to listen")
+	profile := fs.String("profile", "standard", "link profile: `name` of one that busbar profiles lists; the flags for single parameters win")
 	fs.IntVar(&o.params.K, "k", 12, "most I frames sent and not acknowledged")
 	fs.IntVar(&o.params.W, "w", 8, "I frames received after which an acknowledgement is sent at the latest")
 	fs.DurationVar(&o.params.T1, "t1", 15*time.Second, "longest wait for an acknowledgement or confirmation")
@@ -140,6 +147,9 @@ func masterFlags(args []string, io IO) (*masterOptions, *masterRequest, error) {
 		return nil, nil, err
 	}
 	if err := checkRequestFlags(fs, r.name); err != nil {
+		return nil, nil, err
+	}
+	if err := o.follow(fs, *profile); err != nil {
 		return nil, nil, err
 	}
 	err = o.set(r, given(fs, "ca"), *ca, *ioa, *group, *freeze, *qrp, *oa)
@@ -196,6 +206,8 @@ func (o *masterOptions) set(r *masterRequest, caGiven bool, ca, ioa, group uint,
 		return fmt.Errorf("--oa: %d, want 0 to 255", oa)
 	case o.count < 0:
 		return fmt.Errorf("--count: %d, want 1 or more, or 0 for no limit", o.count)
+	case o.listen <= 0:
+		return fmt.Errorf("--for: %v, want more than 0", o.listen)
 	case o.timeout <= 0:
 		return fmt.Errorf("--timeout: %v, want more than 0", o.timeout)
 	case o.params.T1 <= 0 || o.params.T2 <= 0 || o.params.T3 <= 0: // how long they may be is said by the library

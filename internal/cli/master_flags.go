@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"busbar/internal/linkprofile"
 )
 
 // requestFlags are the flags that belong to some requests only, by request.
@@ -18,6 +20,7 @@ func requestFlags() map[string][]string {
 		"clock":    {"ca"},
 		"test":     {"ca"},
 		"reset":    {"ca", "qrp"},
+		"doctor":   {"ca", "for"},
 		"command":  {"ca", "ioa", "type", "value", "select", "qu", "ql", "no-termination"},
 		"files":    {"ca", "ioa", "nof"},
 		"get":      {"ca", "ioa", "nof", "file"},
@@ -41,6 +44,32 @@ func checkRequestFlags(fs *flag.FlagSet, request string) error {
 		}
 	})
 	return err
+}
+
+// follow takes the parameters of the link from a profile, but for those that flags
+// give.
+func (o *masterOptions) follow(fs *flag.FlagSet, profile string) error {
+	p, err := linkprofile.Find(profile)
+	if err != nil {
+		return fmt.Errorf("--profile: %w", err)
+	}
+	own := o.params
+	o.params = p.Params
+	for _, of := range []struct {
+		name string
+		take func()
+	}{
+		{"k", func() { o.params.K = own.K }},
+		{"w", func() { o.params.W = own.W }},
+		{"t1", func() { o.params.T1 = own.T1 }},
+		{"t2", func() { o.params.T2 = own.T2 }},
+		{"t3", func() { o.params.T3 = own.T3 }},
+	} {
+		if given(fs, of.name) {
+			of.take()
+		}
+	}
+	return nil
 }
 
 // windows checks --k and --w.

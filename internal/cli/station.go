@@ -17,6 +17,7 @@ import (
 	"busbar/internal/connector"
 	"busbar/internal/connectors/iec104server"
 	"busbar/internal/image"
+	"busbar/internal/linkprofile"
 	"busbar/internal/plant"
 	"busbar/internal/point"
 )
@@ -30,6 +31,8 @@ type stationOptions struct {
 	rate     float64
 	pack     bool
 	k, w     int
+	profile  string
+	links    string // keys of the connector that flags give
 	logLevel string
 	files    string // directory; empty: none
 }
@@ -57,6 +60,7 @@ func stationFlags(args []string, io IO) (stationOptions, error) {
 	fs.IntVar(&o.k, "k", 12, "most I frames sent and not acknowledged")
 	fs.IntVar(&o.w, "w", 8, "I frames received after which an acknowledgement is sent at the latest")
 	fs.StringVar(&o.files, "files", "", "`directory` whose files are read and written by file transfer")
+	fs.StringVar(&o.profile, "profile", "standard", "link profile: `name` of one that busbar profiles lists; --k and --w win")
 	fs.StringVar(&o.logLevel, "log-level", "warn", "trace (every frame), debug, info, warn or error")
 	rest, err := parse(fs, args)
 	if err != nil {
@@ -71,6 +75,15 @@ func stationFlags(args []string, io IO) (stationOptions, error) {
 			return o, fmt.Errorf("--types: %q, want types in monitor direction such as M_ME_TF_1", name)
 		}
 		o.types = append(o.types, t)
+	}
+	if _, err := linkprofile.Find(o.profile); err != nil {
+		return o, fmt.Errorf("--profile: %w", err)
+	}
+	if given(fs, "k") {
+		o.links += fmt.Sprintf(", k: %d", o.k)
+	}
+	if given(fs, "w") {
+		o.links += fmt.Sprintf(", w: %d", o.w)
 	}
 	return o, o.validate()
 }
@@ -161,12 +174,11 @@ const firstFile = 30000
 
 // plant returns the plant of the simulated station.
 func (o *stationOptions) plant(kinds *connector.Registry) (*plant.Plant, error) {
-	maxObjects := 1
+	most := ", maxObjects: 1"
 	if o.pack {
-		maxObjects = 127
+		most = "" // that of the profile
 	}
-	text := fmt.Sprintf("version: 1\nconnectors:\n  station: {kind: iec104-server, listen: %q, allow: any, k: %d, w: %d, maxObjects: %d}\n",
-		o.listen, o.k, o.w, maxObjects)
+	text := fmt.Sprintf("version: 1\nconnectors:\n  station: {kind: iec104-server, listen: %q, allow: any, profile: %s%s%s}\n", o.listen, o.profile, o.links, most)
 	if o.files != "" {
 		dir, err := filepath.Abs(o.files)
 		if err != nil {
