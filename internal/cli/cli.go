@@ -53,6 +53,7 @@ func commands() []command {
 		{"master", "ADDR REQUEST", "ask a station, as a controlling station", masterCommand},
 		{"station", "[--points N] [--rate N]", "be a simulated station", stationCommand},
 		{"profiles", "[NAME] [--json]", "list link profiles: parameters by control system", profilesCommand},
+		{"interop", "--plant PLANT [--connector ID]", "write an interoperability statement, or compare two", interopCommand},
 		{"cert", "ca|issue|revoke|show", "make and show certificates for tests and small plants", certCommand},
 		{"version", "", "print the version", versionCommand},
 	}
