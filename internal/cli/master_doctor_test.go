@@ -165,7 +165,7 @@ func TestProfiles(t *testing.T) {
 		t.Errorf("printed\n%s", one)
 	}
 	code, lines := run("--json")
-	if n := strings.Count(lines, "\n"); code != exitOK || n != len(linkprofile.All()) || !strings.Contains(lines, `{"key":"k","value":"8","basis":"small buffers"}`) {
+	if n := strings.Count(lines, "\n"); code != exitOK || n != len(linkprofile.All()) || !strings.Contains(lines, `{"key":"k","value":"8","basis":"a guess: small buffers"}`) {
 		t.Errorf("exit code %d, %d lines:\n%s", code, n, lines)
 	}
 	for _, args := range [][]string{{"psi"}, {"standard", "cautious"}, {"--jso"}} {

@@ -3,7 +3,7 @@ package linkprofile
 import "time"
 
 // noValues is why most profiles are hypotheses.
-const noValues = "no interoperability values are public"
+const noValues = "no public interoperability values were found"
 
 // All returns every profile, the standard one first.
 func All() []Profile {
@@ -19,7 +19,7 @@ func All() []Profile {
 			noValues+", no selected t, k or w: the defaults of the standard. The manuals recommend at most 10 connections"),
 		hypothesis("wincc-oa", "SIMATIC WinCC OA",
 			"its manual names host, port 2404, several connections for redundancy and data points for interrogation, end of initialisation and clock, but no t, k or w: the defaults of the standard"),
-		hypothesis("zenon", "COPA-DATA zenon", noValues+": the defaults of the standard"),
+		hypothesis("zenon", "COPA-DATA zenon", "its values were not looked for yet: the defaults of the standard"),
 		lib60870(),
 		multilin(),
 		prosoft(),
@@ -40,10 +40,10 @@ func published(name, title, basis string) Profile {
 }
 
 func spectrum() Profile {
-	p := hypothesis("spectrum", "Siemens Spectrum Power, SICAM 230 and other masters of SICAM RTUs",
+	p := hypothesis("spectrum", "Siemens Spectrum Power and other masters of SICAM RTUs",
 		noValues+"; that their RTUs have switches for SU=0, DOW=0 and OA=0 tells that some masters need them")
 	p.Weekday = false
-	p.rests["weekday"] = "RTUs for these masters have a switch for it, and nobody may compare the day of the week"
+	p.rests["weekday"] = "RTUs for these masters have a switch for it, and a receiver is not to compare the day of the week"
 	return p
 }
 
@@ -72,18 +72,18 @@ func prosoft() Profile {
 // cautious asks the least of a peer of which nothing is known.
 func cautious() Profile {
 	p := hypothesis("cautious", "an old or small implementation of which nothing is known",
-		"reports of masters that take few objects, compare DOW, or close on originator addresses and causes that they do not know")
+		"RTUs have switches for DOW=0, OA=0 and qualifiers above 8, which tells that some masters need them; windows and number of objects are guesses")
 	p.Params.K, p.Params.W = 8, 4
 	p.MaxObjects = 16
 	p.Weekday, p.MirrorOriginator = false, false
 	p.UnknownQualifiers, p.LateCommands = "zero", "refuse"
 	for key, why := range map[string]string{
-		"k":                 "small buffers",
+		"k":                 "a guess: small buffers",
 		"w":                 "half of k, so that a peer with a small k never waits",
-		"maxObjects":        "what fits of the longest type; some masters take 30 to 40",
-		"weekday":           "some masters compare it with their own calendar",
-		"originator":        "some masters know no originator address",
-		"unknownQualifiers": "some masters send predefined qualifiers that nobody has agreed",
+		"maxObjects":        "a guess: as many as fit of the longest type",
+		"weekday":           "RTUs have a switch for it",
+		"originator":        "RTUs have a switch for it",
+		"unknownQualifiers": "RTUs have a switch for it",
 		"lateCommands":      "an operator sees a refusal, and waits for nothing",
 	} {
 		p.rests[key] = why
