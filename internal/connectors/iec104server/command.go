@@ -33,7 +33,7 @@ func (c *order) key() objectKey { return objectKey{CommonAddress(c.CA), ObjectAd
 
 // Command implements [iec104.Session].
 func (s *session) Command(c iec104.Command) iec104.Verdict {
-	o := order{Command: c, station: s.station, owner: owner{s.conn.ID(), c.OA}, from: s.caller, step: "execute"}
+	o := order{Command: c, station: s.station, owner: owner{s.conn.ID(), c.OA}, from: s.caller, step: "execute", taken: c.Qualifier}
 	switch {
 	case c.Deactivate:
 		o.step = "deactivate"

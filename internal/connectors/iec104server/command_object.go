@@ -78,7 +78,7 @@ func (o *object) order(obj *asdu.Object, settings *CommandSettings) (point.Value
 	qualifier := obj.Qualifier
 	if o.keys.As.Untagged() != asdu.C_BO_NA_1 && !slices.Contains(o.end.Qualifiers, qualifier) {
 		if settings.UnknownQualifiers != "zero" || qualifier <= highestQualifier || !slices.Contains(o.end.Qualifiers, 0) {
-			return point.Value{}, 0, errQualifier
+			return point.Value{}, qualifier, errQualifier
 		}
 		qualifier = 0
 	}

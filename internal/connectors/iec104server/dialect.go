@@ -44,9 +44,9 @@ func (s *Settings) follow(p linkprofile.Profile) {
 	s.K, s.W, s.T1, s.T2, s.T3 = link.K, link.W, link.T1, link.T2, link.T3
 	s.MaxAPDU, s.MaxObjects = link.MaxAPDU, p.MaxObjects
 	s.Octets = Octets{Cause: link.Sizes.COT, CA: link.Sizes.CA, IOA: link.Sizes.IOA}
-	s.Time = Zone{time.UTC}
+	s.Time = Zone{Location: time.UTC}
 	if p.LocalTime {
-		s.Time = Zone{time.Local}
+		s.Time = Zone{Location: time.Local}
 	}
 	s.SummerTime, s.Weekday, s.EndOfInit = p.SummerTime, p.Weekday, p.EndOfInit
 	s.Interrogation = either(p.Tagged, "tagged", "untagged")

@@ -125,7 +125,7 @@ func TestWhatIsNotStampedIsZero(t *testing.T) {
 		{func(s *Settings) { s.Weekday = false }, true, 0},
 		{func(s *Settings) { s.SummerTime, s.Weekday = false, false }, false, 0},
 	} {
-		r := newRig(t, func(s *Settings) { s.Time = Zone{berlin} }, c.set)
+		r := newRig(t, func(s *Settings) { s.Time = Zone{Location: berlin} }, c.set)
 		r.targets([]connector.Target{at(1, 1, 100, asdu.M_SP_TB_1, point.Single)})
 		s := r.join().settle()
 		r.publish(news(1, point.SingleValue(true)))
