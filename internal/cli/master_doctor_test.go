@@ -133,6 +133,9 @@ func TestProfileOfTheStation(t *testing.T) {
 		t.Errorf("a profile that does not exist: %v", err)
 	}
 	cancel()
+	if o, err := stationFlags([]string{"--profile", "cautious", "--k", "4"}, IO{}); err != nil || o.w != 4 {
+		t.Errorf("k 4 with the w of the profile, %d: %v", o.w, err)
+	}
 	if _, err := stationFlags([]string{"--profile", "psi"}, IO{}); err == nil || !strings.Contains(err.Error(), "want one of standard") {
 		t.Errorf("--profile psi: %v", err)
 	}

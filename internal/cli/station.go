@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -76,16 +77,30 @@ func stationFlags(args []string, io IO) (stationOptions, error) {
 		}
 		o.types = append(o.types, t)
 	}
-	if _, err := linkprofile.Find(o.profile); err != nil {
-		return o, fmt.Errorf("--profile: %w", err)
-	}
-	if given(fs, "k") {
-		o.links += fmt.Sprintf(", k: %d", o.k)
-	}
-	if given(fs, "w") {
-		o.links += fmt.Sprintf(", w: %d", o.w)
+	if err := o.follow(fs); err != nil {
+		return o, err
 	}
 	return o, o.validate()
+}
+
+// follow takes k and w from the profile, but for those that flags give.
+func (o *stationOptions) follow(fs *flag.FlagSet) error {
+	p, err := linkprofile.Find(o.profile)
+	if err != nil {
+		return fmt.Errorf("--profile: %w", err)
+	}
+	for _, of := range []struct {
+		name  string
+		value *int
+		own   int
+	}{{"k", &o.k, p.Params.K}, {"w", &o.w, p.Params.W}} {
+		if given(fs, of.name) {
+			o.links += fmt.Sprintf(", %s: %d", of.name, *of.value)
+		} else {
+			*of.value = of.own
+		}
+	}
+	return nil
 }
 
 func (o *stationOptions) validate() error {
