@@ -26,14 +26,16 @@ type acks struct {
 // sent notes an I frame that is sent.
 func (w *window) sent(ns apci.Seq, d *Doctor) {
 	w.vs = ns.Next()
-	switch n := w.ack.Distance(w.vs); {
-	case n == d.p.K:
-		w.full = max(1, d.clock())
-		if n == 1 {
-			w.oldest = w.full
-		}
-	case n == 1:
-		w.oldest = d.clock()
+	n := w.ack.Distance(w.vs)
+	if n != 1 && n != d.p.K {
+		return
+	}
+	clock := max(1, d.clock())
+	if n == 1 {
+		w.oldest = clock
+	}
+	if n == d.p.K {
+		w.full = clock
 	}
 }
 

@@ -99,11 +99,7 @@ func TestFaultsOfTheDialect(t *testing.T) {
 	}
 }
 
-// summer is an instant of summer time, a Tuesday, and winter one without.
-var (
-	berlin = mustZone("Europe/Berlin")
-	summer = time.Date(2026, 7, 14, 12, 0, 0, 0, time.UTC)
-)
+var berlin = mustZone("Europe/Berlin")
 
 func mustZone(name string) *time.Location {
 	zone, err := time.LoadLocation(name)
@@ -199,7 +195,6 @@ func closeConn(t *testing.T, c net.Conn) {
 
 func TestDialectOnTheWire(t *testing.T) {
 	t.Parallel()
-	const gi = "64 01 06 05 01 00 00 00 00 14"
 	for _, c := range []struct {
 		name string
 		set  func(*Settings)
