@@ -13,7 +13,8 @@
 // [Station]: it opens a [Session] for each connection, which hands over events
 // when the connection can take them and forgets them when they are confirmed,
 // and answers interrogations from an iterator. Packing, order, answers and
-// refusals are the server's.
+// refusals are the server's. A session may have more: commands of some types only
+// ([CommandTypes]), parameters ([ParameterSession]), files ([FileSession]).
 //
 // # Controlling station
 //
@@ -33,6 +34,9 @@
 // the connection ([ErrClosed]). An answer belongs to a request by type, common
 // address, object address and contents; one that comes late is never taken for
 // that to the next request.
+//
+// Files are read with [Client.ReadFile] and written with [Client.WriteFile], one at a
+// time; values go on coming meanwhile, and nothing waits for a file.
 //
 // A client costs one goroutine and about 7 KiB while its link is idle.
 //
