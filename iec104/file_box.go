@@ -34,6 +34,12 @@ type fileBox struct {
 	out     []fileOut
 	moved   time.Duration // when the transfer last got on, on the clock of the link
 	closed  error         // nothing is received or sent any more
+
+	// The last quarter of the window is left to others. whole: the peer waits for more
+	// frames than that before it acknowledges, as it took long after one was held back
+	// with this Ack.
+	whole, heldBack bool
+	heldAck         apci.Seq
 }
 
 // fileOut is one ASDU to send, or a section.
@@ -188,11 +194,29 @@ func (b *fileBox) unsent() (octets int, some bool) {
 	return octets, some
 }
 
+// lateAck is how soon a peer acknowledges that does not wait for more frames.
+const lateAck = time.Second
+
+// open reports whether the window has room for a frame of a file. Without the room that
+// is left an event would have to wait for an acknowledgement of segments.
+func (b *fileBox) open() bool {
+	l := b.link
+	if b.heldBack && l.win.ack != b.heldAck {
+		b.heldBack = false
+		b.whole = b.whole || l.delay > lateAck
+	}
+	if b.whole || l.win.outstanding() < l.p.K-l.p.K/4 {
+		return true
+	}
+	b.heldBack, b.heldAck = true, l.win.ack
+	return false
+}
+
 // fill appends I frames as long as the link has room for them. It is called with
 // the lock of the link, and when there is nothing else to send.
 func (b *fileBox) fill(out []byte) []byte {
 	full := len(b.out) >= maxFileOut
-	for len(b.out) > 0 && b.link.room(out) {
+	for len(b.out) > 0 && b.open() && b.link.room(out) {
 		o := &b.out[0]
 		at := len(out)
 		var room [apci.HeaderLen]byte

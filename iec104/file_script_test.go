@@ -89,34 +89,34 @@ func newFileEdge(t *testing.T, cfg ServerConfig) *fileEdge {
 }
 
 // move plays steps.
-func (e *peer) move(moves ...fileMove) {
-	e.t.Helper()
+func (p *peer) move(moves ...fileMove) {
+	p.t.Helper()
 	for _, m := range moves {
-		e.tell(m.sent...)
-		e.expectASDU(m.answers...)
+		p.tell(m.sent...)
+		p.expectASDU(m.answers...)
 	}
-	e.expectSilence()
+	p.expectSilence()
 }
 
 // pass lets time pass on a link that is in order.
-func (e *peer) pass(d time.Duration) {
-	e.t.Helper()
-	for e.ack(); d > 0; d -= 10 * time.Second {
-		e.wait(min(d, 10*time.Second))
-		e.send(testFRAct)
-		e.expectControl(testFRCon)
+func (p *peer) pass(d time.Duration) {
+	p.t.Helper()
+	for p.ack(); d > 0; d -= 10 * time.Second {
+		p.wait(min(d, 10*time.Second))
+		p.send(testFRAct)
+		p.expectControl(testFRCon)
 	}
 }
 
 // expectControl checks that the next frame is this one, or comes behind an
 // acknowledgement.
-func (e *peer) expectControl(want string) {
-	e.t.Helper()
-	b := e.next()
+func (p *peer) expectControl(want string) {
+	p.t.Helper()
+	b := p.next()
 	if len(b) == 6 && b[2] == 1 {
-		b = e.next()
+		b = p.next()
 	}
-	e.compare(b, want)
+	p.compare(b, want)
 }
 
 // toldFiles checks what the application was told of files.

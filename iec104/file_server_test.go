@@ -112,8 +112,7 @@ func (e *fileEdge) segments(section string) (lengths []int) {
 	e.t.Helper()
 	for {
 		b := e.nextASDU()
-		switch {
-		case b == nil:
+		if b == nil {
 			e.ack()
 			if b = e.nextASDU(); b == nil {
 				e.t.Fatal("no segment, and no end of the section")
@@ -279,16 +278,16 @@ func stopSectionRows() []fileRow {
 			e.move(fileMove{"", []string{fSelect}, []string{"78 01 0d 00 01 00 30 75 00 01 00 ff ff 00 00"}},
 				fileMove{"", []string{fCall}, []string{"79 01 0d 00 01 00 30 75 00 01 00 01 ff ff 00 00"}})
 			e.tell(sCall)
-			for range 12 {
+			for range 9 {
 				if b := e.nextASDU(); b == nil || b[0] != 125 {
 					e.t.Fatalf("received %x, want a segment", b)
 				}
 			}
-			e.tell(sStop) // acknowledges 12; before it is looked at, further ones may go
-			n := 12
+			e.tell(sStop) // acknowledges 9; before it is looked at, further ones may go
+			n := 9
 			b := e.nextASDU()
 			for ; b != nil && b[0] == 125; b = e.nextASDU() {
-				if n++; n%12 == 0 {
+				if n++; n%9 == 0 {
 					e.ack()
 				}
 			}
