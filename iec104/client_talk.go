@@ -76,6 +76,7 @@ func (c *clientConn) putFile(a *asdu.ASDU) {
 		c.link.count.Ignored++
 	case f.owed == 0:
 		f.box.put(&s)
+		c.filed.Store(true)
 	case s.header.Type == asdu.F_FR_NA_1, s.header.Type == asdu.F_SC_NA_1 && s.header.Cause.Unknown(), s.last:
 		if f.owed--; f.owed == 0 {
 			c.freeBox(f.box)

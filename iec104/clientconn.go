@@ -22,6 +22,7 @@ type clientConn struct {
 	reason   error         // set before done is closed
 	quit     atomic.Bool   // the handler gets nothing more
 	asking   atomic.Bool   // a request is open, or its answer may still come
+	filed    atomic.Bool   // a transfer of a file was handed something, and is not yet told
 	receipts *receipts     // nil: what the handler has taken is acknowledged
 	renewed  atomic.Bool   // it was ended to be made again at once
 	untold   LinkState     // of the reader: the state is this since a moment ago; 0: nothing to tell
@@ -156,8 +157,16 @@ func (c *clientConn) transferred(on bool) {
 	c.changed = make(chan struct{})
 }
 
-// taken implements user: it tells of a new state.
+// taken implements user: it tells of a new state. A transfer is told only now what it
+// was handed, so that what it answers acknowledges that.
 func (c *clientConn) taken() {
+	if c.filed.CompareAndSwap(true, false) {
+		c.link.mu.Lock()
+		if box := c.files.box; box != nil {
+			box.tell()
+		}
+		c.link.unlock()
+	}
 	if s := c.untold; s != 0 {
 		c.untold = 0
 		c.client.moved(c, s)

@@ -61,12 +61,11 @@ func (b *fileBox) tell() {
 	}
 }
 
-// put hands over what was received. It is called with the lock of the link.
+// put hands over what was received; tell says so. It is called with the lock of the link.
 func (b *fileBox) put(s *fileStep) {
 	if b.closed != nil {
 		return
 	}
-	defer b.tell()
 	if s.header.Type != asdu.F_SG_NA_1 {
 		b.in = append(b.in, *s)
 		return

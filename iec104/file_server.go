@@ -48,6 +48,7 @@ func (c *ServerConn) serveFile(a *asdu.ASDU) {
 		go s.run(before)
 	}
 	c.files.box.put(&s)
+	c.files.box.tell()
 }
 
 // filesWaiting returns how many requests for files wait.

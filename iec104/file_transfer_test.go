@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -122,15 +123,14 @@ func TestCutAtEveryFrame(t *testing.T) {
 			inBubble(t, fmt.Sprintf("frame %d, client %t", n, client), func(t *testing.T) {
 				f := newFilePair(t, Params{K: 2, W: 1}, ServerConfig{Params: Params{K: 2, W: 1}})
 				f.files.files[file1] = content(500)
-				seen := 0
-				end := meddling(func([]byte) error {
-					if seen++; seen > n+1 { // the first one starts data transfer
-						return cut
-					}
-					return nil
-				})
 				ends := func() (func(net.Conn) net.Conn, func(net.Conn) net.Conn) {
-					seen = 0
+					seen := 0 // of this connection
+					end := meddling(func([]byte) error {
+						if seen++; seen > n+1 { // the first one starts data transfer
+							return cut
+						}
+						return nil
+					})
 					if client {
 						return nil, end
 					}
@@ -166,16 +166,21 @@ func TestCancelAtEveryFrame(t *testing.T) {
 		inBubble(t, fmt.Sprintf("frame %d", n), func(t *testing.T) {
 			f := newFilePair(t, Params{K: 2, W: 1}, ServerConfig{Params: Params{K: 2, W: 1}})
 			f.files.files[file1] = content(500)
+			var mu sync.Mutex
 			var cancel context.CancelFunc
 			var ctx context.Context
 			seen := 0
 			f.reconnect(nil, meddling(func([]byte) error {
+				mu.Lock()
+				defer mu.Unlock()
 				if seen++; seen == n && cancel != nil {
 					cancel()
 				}
 				return nil
 			}))
 			begin := func() {
+				mu.Lock()
+				defer mu.Unlock()
 				seen = 0
 				ctx, cancel = context.WithCancel(context.Background())
 			}
