@@ -207,111 +207,117 @@ func TestCancelAtEveryFrame(t *testing.T) {
 // TestSegmentsComeLast has events and an interrogation while a section is being sent.
 func TestSegmentsComeLast(t *testing.T) {
 	t.Parallel()
-	inBubble(t, "behind events and interrogations", func(t *testing.T) {
-		e := newFileEdge(t, ServerConfig{})
-		e.files.files[file1] = content(65535)
-		e.st.points[1] = many(1, 100)
-		e.tell(fSelect)
-		e.nextASDU()
-		e.tell(fCall)
-		e.nextASDU()
-		e.tell(sCall)
-		take := func(want string) (n int) {
-			for b := e.nextASDU(); b != nil; b = e.nextASDU() {
-				if !strings.HasPrefix(hexOf(b), want) {
-					t.Fatalf("received %x, want %s…", b, want)
-				}
-				n++
-			}
-			return n
-		}
-		if n := take("7d01"); n != 9 {
-			t.Fatalf("%d segments in the window, want three quarters of 12", n)
-		}
-		e.st.put(event(100, 1))
-		synctest.Wait()
-		e.expectASDU(spont(100)) // at once
-		for i := range 30 {
-			e.st.put(event(100+uint32(i), 1))
-		}
+	inBubble(t, "behind events and interrogations", segmentsBehindOthers)
+	inBubble(t, "all of the window for a peer that acknowledges late", segmentsToLatePeer)
+	inBubble(t, "a megabyte while events and interrogations go on", segmentsAmongOthers)
+}
+
+func segmentsBehindOthers(t *testing.T) {
+	e := newFileEdge(t, ServerConfig{})
+	e.files.files[file1] = content(65535)
+	e.st.points[1] = many(1, 100)
+	e.tell(fSelect)
+	e.nextASDU()
+	e.tell(fCall)
+	e.nextASDU()
+	e.tell(sCall)
+	take := func(want string) (n int) {
 		for b := e.nextASDU(); b != nil; b = e.nextASDU() {
-			if b[0] == 125 {
-				t.Fatal("a segment was sent although events had to wait")
+			if !strings.HasPrefix(hexOf(b), want) {
+				t.Fatalf("received %x, want %s…", b, want)
 			}
+			n++
+		}
+		return n
+	}
+	if n := take("7d01"); n != 9 {
+		t.Fatalf("%d segments in the window, want three quarters of 12", n)
+	}
+	e.st.put(event(100, 1))
+	synctest.Wait()
+	e.expectASDU(spont(100)) // at once
+	for i := range 30 {
+		e.st.put(event(100+uint32(i), 1))
+	}
+	for b := e.nextASDU(); b != nil; b = e.nextASDU() {
+		if b[0] == 125 {
+			t.Fatal("a segment was sent although events had to wait")
+		}
+	}
+	e.ack()
+	take("7d01")
+	e.tell(giAct) // acknowledges as well
+	seen := ""
+	for range 4 {
+		for b := e.nextASDU(); b != nil; b = e.nextASDU() {
+			seen += fmt.Sprintf(" %d", b[0])
 		}
 		e.ack()
-		take("7d01")
-		e.tell(giAct) // acknowledges as well
-		seen := ""
-		for range 4 {
-			for b := e.nextASDU(); b != nil; b = e.nextASDU() {
-				seen += fmt.Sprintf(" %d", b[0])
-			}
-			e.ack()
+	}
+	const segments = " 125 125 125 125 125 125 125 125 125"
+	if i := strings.Index(seen, " 100 1 100"); i < 0 || i > len(segments) || strings.Contains(seen[i:i+10], "125") {
+		t.Fatalf("types%s, want the interrogation before further segments", seen)
+	}
+}
+
+func segmentsToLatePeer(t *testing.T) {
+	e := newFileEdge(t, ServerConfig{})
+	e.files.files[file1] = content(65535)
+	e.tell(fSelect)
+	e.nextASDU()
+	e.tell(fCall)
+	e.nextASDU()
+	e.tell(sCall)
+	for _, want := range []int{9, 12, 12} {
+		n := 0
+		for b := e.nextASDU(); b != nil; b = e.nextASDU() {
+			n++
 		}
-		const segments = " 125 125 125 125 125 125 125 125 125"
-		if i := strings.Index(seen, " 100 1 100"); i < 0 || i > len(segments) || strings.Contains(seen[i:i+10], "125") {
-			t.Fatalf("types%s, want the interrogation before further segments", seen)
+		if n != want {
+			t.Fatalf("%d segments in the window, want %d", n, want)
 		}
-	})
-	inBubble(t, "all of the window for a peer that acknowledges late", func(t *testing.T) {
-		e := newFileEdge(t, ServerConfig{})
-		e.files.files[file1] = content(65535)
-		e.tell(fSelect)
-		e.nextASDU()
-		e.tell(fCall)
-		e.nextASDU()
-		e.tell(sCall)
-		for _, want := range []int{9, 12, 12} {
-			n := 0
-			for b := e.nextASDU(); b != nil; b = e.nextASDU() {
-				n++
-			}
-			if n != want {
-				t.Fatalf("%d segments in the window, want %d", n, want)
-			}
-			e.wait(10 * time.Second)
-			e.ack()
-		}
-	})
-	inBubble(t, "a mebibyte while events and interrogations go on", func(t *testing.T) {
-		f := newFilePair(t, Params{}, ServerConfig{})
-		f.files.files[file1] = content(1_000_000)
-		stop := make(chan struct{})
-		go func() {
-			for i := range uint32(20_000) {
-				f.st.put(event(1+i%500, i&1))
-				if i%20 == 0 {
-					time.Sleep(time.Microsecond)
-				}
-			}
-			close(stop)
-		}()
-		done := make(chan error, 1)
-		go func() {
-			_, err := f.c.Interrogate(context.Background(), 1, 20)
-			done <- err
-		}()
-		f.read(file1)
-		if err := <-done; err != nil {
-			t.Errorf("Interrogate = %v", err)
-		}
-		f.write(file1, content(1_000_000))
-		<-stop
-		synctest.Wait()
-		events := 0
-		for _, o := range f.got.all() {
-			if strings.HasPrefix(o, "M_SP_NA_1 spontaneous") {
-				if want := fmt.Sprintf("1/%d=", 1+events%500); !strings.Contains(o, want) {
-					t.Fatalf("event %d is %s, want %s", events, o, want)
-				}
-				events++
+		e.wait(10 * time.Second)
+		e.ack()
+	}
+}
+
+func segmentsAmongOthers(t *testing.T) {
+	f := newFilePair(t, Params{}, ServerConfig{})
+	f.files.files[file1] = content(1_000_000)
+	stop := make(chan struct{})
+	go func() {
+		for i := range uint32(20_000) {
+			f.st.put(event(1+i%500, i&1))
+			if i%20 == 0 {
+				time.Sleep(time.Microsecond)
 			}
 		}
-		if events != 20_000 {
-			t.Errorf("%d events, want 20000", events)
+		close(stop)
+	}()
+	done := make(chan error, 1)
+	go func() {
+		_, err := f.c.Interrogate(context.Background(), 1, 20)
+		done <- err
+	}()
+	f.read(file1)
+	if err := <-done; err != nil {
+		t.Errorf("Interrogate = %v", err)
+	}
+	f.write(file1, content(1_000_000))
+	<-stop
+	synctest.Wait()
+	events := 0
+	for _, o := range f.got.all() {
+		if strings.HasPrefix(o, "M_SP_NA_1 spontaneous") {
+			if want := fmt.Sprintf("1/%d=", 1+events%500); !strings.Contains(o, want) {
+				t.Fatalf("event %d is %s, want %s", events, o, want)
+			}
+			events++
 		}
-	})
+	}
+	if events != 20_000 {
+		t.Errorf("%d events, want 20000", events)
+	}
 }
 
 // slowFile takes nothing until it is told to.

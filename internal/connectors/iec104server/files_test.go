@@ -217,7 +217,14 @@ func TestFileSettings(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			target := "points:\n  p:\n    type: float\n    to:\n      - {connector: scada, ca: 1, ioa: 1, as: M_ME_TF_1}\n"
-			_, problems := decode(t, withSettings("    listen: 127.0.0.1:2404\n"+tt.lines)+target)
+			p, problems := decode(t, withSettings("    listen: 127.0.0.1:2404\n"+tt.lines)+target)
+			if p != nil {
+				for _, w := range p.Warnings {
+					if strings.HasPrefix(w.Path, "connectors.") {
+						problems = append(problems, w.Path+": "+w.Text)
+					}
+				}
+			}
 			if got := strings.Join(problems, "\n"); tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
