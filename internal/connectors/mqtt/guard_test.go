@@ -110,6 +110,7 @@ func FuzzGuard(f *testing.F) {
 		"20 03 00 00 00 90 04 0001 00 01", "20 02 01 00 90 03 0001 80", "20 02 00 00 b0 02 0001", "20 02 00 00 62 02 0001",
 		"20 02 00 63", "20 03 00 87 00", "20 0a 00 87 07 1f 0004 6e6f7065", "20 03 00 00 00 e0 02 8e 00", "20 02 00 00 30 ffffffff01",
 		"20 0b 00 00 08 21 0014 22 000a 29 00", "20 02 00 00 90 ffffff7f", "48 54 5450",
+		"20 03 00 00 00 40 02 8000 50 03 c000 00 70 02 c000 d0 00", "20 03 00 00 00 40 09 8000 87 05 1f 0002 6e6f d0 00", "20 02 00 00 50 02 c000 70 02 c001 40 02 0001",
 	} {
 		f.Add(unhex(f, seed), true)
 		f.Add(unhex(f, seed), false)
@@ -120,6 +121,17 @@ func FuzzGuard(f *testing.F) {
 			version = "5"
 		}
 		g, _, failed := guarded(version, bytes.NewReader(data))
+		flow := newOutflow(v5, welcome{window: 10, longest: 100}, 10, nil, nil)
+		var codes []byte
+		for qos := range byte(3) {
+			flow.begin(max(1, qos), heardCode{&codes}, true)
+		}
+		g.out.Store(flow)
+		defer func() {
+			if len(codes) > 3 || flow.vacant != 7+len(codes) {
+				t.Fatalf("%d of 3 messages acknowledged, %d vacant", len(codes), flow.vacant)
+			}
+		}()
 		out, err := io.ReadAll(g)
 		if !errors.Is(err, errEnded) || *failed == nil {
 			t.Fatalf("end with %v for %v", err, *failed)

@@ -191,7 +191,7 @@ type heard struct {
 // listen subscribes to a filter.
 func (m *mosquitto) listen(filter string, change ...func(*paho.ClientOptions)) <-chan heard {
 	m.t.Helper()
-	got := make(chan heard, 100_000)
+	got := make(chan heard, 20_000)
 	p := m.publisher(append(change, func(o *paho.ClientOptions) { o.SetOrderMatters(true) })...)
 	p.done(p.client.Subscribe(filter, 2, func(_ paho.Client, msg paho.Message) {
 		got <- heard{msg.Topic(), string(msg.Payload()), msg.Retained()}
@@ -209,7 +209,7 @@ type audience struct {
 // also if it is killed before anything else comes.
 func (m *mosquitto) keep(filter string) *audience {
 	m.t.Helper()
-	a := &audience{m, make(chan heard, 100_000)}
+	a := &audience{m, make(chan heard, 20_000)}
 	p := a.connect()
 	p.done(p.client.Subscribe(filter, 2, nil))
 	m.save(p)
