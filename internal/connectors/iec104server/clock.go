@@ -50,10 +50,10 @@ func (s *session) Clock(_ uint16, t asdu.Time) bool {
 	}
 	if offset.Abs() < noticeable {
 		st.log.Info("clock of controlling station agrees again", "peer", s.caller.String(), "offset", offset)
-		st.state.setClock("")
+		st.face.setClock("")
 		return true
 	}
 	st.log.Warn("clock of controlling station differs", "peer", s.caller.String(), "offset", offset)
-	st.state.setClock(fmt.Sprintf("clock of controlling station %s differs by %s", s.caller, offset.Round(time.Millisecond)))
+	st.face.setClock(fmt.Sprintf("clock of controlling station %s differs by %s", s.caller, offset.Round(time.Millisecond)))
 	return true
 }

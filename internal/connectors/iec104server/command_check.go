@@ -1,7 +1,6 @@
 package iec104server
 
 import (
-	"net"
 	"slices"
 	"strings"
 
@@ -32,14 +31,15 @@ func checkRequester(r Requester, c *connector.CommandKeys) []connector.Problem {
 // together.
 func checkCommands(s Settings, _ []connector.End[Target], ends []connector.OrderEnd) []connector.Problem {
 	var problems []connector.Problem
-	host, _, _ := net.SplitHostPort(s.Listen) // was checked with the settings
+	// Who is dialled is listed.
+	listed := s.Listen == "" || loopback(hostOf(s.Listen))
 	first := make(map[objectKey]int, len(ends))
 	for i, e := range ends {
 		r, ok := e.End.(*Requester)
 		if !ok {
 			continue
 		}
-		if s.Allow.any() && len(s.TLS.Allow) == 0 && !loopback(host) {
+		if s.Allow.any() && len(s.TLS.Allow) == 0 && !listed {
 			problems = append(problems, e.Faultf("", "commands are accepted from listed addresses only, or from certificates that tls.allow lists, but allow of the connector is any"))
 		}
 		if r.As.Untagged() == asdu.C_BO_NA_1 && selectable(e) {

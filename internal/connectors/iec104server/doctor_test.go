@@ -116,7 +116,7 @@ func TestRefusalsHaveTheirReason(t *testing.T) {
 func TestClockAndLinkShareTheState(t *testing.T) {
 	t.Parallel()
 	var got []string
-	v := stateView{report: func(s connector.State, reason string) { got = append(got, s.String()+" "+reason) }}
+	v := newFace(&Settings{Listen: "127.0.0.1:2404"}, func(s connector.State, reason string) { got = append(got, s.String()+" "+reason) })
 	v.setClock("clock differs")
 	v.setLink("link breaks")
 	v.setClock("")

@@ -77,7 +77,7 @@ func (s *Settings) checkGroups() (problems []connector.Problem) {
 			}
 		}
 		for _, p := range g.Clients.prefixes {
-			if len(s.Allow.prefixes) > 0 && !slices.ContainsFunc(s.Allow.prefixes, p.Overlaps) {
+			if len(s.Allow.prefixes) > 0 && len(s.Dial) == 0 && !slices.ContainsFunc(s.Allow.prefixes, p.Overlaps) {
 				problems = append(problems, connector.Warnf(path, "%s is not in allow: it cannot connect", p))
 			}
 		}

@@ -34,7 +34,8 @@ func Kind() connector.Kind {
 		CheckConnector: checkConnector,
 		Requester:      connector.RequesterOf(requesterDefaults(), checkRequester),
 		CheckCommands:  checkCommands,
-		Listens:        func(s Settings) []string { return []string{s.Listen} },
+		Listens:        Settings.listens,
+		Dials:          func(s Settings) []string { return s.Dial },
 		Own:            own,
 		System:         systemPoints(),
 	})
@@ -65,14 +66,19 @@ func build(settings Settings, env connector.Env) (connector.Connector, error) {
 
 func newServer(settings Settings, env connector.Env) (*server, error) {
 	st := newStation(settings, env)
-	link, err := iec104.NewServer(st, settings.config(), iec104.WithLogger(env.Log), iec104.WithTrace(st.doctor.Trace(tracer(env.Log))))
+	s := &server{env: env, station: st, listen: connector.Listen}
+	opts := []iec104.Option{
+		iec104.WithLogger(env.Log), iec104.WithTrace(st.doctor.Trace(tracer(env.Log))), iec104.WithLinkEvents(st.face.linked),
+	}
+	if settings.TLS.Enabled() {
+		s.tls = tlsconf.New(settings.security(), settings.use(), env.Log)
+		opts = append(opts, iec104.WithDialer(s.tls.DialContext))
+	}
+	link, err := iec104.NewServer(st, settings.config(), opts...)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", connector.ErrConfig, err)
 	}
-	s := &server{env: env, station: st, link: link, listen: connector.Listen}
-	if settings.TLS.Enabled() {
-		s.tls = tlsconf.New(settings.security(), clientUse(), env.Log)
-	}
+	s.link = link
 	return s, nil
 }
 
@@ -95,7 +101,8 @@ func tracer(log *slog.Logger) iec104.TraceFunc {
 }
 
 // Run implements [connector.Connector]. It serves until ctx ends, or until the
-// address cannot be listened on. Counters and what was frozen of them, the
+// address cannot be listened on; a controlling station that cannot be dialled is
+// no failure. Counters and what was frozen of them, the
 // redundancy groups with the events that wait for them, and who was told the end of
 // initialisation outlast a run.
 func (s *server) Run(ctx context.Context) error {
@@ -104,27 +111,44 @@ func (s *server) Run(ctx context.Context) error {
 			return err // the files may be put right while the plant stays as it is
 		}
 	}
-	l, err := s.listen(ctx, s.station.settings.Listen)
+	l, err := s.open(ctx)
 	if err != nil {
 		return err
 	}
-	if s.tls != nil {
-		l = s.tls.Listen(l)
-	}
-	addr := l.Addr()
-	s.addr.Store(&addr)
 	defer s.addr.Store(nil)
 	s.station.askKernel(ctx)
 	if s.station.files != nil {
 		s.station.files.sweep()
 	}
 	if err := s.station.begin(ctx, s.env.Feed); err != nil {
-		return errors.Join(ended(ctx, err), l.Close())
+		if l != nil {
+			err = errors.Join(ended(ctx, err), l.Close())
+		}
+		return ended(ctx, err)
 	}
 	s.station.desk.load() // nobody is served before that
-	s.env.Log.InfoContext(ctx, "listening", "address", addr.String())
-	s.env.Report(connector.Up, "")
+	if l != nil {
+		s.env.Log.InfoContext(ctx, "listening", "address", l.Addr().String())
+	}
+	s.station.face.begin(&s.station.settings)
 	return s.serve(ctx, l)
+}
+
+// open opens the listener; nil if the server only dials out.
+func (s *server) open(ctx context.Context) (net.Listener, error) {
+	if s.station.settings.Listen == "" {
+		return nil, nil
+	}
+	l, err := s.listen(ctx, s.station.settings.Listen)
+	if err != nil {
+		return nil, err
+	}
+	if s.tls != nil {
+		l = s.tls.Listen(l)
+	}
+	addr := l.Addr()
+	s.addr.Store(&addr)
+	return l, nil
 }
 
 // serve runs the parts of the server until one of them fails or ctx ends, and
@@ -137,11 +161,16 @@ func (s *server) serve(parent context.Context, l net.Listener) error {
 	parts.Go(func() { s.station.keepTime(ctx) })
 	parts.Go(func() { keeper.run(ctx) })
 	parts.Go(func() { s.station.desk.follow(ctx.Done()) })
-	parts.Go(func() { s.station.doctor.Watch(ctx, s.env.Log, s.station.state.setLink) })
+	parts.Go(func() { s.station.doctor.Watch(ctx, s.env.Log, s.station.face.setLink) })
 	if s.tls != nil {
 		parts.Go(func() { s.tls.Run(ctx) })
 	}
-	parts.Go(func() { cancel(s.link.Serve(ctx, l)) })
+	if l != nil {
+		parts.Go(func() { cancel(s.link.Serve(ctx, l)) })
+	}
+	for _, addr := range s.station.settings.Dial {
+		parts.Go(func() { cancel(s.link.DialOut(ctx, addr)) })
+	}
 	parts.Wait()
 	keeper.end()
 	return ended(parent, context.Cause(ctx))

@@ -2,10 +2,8 @@ package iec104server
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"time"
 
 	"busbar/iec104"
@@ -17,8 +15,9 @@ import (
 
 // Settings are the keys of a connector of kind iec104-server.
 type Settings struct {
-	Listen string `json:"listen" required:"true" doc:"address to listen on, host:port"`
-	Allow  Allow  `json:"allow" doc:"addresses and CIDR ranges of controlling stations, with tls also names of their certificates, or any; required when listen is not loopback"`
+	Listen string   `json:"listen" doc:"address to listen on, host:port"`
+	Dial   []string `json:"dial" min:"1" doc:"addresses of controlling stations that listen themselves, host:port; the server connects to each (reverse connect)"`
+	Allow  Allow    `json:"allow" doc:"addresses and CIDR ranges of controlling stations, with tls also names of their certificates, or any; required when listen is not loopback"`
 
 	TLS tlsconf.Settings `json:"tls" doc:"certificates of both sides, as IEC 62351-3 has it; without it the connection is not encrypted"`
 
@@ -63,14 +62,7 @@ func defaults() Settings {
 // Validate implements connector.Validator.
 func (s *Settings) Validate() []connector.Problem {
 	var problems []connector.Problem
-	host, port, err := net.SplitHostPort(s.Listen)
-	_, portErr := strconv.ParseUint(port, 10, 16)
-	if err != nil || portErr != nil {
-		problems = append(problems, connector.Faultf("listen", "is %q, want host:port such as 127.0.0.1:2404", s.Listen))
-	} else if !loopback(host) && !s.Allow.given {
-		problems = append(problems, connector.Faultf("allow", "is missing, want the addresses of the controlling stations, "+
-			"or any, because %s is reached from other machines", s.Listen))
-	}
+	problems = append(problems, s.checkPlaces()...)
 	if s.W > s.K {
 		problems = append(problems, connector.Faultf("w", "is %d, want at most k, which is %d", s.W, s.K))
 	} else if 3*s.W > 2*s.K+2 {
@@ -83,13 +75,23 @@ func (s *Settings) Validate() []connector.Problem {
 		problems = append(problems, connector.Faultf("clock", "is kernel, which only Linux has"))
 	}
 	problems = append(problems, s.Files.problems()...)
-	problems = append(problems, s.TLS.Problems("tls", clientUse())...)
+	problems = append(problems, s.TLS.Problems("tls", s.use())...)
 	problems = append(problems, s.Allow.needsTLS("allow", s)...)
 	return append(problems, s.checkGroups()...)
 }
 
-// clientUse is what TLS is used for: both sides show certificates.
-func clientUse() tlsconf.Use { return tlsconf.Use{Role: tlsconf.Server, Mutual: true} }
+// use is what TLS is used for: both sides show certificates. The side that listens
+// is the TLS server.
+func (s *Settings) use() tlsconf.Use {
+	u := tlsconf.Use{Mutual: true}
+	if s.Listen != "" || len(s.Dial) == 0 {
+		u.Role |= tlsconf.Server
+	}
+	if len(s.Dial) > 0 {
+		u.Role |= tlsconf.Client
+	}
+	return u
+}
 
 // security returns the keys of TLS with the names of allow among the peers.
 func (s *Settings) security() tlsconf.Settings {

@@ -127,6 +127,12 @@ func TestSettingsHaveDefaults(t *testing.T) {
 func TestFaultsOfSettings(t *testing.T) {
 	tests := []struct{ name, lines, path, text string }{
 		{"listen is missing", "    k: 12\n", "listen", "missing"},
+		{"listen is missing, and nothing to dial", "    allow: any\n", "listen", "want the address to listen on, host:port, or dial"},
+		{"dial nobody", "    dial: []\n", "dial", "1"},
+		{"dial without port", "    dial: [control.example]\n", "dial", `has "control.example", want host:port`},
+		{"dial without host", "    dial: [\":2404\"]\n", "dial", `has ":2404", want host:port`},
+		{"dial twice", "    dial: [\"a:1\", \"a:1\"]\n", "dial", `has "a:1" twice`},
+		{"dial with addresses that may connect", "    dial: [\"a:1\"]\n    allow: [10.0.0.5]\n", "allow", "has 10.0.0.5/32, but only names of certificates have an effect without listen"},
 		{"listen without port", "    listen: 127.0.0.1\n", "listen", "host:port"},
 		{"listen beyond the ports", "    listen: 127.0.0.1:65536\n", "listen", "host:port"},
 		{"listen on the name of a port", "    listen: 127.0.0.1:http\n", "listen", "host:port"},

@@ -32,7 +32,7 @@ type station struct {
 	settings Settings
 	log      *slog.Logger
 	now      func() time.Time
-	state    stateView // of the server, which is up
+	face     *face
 	doctor   *linkdoctor.Doctor
 	kick     chan struct{} // for the scheduler: wake the sessions, look at the table
 
@@ -91,7 +91,7 @@ func (f *figures) add(g figures) {
 func newStation(settings Settings, env connector.Env) *station {
 	st := &station{
 		settings: settings, log: env.Log, now: env.Now, desk: newDesk(&settings, env),
-		state:  stateView{report: env.Report},
+		face:   newFace(&settings, env.Report),
 		doctor: linkdoctor.New(linkdoctor.Options{Role: linkdoctor.Controlled, Params: settings.params(), Location: settings.Time.Location}),
 		kick:   make(chan struct{}, 1), table: &table{}, greeted: map[caller]bool{},
 		groups: map[groupKey]*queue{}, feed: env.Feed, publishOwn: env.PublishOwn, kernel: kernelClock,
