@@ -24,8 +24,10 @@ const settle = time.Second
 
 // masterOptions are the flags of `busbar master`.
 type masterOptions struct {
-	addr    string
+	addr    string // the first; empty with --listen
 	request string
+	script  string // of script
+	link    masterLink
 	ca      uint16
 	ioa     uint32
 	group   uint8
@@ -41,15 +43,21 @@ type masterOptions struct {
 
 	operation iec104.Operation // of a command
 	files     fileFlags
+	parameter parameterFlags
+	discover  discoverFlags
+	vars      scriptVars
+	steps     []step // of script
 }
 
 // masterRequest is one word after the address.
 type masterRequest struct {
 	name, does string
 	global     bool // common address defaults to all stations
+	free       bool // needs no common address
 	needsIOA   bool
 	wants      func(o *masterOptions, h asdu.Header) bool // what is printed of what comes
 	ask        func(ctx context.Context, c *iec104.Client, o *masterOptions) (string, error)
+	session    func(ctx context.Context, s *masterSession, o *masterOptions) error // in place of wants and ask
 }
 
 func masterRequests() []masterRequest {
@@ -58,7 +66,7 @@ func masterRequests() []masterRequest {
 			wants: func(o *masterOptions, h asdu.Header) bool {
 				return h.Cause == asdu.InterrogatedGeneral+asdu.Cause(o.group) && !h.Type.Command()
 			}, ask: askInterrogation},
-		{name: "monitor", does: "print what the station sends, or only of --ca, until interrupted, for --timeout, or --count objects",
+		{name: "monitor", free: true, does: "print what the station sends, or only of --ca, until interrupted, for --timeout, or --count objects",
 			wants: func(o *masterOptions, h asdu.Header) bool { return o.ca == 0 || o.ca == asdu.GlobalCA || o.ca == h.CA }, ask: askNothing},
 		{name: "counters", does: "counter interrogation: --group 1 … 4, --freeze read|freeze|freeze-reset|reset", global: true,
 			wants: func(o *masterOptions, h asdu.Header) bool {
@@ -73,8 +81,21 @@ func masterRequests() []masterRequest {
 		{name: "command", does: "command: --ca, --ioa, --type, --value, --select, --qu or --ql", needsIOA: true,
 			wants: ofOperation, ask: askCommand},
 		{name: "doctor", does: "interrogate, listen --for 60s and say what does not fit on the link", global: true},
+		{name: "select", does: "select the object of a command, flags as of command", needsIOA: true, wants: ofOperation, ask: askSelect},
+		{name: "execute", does: "execute a command, also one that was selected, flags as of command", needsIOA: true, wants: ofOperation, ask: askExecute},
+		{name: "cancel", does: "give up a selection (--select) or command, flags as of command, or without --type an interrogation: --group",
+			wants: ofCancel, ask: askCancel},
+		{name: "parameter", does: "load a parameter: --type, --value, --kpa; or activate what was loaded: --qpa, --deactivate",
+			wants: ofParameter, ask: askParameter},
+		{name: "startdt", free: true, does: "start data transfer, which all requests do", wants: nothing, ask: askStart},
+		{name: "stopdt", free: true, does: "stop data transfer", wants: nothing, ask: askStop},
+		{name: "discover", global: true, does: "interrogate values and counters, and list what there is; --plant prints points for a plant file", session: discover},
+		{name: "script", free: true, does: "run the requests in a file, - is standard input: --set name=value", session: runScript},
+		{name: "interactive", free: true, does: "take requests line by line, and print what comes meanwhile", session: interact},
 	}, fileRequests()...)
 }
+
+func nothing(*masterOptions, asdu.Header) bool { return false }
 
 func ofType(t asdu.TypeID) func(*masterOptions, asdu.Header) bool {
 	return func(_ *masterOptions, h asdu.Header) bool { return h.Type == t }
@@ -93,25 +114,42 @@ func masterCommand(ctx context.Context, args []string, io IO) int {
 	if r.name == "doctor" {
 		return runDoctor(ctx, o, io)
 	}
-	err = runMaster(ctx, o, r, io)
+	if err = runMaster(ctx, o, r, io); err == nil {
+		return exitOK
+	}
+	code, err := outcomeOf(err)
+	return fail(io, "master", err, code)
+}
+
+// outcomeOf returns the exit code of a failure, and what is said of it.
+func outcomeOf(err error) (code int, said error) {
+	if step, ok := errors.AsType[*stepError](err); ok {
+		code, inner := outcomeOf(step.err)
+		return code, fmt.Errorf("%s: %w", step.place, inner)
+	}
 	_, refused := errors.AsType[*iec104.NegativeError](err)
 	switch {
-	case err == nil:
-		return exitOK
 	case refused:
-		return fail(io, "master", fmt.Errorf("negative answer: %w", err), exitNegative)
-	case errors.Is(err, iec104.ErrTimeout), errors.Is(err, context.DeadlineExceeded):
-		return fail(io, "master", err, exitTimeout)
+		return exitNegative, fmt.Errorf("negative answer: %w", err)
+	case errors.Is(err, iec104.ErrTimeout), errors.Is(err, context.DeadlineExceeded), errors.Is(err, errExpected):
+		return exitTimeout, err
 	default:
-		return fail(io, "master", err, exitLocal)
+		return exitLocal, err
 	}
 }
 
 func masterFlags(args []string, io IO) (*masterOptions, *masterRequest, error) {
+	return readRequest(args, io, false)
+}
+
+// readRequest reads a request: arguments of the command, or the words of a line, in
+// which there are no addresses.
+func readRequest(args []string, io IO, line bool) (*masterOptions, *masterRequest, error) {
 	o := &masterOptions{}
-	usage := "ADDR REQUEST [flags]\n\nA controlling station. ADDR is host:port, port 2404 by default. REQUEST is one of\n"
+	usage := "ADDR[,ADDR…] REQUEST [flags]\n       busbar master --listen ADDR REQUEST [flags]\n\n" +
+		"A controlling station. ADDR is host:port, port 2404 by default. REQUEST is one of\n"
 	for _, r := range masterRequests() {
-		usage += fmt.Sprintf("  %-9s %s\n", r.name, r.does)
+		usage += fmt.Sprintf("  %-11s %s\n", r.name, r.does)
 	}
 	usage += "\nExit code 0: done, 1: local error or no connection, 2: negative answer, 3: no answer in time."
 	fs := newFlags("master", usage, io.Out)
@@ -124,6 +162,10 @@ func masterFlags(args []string, io IO) (*masterOptions, *masterRequest, error) {
 	var order commandFlags
 	order.define(fs)
 	o.files.define(fs, io)
+	o.parameter.define(fs)
+	o.discover.define(fs)
+	fs.Var(&o.vars, "set", "of script: `name=value` of a variable, may be repeated")
+	o.link.define(fs)
 	fs.IntVar(&o.count, "count", 0, "of monitor: end after so many objects")
 	fs.DurationVar(&o.timeout, "timeout", 10*time.Second, "longest wait for the connection, an answer, or a part of it")
 	fs.BoolVar(&o.json, "json", false, "print information objects as JSON, one per line")
@@ -138,12 +180,12 @@ func masterFlags(args []string, io IO) (*masterOptions, *masterRequest, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if len(rest) != 2 {
-		return nil, nil, fmt.Errorf("want an address and a request, such as: busbar master 127.0.0.1:2404 gi")
-	}
-	o.addr, o.request, o.limited = withPort(rest[0]), rest[1], given(fs, "timeout")
-	r, err := findRequest(o.request)
+	o.limited = given(fs, "timeout")
+	r, err := o.place(rest, line)
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := checkLine(fs, r, line); err != nil {
 		return nil, nil, err
 	}
 	if err := checkRequestFlags(fs, r.name); err != nil {
@@ -153,8 +195,8 @@ func masterFlags(args []string, io IO) (*masterOptions, *masterRequest, error) {
 		return nil, nil, err
 	}
 	err = o.set(r, given(fs, "ca"), *ca, *ioa, *group, *freeze, *qrp, *oa)
-	if err == nil && r.name == "command" {
-		o.operation, err = order.operation(o.ca, o.ioa)
+	if err == nil {
+		err = o.complete(r, &order)
 	}
 	if err == nil {
 		err = o.checkFile(r.name, func(name string) bool { return given(fs, name) })
@@ -188,13 +230,13 @@ func (o *masterOptions) set(r *masterRequest, caGiven bool, ca, ioa, group uint,
 	}
 	freezes := map[string]uint8{"read": 0, "freeze": 1, "freeze-reset": 2, "reset": 3}
 	frz, known := freezes[freeze]
-	groups := map[string]uint{"gi": 16, "counters": 4}[r.name]
+	groups := map[string]uint{"gi": 16, "counters": 4, "cancel": 16}[r.name]
 	switch {
-	case !caGiven && !r.global && r.name != "monitor":
+	case !caGiven && !r.global && !r.free:
 		return fmt.Errorf("--ca is missing: %s wants the common address of one station", r.name)
-	case ca > 65535 || ca == 0 && r.name != "monitor":
+	case ca > 65535 || ca == 0 && !r.free:
 		return fmt.Errorf("--ca: %d, want 1 to 65535", ca)
-	case r.needsIOA && (ioa < 1 || ioa > asdu.MaxIOA):
+	case ioa > asdu.MaxIOA || r.needsIOA && ioa < 1:
 		return fmt.Errorf("--ioa: %d, want 1 to %d", ioa, asdu.MaxIOA)
 	case group > groups:
 		return fmt.Errorf("--group: %d, want 0 to %d for %s", group, groups, r.name)
@@ -218,115 +260,4 @@ func (o *masterOptions) set(r *masterRequest, caGiven bool, ca, ioa, group uint,
 	}
 	o.ca, o.ioa, o.group, o.freeze, o.qrp, o.oa = uint16(ca), uint32(ioa), uint8(group), frz, uint8(qrp), uint8(oa)
 	return nil
-}
-
-// runMaster connects, asks and prints.
-func runMaster(ctx context.Context, o *masterOptions, r *masterRequest, io IO) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	out := newObjectPrinter(io.Out, o.json, o.count)
-	handler := func(a asdu.ASDU) {
-		if r.wants(o, a.Header) {
-			out.print(&a)
-		}
-		if out.full() {
-			cancel()
-		}
-	}
-	c, err := iec104.NewClient(o.addr, o.params, iec104.WithHandler(handler), iec104.WithOriginator(o.oa),
-		iec104.WithRequestLimits(iec104.RequestLimits{Confirm: o.timeout, Silence: o.timeout, Settle: settle, File: o.timeout}))
-	if err != nil {
-		return err
-	}
-	summary, err := converse(ctx, c, o, r)
-	if closeErr := c.Close(); err == nil {
-		err = closeErr
-	}
-	// The handler is not called any more.
-	if flushErr := out.flush(); err == nil {
-		err = flushErr
-	}
-	if err == nil && summary != "" && !o.json {
-		fmt.Fprintln(io.Err, summary)
-	}
-	return err
-}
-
-func converse(ctx context.Context, c *iec104.Client, o *masterOptions, r *masterRequest) (string, error) {
-	connectCtx, cancel := context.WithTimeout(ctx, o.timeout)
-	defer cancel()
-	if err := c.Connect(connectCtx); err != nil {
-		return "", err
-	}
-	if err := c.StartDT(connectCtx); err != nil {
-		return "", fmt.Errorf("STARTDT: %w", err)
-	}
-	begun := time.Now()
-	summary, err := r.ask(ctx, c, o)
-	if err != nil {
-		return "", err
-	}
-	if summary != "" {
-		summary = fmt.Sprintf("%s, %v", summary, time.Since(begun).Round(100*time.Microsecond))
-	}
-	if summary != "" && o.ca == asdu.GlobalCA {
-		summary += fmt.Sprintf(", of which %v of waiting for further stations", settle)
-	}
-	return summary, nil
-}
-
-func askInterrogation(ctx context.Context, c *iec104.Client, o *masterOptions) (string, error) {
-	res, err := c.Interrogate(ctx, o.ca, uint8(asdu.InterrogatedGeneral)+o.group)
-	return fmt.Sprintf("%s of common address %s", count(res.Objects, "object"), stations(res)), err
-}
-
-func askCounters(ctx context.Context, c *iec104.Client, o *masterOptions) (string, error) {
-	rqt := o.group
-	if rqt == 0 {
-		rqt = 5
-	}
-	res, err := c.Counters(ctx, o.ca, rqt, o.freeze)
-	return fmt.Sprintf("%s of common address %s", count(res.Objects, "counter"), stations(res)), err
-}
-
-func askRead(ctx context.Context, c *iec104.Client, o *masterOptions) (string, error) {
-	_, err := c.Read(ctx, o.ca, o.ioa)
-	return "", err
-}
-
-func askClock(ctx context.Context, c *iec104.Client, o *masterOptions) (string, error) {
-	res, err := c.ClockSync(ctx, o.ca, nil)
-	return "clock synchronisation confirmed by common address " + stations(res), err
-}
-
-func askTest(ctx context.Context, c *iec104.Client, o *masterOptions) (string, error) {
-	return fmt.Sprintf("test command confirmed by common address %d", o.ca), c.Test(ctx, o.ca, uint16(time.Now().Unix()))
-}
-
-func askReset(ctx context.Context, c *iec104.Client, o *masterOptions) (string, error) {
-	_, err := c.Reset(ctx, o.ca, o.qrp)
-	return fmt.Sprintf("reset process confirmed by common address %d", o.ca), err
-}
-
-// askNothing waits for the end of monitoring, which is not an error.
-func askNothing(ctx context.Context, c *iec104.Client, o *masterOptions) (string, error) {
-	if o.limited {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, o.timeout)
-		defer cancel()
-	}
-	select {
-	case <-ctx.Done():
-		return "", nil
-	case <-c.Done():
-		return "", c.Err()
-	}
-}
-
-// stations lists the common addresses that answered.
-func stations(r iec104.Result) string {
-	if len(r.Stations) == 0 {
-		return "none"
-	}
-	return strings.Trim(strings.Join(strings.Fields(fmt.Sprint(r.Stations)), ", "), "[]")
 }

@@ -50,18 +50,23 @@ func examine(ctx context.Context, o *masterOptions, d *linkdoctor.Doctor, io IO)
 	ctx, cancel := context.WithTimeout(ctx, o.listen)
 	defer cancel()
 	links := make(chan iec104.LinkEvent, 64)
-	c, err := iec104.NewClient(o.addr, o.params, iec104.WithTrace(d.Frame), iec104.WithOriginator(o.oa),
-		iec104.WithLinkEvents(func(e iec104.LinkEvent) {
-			d.LinkEvent(e)
-			select {
-			case links <- e:
-			default: // so many changes in so short a time are a finding
-			}
-		}),
+	notice := func(text string) { fmt.Fprintf(io.Err, "busbar master: %s\n", text) }
+	l, err := o.newLinking(ctx, notice, iec104.WithTrace(d.Frame), iec104.WithOriginator(o.oa),
 		iec104.WithRequestLimits(iec104.RequestLimits{Confirm: o.timeout, Silence: o.timeout, Settle: settle}))
 	if err != nil {
 		return err
 	}
+	l.told = func(e iec104.LinkEvent) {
+		d.LinkEvent(e)
+		select {
+		case links <- e:
+		default: // so many changes in so short a time are a finding
+		}
+	}
+	c := l.client
+	l.attend(ctx)
+	defer l.parts.Wait()
+	defer l.stop()
 	var parts sync.WaitGroup
 	defer parts.Wait()
 	ended := make(chan error, 1)

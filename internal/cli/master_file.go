@@ -42,8 +42,6 @@ func fileRequests() []masterRequest {
 	}
 }
 
-func nothing(*masterOptions, asdu.Header) bool { return false }
-
 // checkFile checks the flags of a request, if it is one for files.
 func (o *masterOptions) checkFile(request string, given func(string) bool) error {
 	asked := func(r masterRequest) bool { return r.name == request }

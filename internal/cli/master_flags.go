@@ -26,6 +26,16 @@ func requestFlags() map[string][]string {
 		"get":      {"ca", "ioa", "nof", "file"},
 		"put":      {"ca", "ioa", "nof", "file"},
 		"delete":   {"ca", "ioa", "nof"},
+		"select":   {"ca", "ioa", "type", "value", "qu", "ql"},
+		"execute":  {"ca", "ioa", "type", "value", "qu", "ql", "no-termination"},
+		"cancel":   {"ca", "ioa", "type", "value", "select", "qu", "ql", "group"},
+
+		"parameter":   {"ca", "ioa", "type", "value", "kpa", "qpa", "deactivate"},
+		"discover":    {"ca", "plant", "connector", "prefix"},
+		"script":      {"set"},
+		"interactive": {"set"},
+		"startdt":     {},
+		"stopdt":      {},
 	}
 }
 
@@ -40,7 +50,7 @@ func checkRequestFlags(fs *flag.FlagSet, request string) error {
 			special = special || slices.Contains(flags, f.Name)
 		}
 		if err == nil && listed && special && !slices.Contains(own, f.Name) {
-			err = fmt.Errorf("--%s: %s does not use it; of its own it has --%s", f.Name, request, strings.Join(own, ", --"))
+			err = fmt.Errorf("--%s: %s does not use it; of its own it has %s", f.Name, request, flagList(own))
 		}
 	})
 	return err
@@ -70,6 +80,13 @@ func (o *masterOptions) follow(fs *flag.FlagSet, profile string) error {
 		}
 	}
 	return nil
+}
+
+func flagList(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return "--" + strings.Join(names, ", --")
 }
 
 // windows checks --k and --w.

@@ -37,19 +37,40 @@ func (p *objectPrinter) print(a *asdu.ASDU) {
 		if p.full() {
 			break
 		}
-		if p.objects == 0 && !p.json {
-			p.write([]byte(fmt.Sprintf(objectRow, "CA", "IOA", "TYPE", "CAUSE", "VALUE", "QUALITY", "TIME")))
-		}
-		p.objects++
-		p.line = a.Header.AppendJSON(p.line[:0], &p.objs[i], nil)
-		if !p.json {
-			p.line = []byte(row(p.line))
-		}
-		p.write(append(p.line, '\n'))
+		p.row(&a.Header, &p.objs[i])
 	}
 	if p.err == nil {
 		p.err = p.w.Flush()
 	}
+}
+
+// one prints an object that was kept.
+func (p *objectPrinter) one(o *seen) {
+	p.row(&o.header, &o.object)
+	if p.err == nil {
+		p.err = p.w.Flush()
+	}
+}
+
+// limit has so many further objects printed; 0: no limit.
+func (p *objectPrinter) limit(n int) {
+	p.most = 0
+	if n > 0 {
+		p.most = p.objects + n
+	}
+}
+
+// row prints an object.
+func (p *objectPrinter) row(h *asdu.Header, o *asdu.Object) {
+	if p.objects == 0 && !p.json {
+		p.write([]byte(fmt.Sprintf(objectRow, "CA", "IOA", "TYPE", "CAUSE", "VALUE", "QUALITY", "TIME")))
+	}
+	p.objects++
+	p.line = h.AppendJSON(p.line[:0], o, nil)
+	if !p.json {
+		p.line = []byte(row(p.line))
+	}
+	p.write(append(p.line, '\n'))
 }
 
 func (p *objectPrinter) write(b []byte) {
