@@ -17,6 +17,8 @@ type simulator struct {
 	next   int // the point that changes next
 	round  int // how often all points have changed
 	batch  []point.Update
+
+	quality point.Quality // of all values
 }
 
 type simulated struct {
@@ -27,17 +29,24 @@ type simulated struct {
 // simulatorTick is how often changes are published; a batch holds those of a tick.
 const simulatorTick = 2 * time.Millisecond
 
-// newSimulator defines the points of the plant in the image.
-func newSimulator(img *image.Memory, p *plant.Plant) *simulator {
-	defs := make([]image.Definition, len(p.Points))
-	for i := range p.Points {
-		defs[i] = image.Definition{ID: p.Points[i].ID, Type: p.Points[i].Type}
+// newSimulator defines the points in the image.
+func newSimulator(img *image.Memory, points []plant.Point, quality point.Quality) *simulator {
+	defs := make([]image.Definition, len(points))
+	for i := range points {
+		defs[i] = image.Definition{ID: points[i].ID, Type: points[i].Type}
 	}
-	s := &simulator{img: img, points: make([]simulated, len(defs))}
+	s := &simulator{img: img, points: make([]simulated, len(defs)), quality: quality}
 	for i, index := range img.Define(defs) {
 		s.points[i] = simulated{index: index, typ: defs[i].Type}
 	}
 	return s
+}
+
+// release returns the first n points, and leaves them to others.
+func (s *simulator) release(n int) []simulated {
+	released := s.points[:n]
+	s.points = s.points[n:]
+	return released
 }
 
 // first gives every point its first value.
@@ -86,7 +95,7 @@ func (s *simulator) publish(ctx context.Context, n int) error {
 	now := point.InstantOf(time.Now())
 	for range n {
 		p := s.points[s.next]
-		s.batch = append(s.batch, point.Update{Point: p.index, Value: s.value(p.typ), Time: now, Arrival: now})
+		s.batch = append(s.batch, point.Update{Point: p.index, Value: s.value(p.typ), Quality: s.quality, Time: now, Arrival: now})
 		if s.next++; s.next == len(s.points) {
 			s.next = 0
 			s.round++

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,6 +27,9 @@ import (
 // stationOptions are the flags of `busbar station`.
 type stationOptions struct {
 	listen   string
+	dial     string // controlling stations that listen, in place of listen
+	tls      tlsFlags
+	scenario scenario
 	ca       uint
 	points   int
 	types    []asdu.TypeID
@@ -53,6 +57,14 @@ func stationFlags(args []string, io IO) (stationOptions, error) {
 	var o stationOptions
 	fs := newFlags("station", "[flags]\n\nA simulated IEC 60870-5-104 station: addresses from 1 upwards, the types in consecutive blocks.", io.Out)
 	fs.StringVar(&o.listen, "listen", "127.0.0.1:2404", "`address` to listen on")
+	fs.StringVar(&o.dial, "dial", "", "`addresses` of controlling stations that listen; the station connects to each, in place of listening")
+	o.tls.define(fs)
+	fs.IntVar(&o.scenario.commands, "commands", 0, "number of commands, addresses from 1000001, feedback from 2000001: C_SC, C_DC, C_RC, C_SE_NA, C_SE_NB, C_SE_NC, C_BO in turn")
+	fs.IntVar(&o.scenario.failEvery, "fail-commands", 0, "refuse every so many `orders`: 1 all, 3 the third, the sixth …")
+	fs.DurationVar(&o.scenario.termDelay, "term-delay", 0, "time from the confirmation of a command to its feedback and termination")
+	fs.IntVar(&o.scenario.counters, "counters", 0, "number of integrated totals M_IT_TB_1 beside the points, addresses from 3000001, counter groups 1 to 4 in turn")
+	fs.IntVar(&o.scenario.groups, "groups", 0, "number of interrogation groups that the points are in, in turn, 1 to 16")
+	fs.StringVar(&o.scenario.quality, "quality", "good", "quality of all values: good, or of invalid, not-topical, substituted, blocked, overflow")
 	fs.UintVar(&o.ca, "ca", 1, "common address, 1 to 65534")
 	fs.IntVar(&o.points, "points", 1000, "number of points in all, 1 to 16777215")
 	types := fs.String("types", "M_ME_NC_1,M_SP_TB_1,M_DP_TB_1,M_ME_TF_1,M_IT_TB_1", "types of spontaneous data, by mnemonic or number")
@@ -69,6 +81,9 @@ func stationFlags(args []string, io IO) (stationOptions, error) {
 	}
 	if len(rest) > 0 {
 		return o, fmt.Errorf("unexpected argument %q", rest[0])
+	}
+	if o.dial != "" && given(fs, "listen") {
+		return o, errors.New("--dial: want either it or --listen")
 	}
 	for name := range strings.SplitSeq(*types, ",") {
 		t, ok := asdu.ParseTypeID(strings.TrimSpace(name))
@@ -126,14 +141,27 @@ func (o *stationOptions) validate() error {
 	if _, _, err := net.SplitHostPort(o.listen); err != nil {
 		return fmt.Errorf("--listen: %q, want host:port such as 127.0.0.1:2404", o.listen)
 	}
-	return nil
+	if o.scenario.counters+o.scenario.commands > 0 && o.points >= firstCommand {
+		return fmt.Errorf("--points: %d, want at most %d with --commands and --counters, whose addresses come then", o.points, firstCommand-1)
+	}
+	if err := o.scenario.check(); err != nil {
+		return err
+	}
+	return o.tls.check()
 }
 
 // run serves the simulated plant until ctx ends.
 func (o *stationOptions) run(ctx context.Context, io IO) error {
 	log := app.NewLog(io.Err, "text", o.logLevel)
 	defer log.Close()
-	kinds, err := connector.NewRegistry(iec104server.Kind())
+	img := image.New(image.Options{})
+	defer img.Close()
+	quality, err := parseQualityWords(o.scenario.quality)
+	if err != nil {
+		return err
+	}
+	device := &process{scenario: o.scenario, img: img}
+	kinds, err := connector.NewRegistry(iec104server.Kind(), device.kind())
 	if err != nil {
 		return err
 	}
@@ -141,9 +169,10 @@ func (o *stationOptions) run(ctx context.Context, io IO) error {
 	if err != nil {
 		return err
 	}
-	img := image.New(image.Options{})
-	defer img.Close()
-	sim := newSimulator(img, p)
+	sim := newSimulator(img, p.Points, quality)
+	if err := device.begin(ctx, sim.release(o.scenario.commands)); err != nil {
+		return err
+	}
 	if err := sim.first(ctx); err != nil { // nobody shall see a point without a value
 		return err
 	}
@@ -158,7 +187,7 @@ func (o *stationOptions) run(ctx context.Context, io IO) error {
 	err = awaitUp(ctx, manager)
 	debug.FreeOSMemory() // the plant is ten times as large as what is made of it
 	if err == nil {
-		fmt.Fprintf(io.Out, "station: %d points, common address %d, listening on %s\n", o.points, o.ca, o.listen)
+		fmt.Fprintf(io.Out, "station: %d points, common address %d, %s\n", o.points, o.ca, o.place())
 		err = sim.run(ctx, o.rate)
 	}
 	cancel()
@@ -170,11 +199,14 @@ func awaitUp(ctx context.Context, manager *connector.Manager) error {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for {
-		switch r := manager.Reports()[0]; r.State {
-		case connector.Up:
+		switch r := reportOf(manager); r.State {
+		case connector.Up, connector.Connecting, connector.Degraded: // who is dialled may come later
 			return nil
 		case connector.Failed, connector.Refused:
-			return fmt.Errorf("--listen: %s", r.Reason)
+			if strings.HasPrefix(r.Reason, "listen on ") {
+				return fmt.Errorf("--listen: %s", r.Reason)
+			}
+			return errors.New(r.Reason)
 		}
 		select {
 		case <-ctx.Done():
@@ -193,19 +225,21 @@ func (o *stationOptions) plant(kinds *connector.Registry) (*plant.Plant, error) 
 	if o.pack {
 		most = "" // that of the profile
 	}
-	text := fmt.Sprintf("version: 1\nconnectors:\n  station: {kind: iec104-server, listen: %q, allow: any, profile: %s%s%s}\n", o.listen, o.profile, o.links, most)
+	files := ""
 	if o.files != "" {
 		dir, err := filepath.Abs(o.files)
 		if err != nil {
 			return nil, err
 		}
-		text = strings.TrimSuffix(text, "}\n") + fmt.Sprintf(", files: {dir: %q, ca: %d, ioa: %d, write: true}}\n", dir, o.ca, max(firstFile, o.points+1))
+		files = fmt.Sprintf(", files: {dir: %q, ca: %d, ioa: %d, write: true}", dir, o.ca, max(firstFile, o.points+1))
 	}
+	text := fmt.Sprintf("version: 1\nconnectors:\n  process: {kind: process}\n  station: {kind: iec104-server, %s, profile: %s%s%s%s%s}\n%s",
+		o.ends(), o.profile, o.links, most, files, o.security(), o.scenario.keys(o.ca))
 	p, problems := plant.Decode("station", []byte(text), kinds, plant.Options{})
 	if err := problems.Err(); err != nil {
 		return nil, err
 	}
-	p.Points = make([]plant.Point, 0, o.points)
+	p.Points = slices.Grow(p.Points, o.points+o.scenario.counters)
 	ioa := 0
 	for i, t := range o.types {
 		count := o.points / len(o.types)
@@ -214,13 +248,66 @@ func (o *stationOptions) plant(kinds *connector.Registry) (*plant.Plant, error) 
 		}
 		for range count {
 			ioa++
-			p.Points = append(p.Points, stationPoint(uint16(o.ca), uint32(ioa), t))
+			p.Points = append(p.Points, stationPoint(uint16(o.ca), uint32(ioa), t, o.scenario.groups))
 		}
+	}
+	for n := range o.scenario.counters {
+		counter := stationPoint(uint16(o.ca), uint32(firstCounter+n), asdu.M_IT_TB_1, 0)
+		counter.To[0].End.(*iec104server.Target).Counter.Group = uint8(1 + n%4)
+		p.Points = append(p.Points, counter)
 	}
 	return p, nil
 }
 
-func stationPoint(ca uint16, ioa uint32, t asdu.TypeID) plant.Point {
+// ends are the keys of where the station listens, or whom it dials. Those that come
+// are listed, as commands are not taken from just anybody.
+func (o *stationOptions) ends() string {
+	if o.dial == "" {
+		return fmt.Sprintf(`listen: %q, allow: ["0.0.0.0/0", "::/0"]`, o.listen)
+	}
+	words := strings.Split(o.dial, ",")
+	for i, addr := range words {
+		words[i] = strconv.Quote(withPort(addr))
+	}
+	return "dial: [" + strings.Join(words, ", ") + "]"
+}
+
+// place says where the station is found.
+func (o *stationOptions) place() string {
+	if o.dial == "" {
+		return "listening on " + o.listen
+	}
+	return "connecting to " + o.dial
+}
+
+// security is the key tls.
+func (o *stationOptions) security() string {
+	f := &o.tls
+	if !f.given() {
+		return ""
+	}
+	text := fmt.Sprintf(", tls: {ca: %q, cert: %q, key: %q", f.ca, f.cert, f.key)
+	if lists := f.lists(); len(lists) > 0 {
+		for i := range lists {
+			lists[i] = strconv.Quote(lists[i])
+		}
+		text += ", crl: [" + strings.Join(lists, ", ") + "]"
+	}
+	if f.name != "" {
+		text += fmt.Sprintf(", allow: [%q]", f.name)
+	}
+	return text + "}"
+}
+
+// reportOf returns the state of the station.
+func reportOf(manager *connector.Manager) connector.Report {
+	reports := manager.Reports()
+	return reports[slices.IndexFunc(reports, func(r connector.Report) bool { return r.ID == "station" })]
+}
+
+// stationPoint returns a point of the station; groups is the number of interrogation
+// groups.
+func stationPoint(ca uint16, ioa uint32, t asdu.TypeID, groups int) plant.Point {
 	typ, _ := stationPointType(t)
 	p := plant.Point{ID: fmt.Sprintf("p%08d", ioa), Type: typ, Hold: -1}
 	target := plant.Target{
@@ -232,6 +319,9 @@ func stationPoint(ca uint16, ioa uint32, t asdu.TypeID) plant.Point {
 			As:      iec104server.MonitorType{TypeID: t},
 			Counter: iec104server.Counter{Spontaneous: true},
 		},
+	}
+	if u := t.Untagged(); groups > 0 && u != 0 && u != asdu.M_IT_NA_1 {
+		target.End.(*iec104server.Target).Groups = 1 << ((int(ioa) - 1) % groups)
 	}
 	switch t {
 	case asdu.M_ME_NA_1, asdu.M_ME_TA_1, asdu.M_ME_ND_1, asdu.M_ME_TD_1:
