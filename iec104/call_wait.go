@@ -113,7 +113,7 @@ func (c *clientConn) forget(w *call) (Result, *Reading, error) {
 		c.overdue = append(c.overdue, late)
 	}
 	c.asking.Store(len(c.calls)+len(c.overdue) > 0)
-	if c.renewal != nil && !c.retiring && len(c.calls) == 0 {
+	if c.renewal != nil && !c.retiring && len(c.calls) == 0 && c.files.box == nil {
 		c.retire()
 	}
 	if w.global {

@@ -12,7 +12,7 @@ import (
 // standby if there is one. conn is the number of the connection, as in a
 // [LinkEvent]. Renew does not wait for any of it; false: there is no such connection.
 //
-// Requests that are running may go on for grace at most, and fail with
+// Requests and file transfers that are running may go on for grace at most, and fail with
 // [ErrNotStarted] then. A second Renew may shorten that, and gives the reason.
 func (c *Client) Renew(conn uint64, grace time.Duration, reason error) bool {
 	c.mu.Lock()
@@ -35,7 +35,7 @@ func (c *clientConn) renew(grace time.Duration, reason error) bool {
 	}
 	c.renewal = &LinkError{Reason: ClosedLocally, Err: reason}
 	c.renewed.Store(true)
-	if grace > 0 && len(c.calls) > 0 {
+	if grace > 0 && (len(c.calls) > 0 || c.files.box != nil) {
 		time.AfterFunc(grace, func() {
 			l.mu.Lock()
 			defer l.unlock()

@@ -71,7 +71,7 @@ func TestMasterCommand(t *testing.T) {
 		{"--ioa 6 --type C_SE_NC_1 --value 49.98", exitOK, "C_SE_NC_1 225/6 value 0x4247eb85 qualifier 0 select false", "49.98"},
 		{"--ioa 7 --type C_BO_NA_1 --value 0xff01", exitOK, "C_BO_NA_1 225/7 value 0xff01 qualifier 0 select false", "C_BO_NA_1"},
 		{"--ioa 250 --type C_SC_NA_1 --value on --no-termination", exitOK, "C_SC_NA_1 225/250 value 0x1 qualifier 0 select false", "C_SC_NA_1"},
-		{"--ioa 250 --type C_SC_NA_1 --value on --timeout 100ms", exitTimeout, "C_SC_NA_1 225/250 value 0x1 qualifier 0 select false", "incomplete"},
+		{"--ioa 250 --type C_SC_NA_1 --value on --timeout 1s", exitTimeout, "C_SC_NA_1 225/250 value 0x1 qualifier 0 select false", "incomplete"},
 		{"--ioa 100 --type C_SC_NA_1 --value on", exitNegative, "C_SC_NA_1 225/100 value 0x1 qualifier 0 select false", "negative answer"},
 		{"--ioa 100 --type C_SC_NA_1 --value on --select", exitNegative, "C_SC_NA_1 225/100 value 0x1 qualifier 0 select true", "negative answer: select:"},
 		{"--ioa 300 --type C_SC_NA_1 --value on", exitNegative, "C_SC_NA_1 225/300 value 0x1 qualifier 0 select false", "negative answer"},

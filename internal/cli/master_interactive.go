@@ -12,10 +12,6 @@ import (
 // interact takes requests line by line until the end of the input, and prints what
 // the station sends meanwhile. A line that fails is reported and changes nothing.
 func interact(ctx context.Context, s *masterSession, o *masterOptions) error {
-	s.remember()
-	s.mu.Lock()
-	s.all = true
-	s.mu.Unlock()
 	prompt := terminal(s.io.In)
 	if prompt {
 		s.say("connected; help tells what there is, quit ends")

@@ -34,6 +34,7 @@ func runMaster(ctx context.Context, o *masterOptions, r *masterRequest, io IO) (
 		return err
 	}
 	s.filter(o, r)
+	s.prepare(r)
 	s.link, err = o.newLinking(ctx, s.notice, iec104.WithHandler(s.handle), iec104.WithOriginator(o.oa),
 		iec104.WithRequestLimits(iec104.RequestLimits{Confirm: o.timeout, Silence: o.timeout, Settle: settle, File: o.timeout}))
 	if err != nil {

@@ -19,7 +19,6 @@ func (e *stepError) Unwrap() error { return e.err }
 
 // runScript makes the requests of a script, and stops at the first that fails.
 func runScript(ctx context.Context, s *masterSession, o *masterOptions) error {
-	s.remember()
 	for i := range o.steps {
 		if err := s.step(ctx, &o.steps[i]); err != nil {
 			return &stepError{place: fmt.Sprintf("%s:%d", o.script, o.steps[i].line), err: err}
@@ -90,11 +89,12 @@ type memory struct {
 // maxMemory is how many objects are kept; of more, the newer half.
 const maxMemory = 200_000
 
-// remember makes the session keep what comes.
-func (s *masterSession) remember() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.memory = &memory{news: make(chan struct{})}
+// prepare has the session keep and print what the request needs from the first octet on.
+func (s *masterSession) prepare(r *masterRequest) {
+	s.all = r.name == "interactive"
+	if s.all || r.name == "script" {
+		s.memory = &memory{news: make(chan struct{})}
+	}
 }
 
 // keep takes an ASDU. The lock of the session is held, here and below.
