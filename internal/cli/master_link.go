@@ -183,6 +183,9 @@ func (l *linking) begin(ctx context.Context, timeout time.Duration) error {
 		return err
 	}
 	if err := l.client.Connect(connecting); err != nil {
+		if l.accept != nil && ctx.Err() == nil {
+			return fmt.Errorf("no station that is known has connected in %v: %w", timeout, err)
+		}
 		return err
 	}
 	if err := l.client.StartDT(connecting); err != nil {
