@@ -19,6 +19,7 @@ type call struct {
 	global    bool       // to all common addresses
 	known     []uint16   // of a request to all: who must answer; nil: not known
 	confirmed func()     // is called when the request is confirmed; may be nil
+	session   session    // that it has to be sent in, and then that it was sent in
 	news      chan struct{}
 
 	sent      bool
@@ -32,6 +33,13 @@ type call struct {
 	fault     error           // the first refusal, or why nothing more comes
 	result    Result
 	reading   *Reading
+}
+
+// session is one data transfer on one connection; without a connection it is
+// any.
+type session struct {
+	conn     *clientConn
+	transfer int // number of the data transfer on the connection
 }
 
 // Result tells what an answer consisted of; the objects went to the handler.

@@ -88,6 +88,7 @@ func (c *clientConn) open(w *call) error {
 		}
 	}
 	w.heard = now
+	w.session = session{c, c.transfers}
 	c.calls = append(c.calls, w)
 	c.asking.Store(true)
 	return nil
@@ -130,7 +131,10 @@ func (c *clientConn) expire(now time.Duration) {
 
 // do sends a request and waits for its answer.
 func (c *Client) do(ctx context.Context, o outgoing) (Result, *Reading, error) {
-	conn, err := c.current()
+	conn, err := o.call.session.conn, error(nil)
+	if conn == nil {
+		conn, err = c.current()
+	}
 	if err != nil {
 		return Result{}, nil, err
 	}

@@ -35,36 +35,46 @@ type Operation struct {
 // or the termination is negative, and with [ErrIncomplete] if the command was
 // confirmed but no termination came: it may have been carried out. The
 // limits Confirm and Silence are those for confirmation and termination. If ctx
-// ends after the object was selected, the selection is cancelled.
+// ends after the object was selected, the selection is cancelled. A selection
+// ends with the connection or its data transfer: it is not executed on another.
 func (c *Client) Command(ctx context.Context, op Operation) error {
 	if !op.Select {
 		return c.Execute(ctx, op)
 	}
-	err := c.Select(ctx, op)
+	at, err := c.selectObject(ctx, op)
 	switch {
 	case ctx.Err() != nil && !errors.Is(err, ErrNotStarted) && !errors.Is(err, ErrClosed): // it may be selected
 		return errors.Join(ctx.Err(), c.Send(asdu.Header{Type: op.Type, Cause: asdu.Deactivation, CA: op.CA}, op.object(true)))
 	case err != nil:
 		return err
 	default:
-		return c.Execute(ctx, op)
+		_, err = c.order(ctx, op, asdu.Activation, false, at)
+		return err
 	}
 }
 
 // Select selects the object of an operation, to be operated with Execute within
 // the time that the station gives, or given up with Cancel. It fails as Command.
 func (c *Client) Select(ctx context.Context, op Operation) error {
+	_, err := c.selectObject(ctx, op)
+	return err
+}
+
+// selectObject selects the object of an operation and returns where.
+func (c *Client) selectObject(ctx context.Context, op Operation) (session, error) {
 	op.Unterminated, op.Confirmed = true, nil
-	if err := c.order(ctx, op, asdu.Activation, true); err != nil {
-		return fmt.Errorf("select: %w", err)
+	at, err := c.order(ctx, op, asdu.Activation, true, session{})
+	if err != nil {
+		return at, fmt.Errorf("select: %w", err)
 	}
-	return nil
+	return at, nil
 }
 
 // Execute carries an operation out without selecting its object first. It fails
 // as Command.
 func (c *Client) Execute(ctx context.Context, op Operation) error {
-	return c.order(ctx, op, asdu.Activation, false)
+	_, err := c.order(ctx, op, asdu.Activation, false, session{})
+	return err
 }
 
 // Cancel gives up the selection of an object, with op.Select, or else an operation
@@ -72,16 +82,19 @@ func (c *Client) Execute(ctx context.Context, op Operation) error {
 // *[NegativeError] if there is nothing to cancel.
 func (c *Client) Cancel(ctx context.Context, op Operation) error {
 	op.Unterminated, op.Confirmed = true, nil
-	return c.order(ctx, op, asdu.Deactivation, op.Select)
+	_, err := c.order(ctx, op, asdu.Deactivation, op.Select, session{})
+	return err
 }
 
-// order sends one step of a command and waits for its answer.
-func (c *Client) order(ctx context.Context, op Operation, cause asdu.Cause, sel bool) error {
+// order sends one step of a command and waits for its answer. The step belongs
+// into a session, if one is given: a selection ends with it. It returns the
+// session that the step was sent in.
+func (c *Client) order(ctx context.Context, op Operation, cause asdu.Cause, sel bool, within session) (session, error) {
 	switch {
 	case !processCommand(op.Type):
-		return fmt.Errorf("iec104: %v: want a command, types 45 to 51 and 58 to 64", op.Type)
+		return session{}, fmt.Errorf("iec104: %v: want a command, types 45 to 51 and 58 to 64", op.Type)
 	case sel && op.Type.Untagged() == asdu.C_BO_NA_1:
-		return fmt.Errorf("iec104: %v: a bitstring cannot be selected", op.Type)
+		return session{}, fmt.Errorf("iec104: %v: a bitstring cannot be selected", op.Type)
 	}
 	stamp := op.Stamp
 	switch {
@@ -90,13 +103,15 @@ func (c *Client) order(ctx context.Context, op Operation, cause asdu.Cause, sel 
 	case stamp == nil:
 		stamp = c.opt.stamp
 	}
-	_, err := c.ask(ctx, &call{
+	w := &call{
 		header:    asdu.Header{Type: op.Type, Cause: cause, CA: op.CA},
 		object:    op.object(sel),
 		ends:      !op.Unterminated,
 		confirmed: op.Confirmed,
-	}, stamp)
-	return err
+		session:   within,
+	}
+	_, err := c.ask(ctx, w, stamp)
+	return w.session, err
 }
 
 func (op *Operation) object(sel bool) asdu.Object {

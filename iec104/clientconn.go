@@ -30,6 +30,7 @@ type clientConn struct {
 	// Guarded by the lock of the link.
 	stateSince time.Time
 	changed    chan struct{} // closed at the next change of the state
+	transfers  int           // how often data transfer was started
 	sends      []outgoing
 	calls      []*call
 	overdue    []*call    // given up before an answer came, which may still come
@@ -140,7 +141,9 @@ func (c *clientConn) transferred(on bool) {
 	case stopped:
 		c.untold = LinkConnected
 	}
-	if !on {
+	if on {
+		c.transfers++
+	} else {
 		c.sends, c.farewells = nil, nil
 		c.stopFiles(ErrNotStarted)
 	}
@@ -192,7 +195,7 @@ func (c *clientConn) send(o outgoing) error {
 	switch {
 	case l.ended || l.leaving:
 		return l.err
-	case l.state != started || c.retiring:
+	case l.state != started, c.retiring, o.call != nil && o.call.session.conn != nil && o.call.session.transfer != c.transfers:
 		return ErrNotStarted
 	case len(c.sends) >= maxSends:
 		return fmt.Errorf("iec104: %d requests wait to be sent", len(c.sends))

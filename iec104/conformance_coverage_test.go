@@ -46,7 +46,9 @@ func controllingTables() [][]clientCheck {
 }
 
 // fleetTables are the rows played to a client that keeps itself connected.
-func fleetTables() [][]fleetCheck { return [][]fleetCheck{linkRows(), groupRows(), standbyRows()} }
+func fleetTables() [][]fleetCheck {
+	return [][]fleetCheck{linkRows(), groupRows(), standbyRows(), selectionRows()}
+}
 
 // played returns the names of all rows.
 func played() (rows []string) {

@@ -31,36 +31,33 @@ type memberSession struct {
 func (s *memberSession) Started(on bool) {
 	g := s.group
 	g.mu.Lock()
-	old := g.current
-	if on {
-		g.current = s.conn
-	}
-	g.mu.Unlock()
+	defer g.mu.Unlock()
 	if !on {
 		return
 	}
-	if old != nil && old != s.conn {
+	if old := g.current; old != nil && old != s.conn {
 		old.Close(&LinkError{Reason: Superseded})
 	}
-	g.queue.Rewind()
-	g.queue.OnPut(s.conn.Wake)
-}
-
-func (s *memberSession) has() bool {
-	s.group.mu.Lock()
-	defer s.group.mu.Unlock()
-	return s.group.current == s.conn
+	if g.current != s.conn {
+		g.current = s.conn
+		g.queue.Rewind()
+		g.queue.OnPut(s.conn.Wake)
+	}
 }
 
 func (s *memberSession) Next(dst []Event) int {
-	if !s.has() {
+	s.group.mu.Lock()
+	defer s.group.mu.Unlock()
+	if s.group.current != s.conn {
 		return 0
 	}
 	return s.testSession.Next(dst)
 }
 
 func (s *memberSession) Confirm(n int) {
-	if s.has() {
+	s.group.mu.Lock()
+	defer s.group.mu.Unlock()
+	if s.group.current == s.conn {
 		s.testSession.Confirm(n)
 	}
 }

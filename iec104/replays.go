@@ -60,18 +60,18 @@ func (r *Replays) Seen(h *asdu.Header, o *asdu.Object) bool {
 		time: o.Time, ioa: o.IOA, value: o.Value, ca: h.CA, elapsed: o.Elapsed, aid: o.AID,
 		typ: h.Type, quality: o.Quality, sequence: o.Sequence, transient: o.Transient,
 	}
+	if r.left > 0 {
+		r.left--
+		if r.again[k] > 0 {
+			r.again[k]-- // it keeps its place: repeats must not drive out others
+			return true
+		}
+		if r.left == 0 {
+			r.again = nil
+		}
+	}
 	r.note(k)
-	if r.left == 0 {
-		return false
-	}
-	if r.left--; r.left == 0 {
-		defer func() { r.again = nil }()
-	}
-	if r.again[k] == 0 {
-		return false
-	}
-	r.again[k]--
-	return true
+	return false
 }
 
 // note puts an event into the ring.
