@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"reflect"
 	"sync"
@@ -15,16 +16,29 @@ import (
 	"busbar/test/matrix"
 )
 
+// ways are how a client and a server can be joined.
+func ways() map[string]func() (near, far net.Conn) {
+	over := func(plan linePlan) func() (near, far net.Conn) {
+		return func() (near, far net.Conn) { return newLine(plan, rand.New(rand.NewPCG(1, 4)), true) }
+	}
+	return map[string]func() (near, far net.Conn){
+		"pipe":             net.Pipe,
+		"socket":           over(linePlan{}),
+		"octet by octet":   over(linePlan{piece: 1}),
+		"late and in bits": over(linePlan{piece: 40, delay: 100 * time.Millisecond}),
+	}
+}
+
 // joined returns a client with data transfer started on a server of the
-// station; wrap is put around both ends. It belongs into a bubble.
-func joined(t *testing.T, st Station, cfg ServerConfig, wrap func(net.Conn) net.Conn, opts ...Option) *Client {
+// station. It belongs into a bubble.
+func joined(t *testing.T, st Station, cfg ServerConfig, join func() (near, far net.Conn), opts ...Option) *Client {
 	t.Helper()
 	s := newTestServer(t, st, cfg)
 	ctx, cancel := context.WithCancel(context.Background())
 	dial := func(context.Context, string, string) (net.Conn, error) {
-		near, far := net.Pipe()
-		go s.ServeConn(ctx, wrap(far))
-		return wrap(near), nil
+		near, far := join()
+		go s.ServeConn(ctx, far)
+		return near, nil
 	}
 	c, err := Dial(ctx, "station", cfg.Params, append(opts, WithDialer(dial))...)
 	if err != nil {
@@ -53,10 +67,14 @@ type sheet struct {
 	faults []string
 }
 
-func newSheet(typ asdu.TypeID) *sheet {
-	s := &sheet{typ: typ, objects: matrix.Objects(typ), seen: map[asdu.Cause][]int{}}
-	for i := range s.objects {
-		s.objects[i].IOA = uint32(i + 1)
+// newSheet returns one for every so many of the objects.
+func newSheet(typ asdu.TypeID, every int) *sheet {
+	s := &sheet{typ: typ, seen: map[asdu.Cause][]int{}}
+	for i, o := range matrix.Objects(typ) {
+		if i%every == 0 {
+			o.IOA = uint32(len(s.objects) + 1)
+			s.objects = append(s.objects, o)
+		}
 	}
 	return s
 }
@@ -115,38 +133,56 @@ func (s *sheet) complete(t *testing.T) {
 }
 
 // TestMatrixMonitor sends every object of every type in monitor direction with
-// every cause from a server to a client: full ASDUs, and one object in each.
+// every cause from a server to a client, in full ASDUs and one object in each.
 func TestMatrixMonitor(t *testing.T) {
 	t.Parallel()
 	for _, typ := range matrix.Monitor() {
-		for most, m := range map[int]medium{0: media()[0], 1: media()[1]} {
-			t.Run(fmt.Sprintf("%v/%s, most %d", typ, m.name, most), func(t *testing.T) {
+		for name, join := range ways() {
+			t.Run(fmt.Sprintf("%v/%s", typ, name), func(t *testing.T) {
 				t.Parallel()
-				synctest.Test(t, func(t *testing.T) { monitorMatrix(t, typ, ServerConfig{MaxObjectsPerASDU: most}, m) })
+				cfg, every := ServerConfig{}, 1
+				switch name {
+				case "socket":
+					cfg.MaxObjectsPerASDU = 1
+				case "octet by octet", "late and in bits": // a sample: they take long
+					every = 29
+				}
+				synctest.Test(t, func(t *testing.T) { monitorMatrix(t, newSheet(typ, every), cfg, join) })
 			})
 		}
 	}
 }
 
-func monitorMatrix(t *testing.T, typ asdu.TypeID, cfg ServerConfig, m medium) {
-	s, st := newSheet(typ), newTestStation()
+func monitorMatrix(t *testing.T, s *sheet, cfg ServerConfig, join func() (near, far net.Conn)) {
+	st := newTestStation()
 	var items []Item
 	for _, o := range s.objects {
-		items = append(items, Item{Type: typ, Object: o})
+		items = append(items, Item{Type: s.typ, Object: o})
 	}
 	st.points[1], st.counters, st.groups = items, items, map[uint8][]Item{}
 	for qoi := uint8(21); qoi <= 36; qoi++ {
 		st.groups[qoi] = items
 	}
-	c := joined(t, st, cfg, m.wrap, WithHandler(s.take))
-	for _, cause := range matrix.Causes(typ) {
+	c := joined(t, st, cfg, join, WithHandler(s.take))
+	for _, cause := range matrix.Causes(s.typ) {
 		s.ask(t, c, st, cause)
 	}
-	time.Sleep(15 * time.Second) // acknowledgements
+	settled(t, st.queue)
 	s.complete(t)
-	if n, _ := st.queue.Len(); n != 0 {
-		t.Errorf("%d events not confirmed", n)
+}
+
+// settled waits until all events are confirmed.
+func settled(t *testing.T, q *Queue) {
+	t.Helper()
+	for range 3600 {
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if n, _ := q.Len(); n == 0 {
+			return
+		}
 	}
+	n, taken := q.Len()
+	t.Fatalf("%d events not confirmed after an hour, %d of them taken", n, taken)
 }
 
 // ask has the station send all objects with a cause.
@@ -193,7 +229,7 @@ func TestMatrixInitialisation(t *testing.T) {
 			}
 			n++
 		}
-		joined(t, st, ServerConfig{}, media()[0].wrap, WithHandler(take))
+		joined(t, st, ServerConfig{}, net.Pipe, WithHandler(take))
 		for coi := range 256 {
 			st.put(Event{CA: 1, Type: asdu.M_EI_NA_1, Cause: asdu.Initialised, Object: asdu.Object{Qualifier: uint8(coi)}})
 		}
