@@ -324,7 +324,7 @@ func stationPoint(ca uint16, ioa uint32, t asdu.TypeID, groups int) plant.Point 
 		target.End.(*iec104server.Target).Groups = 1 << ((int(ioa) - 1) % groups)
 	}
 	switch t {
-	case asdu.M_ME_NA_1, asdu.M_ME_TA_1, asdu.M_ME_ND_1, asdu.M_ME_TD_1:
+	case asdu.M_ME_NA_1, asdu.M_ME_ND_1, asdu.M_ME_TD_1:
 		p.Range = &plant.Range{Low: 0, High: 1000}
 	}
 	p.To = []plant.Target{target}
@@ -332,22 +332,21 @@ func stationPoint(ca uint16, ioa uint32, t asdu.TypeID, groups int) plant.Point 
 }
 
 // stationPointType returns the type of point that is simulated for a type of
-// spontaneous data.
+// spontaneous data; false: the server does not send it, as it does not send
+// those of -101 with CP24Time2a.
 func stationPointType(t asdu.TypeID) (point.Type, bool) {
 	switch t {
-	case asdu.M_SP_NA_1, asdu.M_SP_TA_1, asdu.M_SP_TB_1:
+	case asdu.M_SP_NA_1, asdu.M_SP_TB_1:
 		return point.Single, true
-	case asdu.M_DP_NA_1, asdu.M_DP_TA_1, asdu.M_DP_TB_1, asdu.M_EP_TA_1, asdu.M_EP_TD_1:
+	case asdu.M_DP_NA_1, asdu.M_DP_TB_1, asdu.M_EP_TD_1:
 		return point.Double, true
-	case asdu.M_ST_NA_1, asdu.M_ST_TA_1, asdu.M_ST_TB_1:
+	case asdu.M_ST_NA_1, asdu.M_ST_TB_1:
 		return point.Step, true
-	case asdu.M_BO_NA_1, asdu.M_BO_TA_1, asdu.M_BO_TB_1, asdu.M_PS_NA_1,
-		asdu.M_EP_TB_1, asdu.M_EP_TC_1, asdu.M_EP_TE_1, asdu.M_EP_TF_1:
+	case asdu.M_BO_NA_1, asdu.M_BO_TB_1, asdu.M_PS_NA_1, asdu.M_EP_TE_1, asdu.M_EP_TF_1:
 		return point.Bits, true
-	case asdu.M_ME_NA_1, asdu.M_ME_TA_1, asdu.M_ME_NB_1, asdu.M_ME_TB_1, asdu.M_ME_NC_1, asdu.M_ME_TC_1,
-		asdu.M_ME_ND_1, asdu.M_ME_TD_1, asdu.M_ME_TE_1, asdu.M_ME_TF_1:
+	case asdu.M_ME_NA_1, asdu.M_ME_NB_1, asdu.M_ME_NC_1, asdu.M_ME_ND_1, asdu.M_ME_TD_1, asdu.M_ME_TE_1, asdu.M_ME_TF_1:
 		return point.Float, true
-	case asdu.M_IT_NA_1, asdu.M_IT_TA_1, asdu.M_IT_TB_1:
+	case asdu.M_IT_NA_1, asdu.M_IT_TB_1:
 		return point.Counter, true
 	default:
 		return 0, false
