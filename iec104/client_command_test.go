@@ -131,6 +131,7 @@ func commandRows() []clientCheck {
 			done := r.operate(single)
 			r.expectASDU("2d 01 06 00 01 00 88 13 00 01")
 			r.tell("2d 01 47 00 01 00 88 13 00 00", "2d 01 07 00 01 00 88 13 00 81", "2d 01 07 00 01 00 89 13 00 01")
+			r.ignored(3)
 			r.tell("2d 01 07 00 01 00 88 13 00 01", "2d 01 0a 00 01 00 88 13 00 01")
 			if err := r.result(done); err != nil {
 				r.t.Fatal(err)

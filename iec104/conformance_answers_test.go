@@ -106,6 +106,19 @@ func (r *rig) ignored(want uint64) {
 // answerCases are the edge cases of answers and data in monitor direction.
 func answerCases() []clientCheck {
 	return []clientCheck{
+		{row: "E079 the station sends STARTDT act and STOPDT act", script: func(r *rig) {
+			r.start()
+			r.send(startDTAct, stopDTAct, iframe(0, 0, spont(1)))
+			r.expectSilence()
+			r.objects(1)
+			r.ignored(2)
+		}},
+		{row: "E080 I-format before STARTDT con", script: func(r *rig) {
+			r.starting()
+			r.send(iframe(0, 0, spont(1)))
+			r.expectClosed(NotStarted)
+			r.objects(0)
+		}},
 		{row: "E081 positive ACTCON without address and qualifier", script: func(r *rig) {
 			r.start()
 			out := r.gi(1)

@@ -48,6 +48,28 @@ func windowRows() []check {
 			}
 			e.expectSilence()
 		}},
+		{row: "1.2 controlled N(R) confirms what it should also after many frames were outstanding", cfg: ServerConfig{Params: Params{K: 200}, MaxObjectsPerASDU: 1}, script: func(e *edge) {
+			e.start()
+			sent, acked := 0, 0
+			step := func(frames, ack int) {
+				for range frames {
+					e.put(event(uint32(sent), 1))
+					e.expect(iframe(sent, 0, spont(sent)))
+					sent++
+				}
+				acked += ack
+				e.send(sframe(acked))
+				if n, _ := e.st.queue.Len(); n != sent-acked {
+					e.t.Fatalf("%d events not confirmed after %d of %d frames, want %d", n, acked, sent, sent-acked)
+				}
+			}
+			for _, s := range [][2]int{{5, 5}, {20, 7}, {60, 3}, {100, 1}, {0, 30}, {20, 100}} {
+				e.wait(time.Second)
+				step(s[0], s[1])
+			}
+			step(0, 57) // two are left, sent at 6 s
+			e.closesAfter(15*time.Second, NoAck)
+		}},
 		{row: "1.2 controlled k = 1", cfg: ServerConfig{Params: Params{K: 1}, MaxObjectsPerASDU: 1}, script: func(e *edge) {
 			e.start()
 			e.put(event(0, 1), event(1, 1), event(2, 1))
