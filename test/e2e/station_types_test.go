@@ -104,8 +104,8 @@ type followed struct {
 	cause asdu.Cause
 }
 
-// follow keeps a station connected until the test ends.
-func follow(t *testing.T, addr string) *follower {
+// followStation keeps a station connected until the test ends.
+func followStation(t *testing.T, addr string) *follower {
 	t.Helper()
 	f := &follower{}
 	c, err := iec104.NewClient(addr, iec104.Params{}, iec104.WithRetry(20*time.Millisecond, 50*time.Millisecond), iec104.WithHandler(f.take))
@@ -153,7 +153,7 @@ func (f *follower) with(cause asdu.Cause) (list []followed) {
 // TestStationAnswersWithEveryType interrogates, counts and reads.
 func TestStationAnswersWithEveryType(t *testing.T) {
 	t.Parallel()
-	f := follow(t, simulated(t))
+	f := followStation(t, simulated(t))
 	ctx := t.Context()
 	if _, err := f.Interrogate(ctx, 1, 20); err != nil {
 		t.Fatal(err)
@@ -209,7 +209,7 @@ func (f *follower) reads(t *testing.T, typ asdu.TypeID, ioa uint32) {
 func TestStationSendsEveryTypeOverABadLine(t *testing.T) {
 	t.Parallel()
 	proxy := capture.Start(t, simulated(t, "--rate", "1000"))
-	f := follow(t, proxy.Addr())
+	f := followStation(t, proxy.Addr())
 	last := make([]uint32, eachType*len(simulatedTypes())+1)
 	seen := make([]int, len(last))
 	checked := 0
