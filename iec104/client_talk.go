@@ -12,8 +12,10 @@ import (
 
 const (
 	// stoppedWait is how long a further transfer waits for the station's answer to
-	// the end of one that was given up, which could be taken for one to itself.
-	stoppedWait = 3 * time.Second
+	// the end of one that was given up, which could be taken for one to itself, after
+	// its last segment. There are stations that do not answer, and forget a transfer
+	// after 3 s.
+	stoppedWait = 4 * time.Second
 	// maxEntries bounds the entries of a directory.
 	maxEntries = 1 << 16
 )
@@ -81,6 +83,8 @@ func (c *clientConn) putFile(a *asdu.ASDU) {
 		if f.owed--; f.owed == 0 {
 			c.freeBox(f.box)
 		}
+	case s.header.Type == asdu.F_SG_NA_1 && f.timer != nil:
+		f.timer.Reset(stoppedWait) // the station does not know yet
 	}
 }
 

@@ -138,6 +138,7 @@ func readFileRows() []fileRigRow {
 		refused("select: unknown type", nil, "7a 01 6c 00 01 00 30 75 00 01 00 00 01", asdu.UnknownType),
 		refused("select: unknown common address, P/N = 0", nil, "7a 01 2e 00 01 00 30 75 00 01 00 00 01", asdu.UnknownCA),
 		refused("call file: section not ready", m[:1], sNotReady, asdu.File),
+		refused("call section: mirrored with P/N = 1", m[:2], "7a 01 4d 00 01 00 30 75 00 01 00 01 06", asdu.File),
 		refused("call section: unknown address", m[:2], "7a 01 6f 00 01 00 30 75 00 01 00 01 06", asdu.UnknownIOA),
 		{"E091 a file larger than the own limit is deactivated", func(r *fileRig) {
 			done := r.reading(7)
@@ -412,7 +413,17 @@ func overlapRows() []fileRigRow {
 			r.move(writeMoves()...)
 			r.succeeds(done)
 		}},
-		{"a transfer that was given up and is not answered holds the next one up for 3 s", func(r *fileRig) {
+		{"a section that comes again without being called is taken", func(r *fileRig) {
+			m := writeMoves()
+			done := r.reading(0)
+			r.move(m[:3]...)
+			r.move(fileMove{"", []string{sWrong}, []string{sFailed}})
+			r.tell(sReady, segment8, sEnd)
+			r.expectASDU(sCall, sGot)
+			r.move(m[4])
+			r.succeeds(done)
+		}},
+		{"a transfer that was given up and is not answered holds the next one up for 4 s after its last segment", func(r *fileRig) {
 			done := r.reading(0)
 			r.cancel()
 			r.fails(done, context.Canceled)
@@ -421,6 +432,8 @@ func overlapRows() []fileRigRow {
 				_, err := r.c.ReadFile(ctx, FileTransfer{FileID: file1}, &memFile{})
 				return err
 			})
+			r.wait(stoppedWait - time.Millisecond)
+			r.tell(segment8)
 			r.silence(stoppedWait - time.Millisecond)
 			r.wait(time.Millisecond)
 			r.expectASDU(fSelect)

@@ -78,7 +78,7 @@ func (t *fileTalk) next() (fileStep, error) {
 		}
 		own := s.header.CA == t.id.CA && s.ioa == t.id.IOA
 		switch {
-		case own && s.header.Cause.Unknown():
+		case own && (s.header.Cause.Unknown() || s.header.Negative && !t.answers):
 			return s, t.refusal(&s)
 		case !own || s.header.Cause != asdu.File || s.header.Negative || s.header.Test || s.name != t.id.Name || t.opening(&s):
 			if err := t.aside(&s); err != nil {
