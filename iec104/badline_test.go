@@ -30,8 +30,8 @@ type schedule struct {
 	dials   *rand.Rand
 	bad     bool // new lines have faults
 	lines   []*line
-	starts  int
-	replays *Replays
+	replays *Replays // nil: a keeper, which knows by itself
+	unkept  []batch  // of a keeper
 	image   map[uint32]uint32
 	next    int // number of the event that is to come
 	faults  []string
@@ -109,7 +109,11 @@ func newSchedule(t *testing.T, seed uint64) *schedule {
 	params.W = 1 + x.random.IntN(min(8, params.K))
 	x.replays = NewReplays(params.K * asdu.Capacity(asdu.M_ME_TE_1, false, asdu.Sizes{}, asdu.MaxLen))
 	x.s = newTestServer(t, x.p, ServerConfig{Params: params, ConnectRate: -1, MaxObjectsPerASDU: []int{0, 1, 7}[x.random.IntN(3)]})
-	opts := []Option{WithDialer(x.dial), WithHandler(x.take), WithLinkEvents(x.event), WithRetry(100*time.Millisecond, 5*time.Second)}
+	handler := WithHandler(x.take)
+	if x.random.IntN(3) == 0 {
+		x.replays, handler = nil, WithReceipts(x.receive)
+	}
+	opts := []Option{WithDialer(x.dial), handler, WithLinkEvents(x.event), WithRetry(100*time.Millisecond, 5*time.Second)}
 	if x.random.IntN(3) == 0 {
 		opts = append(opts, WithAddresses("b"))
 	}
@@ -159,13 +163,17 @@ func lineOf(c net.Conn) *line {
 
 // event has the values asked for at every start.
 func (x *schedule) event(e LinkEvent) {
+	x.mu.Lock()
+	switch {
+	case e.State == LinkDown:
+		x.forget(e.Conn)
+	case e.State == LinkStarted && x.replays != nil:
+		x.replays.Started()
+	}
+	x.mu.Unlock()
 	if e.State != LinkStarted {
 		return
 	}
-	x.mu.Lock()
-	x.starts++
-	x.replays.Started()
-	x.mu.Unlock()
 	x.pending.Go(func() { _, _ = x.c.Interrogate(x.ctx, 1, 20) }) // at the latest at the end it succeeds
 }
 
@@ -173,24 +181,69 @@ func (x *schedule) event(e LinkEvent) {
 func (x *schedule) take(a asdu.ASDU) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for _, o := range a.AppendObjects(nil) {
-		switch {
-		case a.Type == asdu.M_ME_TE_1 && x.replays.Seen(&a.Header, &o):
+	x.keep(a.Header, a.AppendObjects(nil))
+}
+
+// batch is what a keeper has received and not kept yet.
+type batch struct {
+	header  asdu.Header
+	objects []asdu.Object
+	receipt Receipt
+}
+
+// receive is the handler of a keeper: it keeps what it received after a while,
+// and has it acknowledged then.
+func (x *schedule) receive(a asdu.ASDU, r Receipt) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.unkept = append(x.unkept, batch{a.Header, a.AppendObjects(nil), r})
+	time.AfterFunc(time.Duration(x.dials.IntN(200))*time.Millisecond, x.keepAll)
+}
+
+func (x *schedule) keepAll() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, b := range x.unkept {
+		x.keep(b.header, b.objects)
+		b.receipt.Release()
+	}
+	x.unkept = nil
+}
+
+// forget gives up what came on a connection that is lost: the station has it
+// still.
+func (x *schedule) forget(conn uint64) {
+	x.unkept = slices.DeleteFunc(x.unkept, func(b batch) bool { return b.receipt.conn.id == conn })
+}
+
+// keep puts objects into the image.
+func (x *schedule) keep(h asdu.Header, objects []asdu.Object) {
+	for _, o := range objects {
+		switch n := tagNumber(o.Time); {
+		case h.Type == asdu.M_ME_TE_1 && x.again(h, o, n):
 			x.repeats++
-		case a.Type == asdu.M_ME_TE_1:
-			if n := tagNumber(o.Time); n != x.next {
+		case h.Type == asdu.M_ME_TE_1:
+			if n != x.next {
 				x.faults = append(x.faults, fmt.Sprintf("event %d, want %d", n, x.next))
 				x.next = n
 			}
 			x.next++
 			x.image[o.IOA] = o.Value
-		case a.Type == asdu.M_ME_NB_1:
+		case h.Type == asdu.M_ME_NB_1:
 			if o.Value < x.image[o.IOA] {
 				x.faults = append(x.faults, fmt.Sprintf("point %d goes back from %d to %d", o.IOA, x.image[o.IOA], o.Value))
 			}
 			x.image[o.IOA] = o.Value
 		}
 	}
+}
+
+// again reports whether an event came before.
+func (x *schedule) again(h asdu.Header, o asdu.Object, n int) bool {
+	if x.replays == nil {
+		return n < x.next
+	}
+	return x.replays.Seen(&h, &o)
 }
 
 // step is one thing that happens, and the time until the next.

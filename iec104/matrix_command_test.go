@@ -198,10 +198,7 @@ func TestMatrixCommands(t *testing.T) {
 			t.Run(fmt.Sprintf("%v/%s", typ, name), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					every := 97
-					if name == "pipe" || name == "socket" {
-						every = 1
-					}
+					every := map[string]int{"pipe": 1, "socket": 11, "octet by octet": 97, "late and in bits": 97}[name]
 					commandMatrix(newBench(t, join), typ, every)
 				})
 			})

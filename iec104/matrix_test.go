@@ -143,7 +143,7 @@ func TestMatrixMonitor(t *testing.T) {
 				cfg, every := ServerConfig{}, 1
 				switch name {
 				case "socket":
-					cfg.MaxObjectsPerASDU = 1
+					cfg.MaxObjectsPerASDU, every = 1, 3
 				case "octet by octet", "late and in bits": // a sample: they take long
 					every = 29
 				}
