@@ -149,12 +149,8 @@ func (s *Server) serveConn(ctx context.Context, conn net.Conn, dialled func(*Ser
 		}
 		return err
 	}
-	message := "connection accepted"
-	if dialled != nil {
-		message = "connection dialled"
-	}
 	if skipped, ok := s.quiet.due(connAccepted, addressOf(remote)); ok {
-		s.opt.log.InfoContext(ctx, message, "conn", c.id, "peer", addrString(remote), "skipped", skipped)
+		s.opt.log.InfoContext(ctx, "connection accepted", "conn", c.id, "peer", addrString(remote), "dialled", dialled != nil, "skipped", skipped)
 	}
 	if dialled != nil {
 		dialled(c)

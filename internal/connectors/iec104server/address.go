@@ -10,10 +10,14 @@ import (
 
 // Keys that it has in common with the controlling station.
 type (
+	// CommonAddress is the common address of a target or command.
 	CommonAddress = iec104keys.CommonAddress
+	// ObjectAddress is its information object address.
 	ObjectAddress = iec104keys.ObjectAddress
-	CommandType   = iec104keys.CommandType
-	Zone          = iec104keys.Zone
+	// CommandType is the type identification of a command.
+	CommandType = iec104keys.CommandType
+	// Zone is the clock of time tags.
+	Zone = iec104keys.Zone
 )
 
 // MonitorType is the type identification of a target, written as mnemonic or
