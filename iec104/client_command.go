@@ -22,6 +22,9 @@ type Operation struct {
 	// Stamp is asked for the time tag of a type that has one at the moment of
 	// writing, and must not call the client. The default is the time of [WithTime].
 	Stamp func() asdu.Time
+	// Selected is called when the station has confirmed the selection of Command,
+	// before the operation is sent: what fails later may have been carried out. It may be nil.
+	Selected func()
 	// Confirmed is called when the station has confirmed that it will carry out
 	// the operation, before it has. It may be nil.
 	Confirmed func()
@@ -47,10 +50,12 @@ func (c *Client) Command(ctx context.Context, op Operation) error {
 		return errors.Join(ctx.Err(), c.Send(asdu.Header{Type: op.Type, Cause: asdu.Deactivation, CA: op.CA}, op.object(true)))
 	case err != nil:
 		return err
-	default:
-		_, err = c.order(ctx, op, asdu.Activation, false, at)
-		return err
 	}
+	if op.Selected != nil {
+		op.Selected()
+	}
+	_, err = c.order(ctx, op, asdu.Activation, false, at)
+	return err
 }
 
 // Select selects the object of an operation, to be operated with Execute within

@@ -28,16 +28,16 @@ func (c *Client) Execute(ctx context.Context, o point.Order, end any, report fun
 	if !c.started() {
 		return errAway
 	}
-	if op.Select {
-		if err := c.selects(ctx, &o, op); err != nil {
-			return refusal(err, report)
-		}
-	}
 	if c.expired(ctx, &o) {
-		return errors.Join(errExpired, c.release(op))
+		return errExpired
 	}
+	selecting := op.Select
+	op.Selected = func() { selecting = false }
 	op.Confirmed = func() { report(connector.Progress{}) }
-	err = c.link.Execute(ctx, op)
+	err = c.link.Command(ctx, op)
+	if selecting && err != nil {
+		return c.notSelected(ctx, op, err, report)
+	}
 	switch {
 	case err == nil:
 		report(connector.Progress{Replied: true, OK: true})
@@ -45,7 +45,7 @@ func (c *Client) Execute(ctx context.Context, o point.Order, end any, report fun
 	case isRefusal(err):
 		return refusal(err, report)
 	case errors.Is(err, iec104.ErrBusy):
-		return errors.Join(fmt.Errorf("not sent: %w", err), c.release(op))
+		return c.notSent(op, err)
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, iec104.ErrIncomplete):
@@ -55,26 +55,30 @@ func (c *Client) Execute(ctx context.Context, o point.Order, end any, report fun
 	}
 }
 
-// selects selects the object of an order. Nothing is operated, whatever comes of it.
-func (c *Client) selects(ctx context.Context, o *point.Order, op iec104.Operation) error {
-	if c.expired(ctx, o) {
-		return errExpired
-	}
-	err := c.link.Select(ctx, op)
+// notSelected takes the failure of a select: nothing was operated.
+func (c *Client) notSelected(ctx context.Context, op iec104.Operation, err error, report func(connector.Progress)) error {
 	switch {
-	case err == nil || isRefusal(err) || errors.Is(err, iec104.ErrBusy):
+	case isRefusal(err):
+		return refusal(err, report)
+	case ctx.Err() != nil: // given up by the library
+		return fmt.Errorf("the station has not confirmed the select: %w", errExpired)
+	case errors.Is(err, iec104.ErrBusy):
 		return err
-	case ctx.Err() != nil:
-		err = fmt.Errorf("the station has not confirmed the select: %w", errExpired)
+	default:
+		return errors.Join(err, c.release(op)) // it may be selected
 	}
-	return errors.Join(err, c.release(op)) // it may be selected
+}
+
+// notSent takes the failure of an order that was not sent, and gives up its selection.
+func (c *Client) notSent(op iec104.Operation, err error) error {
+	if !op.Select {
+		return err
+	}
+	return errors.Join(err, c.release(op))
 }
 
 // release gives up the selection of an object, without waiting for the answer.
 func (c *Client) release(op iec104.Operation) error {
-	if !op.Select {
-		return nil
-	}
 	err := c.link.Send(asdu.Header{Type: op.Type, Cause: asdu.Deactivation, CA: op.CA},
 		asdu.Object{IOA: op.IOA, Value: op.Value, Qualifier: op.Qualifier, Select: true, Time: c.stamp()})
 	if errors.Is(err, iec104.ErrClosed) || errors.Is(err, iec104.ErrNotStarted) {

@@ -40,6 +40,7 @@ func (r *rig) issue(e *Executor, v point.Value) *order {
 	o := &order{done: make(chan error, 1)}
 	ctx, cancel := context.WithTimeout(context.Background(), 12*time.Second)
 	r.t.Cleanup(cancel)
+	r.expire = cancel
 	go func() {
 		o.done <- r.Execute(ctx, point.Order{Value: v, Qualifier: 3}, e, func(p connector.Progress) { o.progress = append(o.progress, p) })
 	}()
@@ -130,6 +131,21 @@ func TestOutcomesOfCommands(t *testing.T) {
 			s.expectASDU(selOff)
 			s.expectSilence()
 		}, "error: select: iec104: C_DC_NA_1: nothing for 10s"},
+		{"expired between select and execute", selected, func(r *rig, s *station104) {
+			s.expectASDU(selAct)
+			r.expire()
+			s.tell(selCon)
+			s.expectASDU(selOff)
+			s.expectSilence()
+		}, "error: the station has not confirmed the select: has expired"},
+		{"other connection after the select", selected, func(r *rig, s *station104) {
+			s.expectASDU(selAct)
+			s.write(nil)
+			s.conn.Close()
+			r.connect()
+			r.answerGI(1)
+			r.at.expectSilence()
+		}, "error: select: iec104: closed by peer"},
 		{"link lost after the select", selected, func(_ *rig, s *station104) {
 			s.expectASDU(selAct)
 			s.conn.Close()

@@ -28,7 +28,9 @@ type rig struct {
 	t    *testing.T
 	host *host
 	stop context.CancelFunc
-	done chan error
+	// expire ends the time of the order that was issued last.
+	expire context.CancelFunc
+	done   chan error
 
 	dials chan *station104 // stations that wait to be connected to
 	at    *station104      // that is connected
