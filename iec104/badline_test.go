@@ -344,6 +344,8 @@ func (x *schedule) check() {
 	x.t.Helper()
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.p.commands.Lock() // an order may still be on its way
+	defer x.p.commands.Unlock()
 	for _, f := range append(x.faults, x.p.wrong...) {
 		x.t.Error(f)
 	}
