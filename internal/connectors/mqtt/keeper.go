@@ -41,9 +41,13 @@ func (b *outbox) keep(ctx context.Context) {
 }
 
 // save saves how far the broker has acknowledged, if that has changed. Without
-// targets there is no such place.
+// targets there is no such place; whether there are any the first batch tells.
 func (b *outbox) save() {
 	b.mu.Lock()
+	if !b.begun {
+		b.mu.Unlock()
+		return
+	}
 	pos, used := b.position(), len(b.table.rows) > 0
 	same := b.known && pos == b.saved
 	b.saved = pos

@@ -57,6 +57,10 @@ func (m *letter) answered(code byte) {
 	}
 	clear(b.flights[:n])
 	b.flights = b.flights[n:]
+	if len(b.flights) == 0 && b.idle != nil {
+		close(b.idle)
+		b.idle = nil
+	}
 }
 
 // fill appends packets with what there is to publish, as far as the window of the
@@ -286,6 +290,25 @@ func (b *outbox) connect(o *outflow, w welcome) {
 	b.publishStates(lost)
 	b.show()
 	signal(o.wake)
+}
+
+// settleDown waits until the broker has acknowledged what is on its way, but not for
+// long.
+func (b *outbox) settleDown() {
+	b.mu.Lock()
+	if len(b.flights) == 0 {
+		b.mu.Unlock()
+		return
+	}
+	idle := make(chan struct{})
+	b.idle = idle
+	b.mu.Unlock()
+	timer := time.NewTimer(farewellTimeout / 2)
+	defer timer.Stop()
+	select {
+	case <-idle:
+	case <-timer.C:
+	}
 }
 
 // disconnect puts back what was on its way on a connection that is over.

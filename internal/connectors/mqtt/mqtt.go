@@ -112,6 +112,9 @@ func (c *Connector) Run(parent context.Context) error {
 		}
 	})
 	c.connectAgain(ctx, box)
+	cancel(nil)
+	parts.Wait()
+	box.save() // what was acknowledged at the end
 	if parent.Err() != nil {
 		return nil
 	}
@@ -199,6 +202,7 @@ func (c *Connector) session(parent context.Context, box *outbox) error {
 	c.disconnected()
 	l.end()
 	if orderly {
+		box.settleDown()
 		r.finish()
 	}
 	cl.close(orderly)

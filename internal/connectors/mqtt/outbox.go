@@ -28,11 +28,12 @@ type outbox struct {
 	past    uint64 // events up to here are
 	present uint64 // newest change in a snapshot
 
-	out      *outflow  // nil: not connected
-	flights  []*letter // sent and not acknowledged, oldest first
-	ready    []*letter // made, and to be sent next
-	batching []*topic  // with an open batch, oldest first
-	refused  []*topic  // that the broker refuses
+	out      *outflow      // nil: not connected
+	flights  []*letter     // sent and not acknowledged, oldest first
+	ready    []*letter     // made, and to be sent next
+	batching []*topic      // with an open batch, oldest first
+	refused  []*topic      // that the broker refuses
+	idle     chan struct{} // closed when nothing is on its way; nil: nobody waits for it
 	spare    []*letter
 	timer    *time.Timer // wakes the sender
 	caps     welcome     // of the broker
@@ -42,7 +43,8 @@ type outbox struct {
 	payload []byte
 	user    []byte
 	saved   connector.Position
-	// Of the goroutine that keeps it, with known and unsaved.
+	begun   bool // the first batch has come
+	// Of the goroutine that keeps it.
 	known, unsaved bool
 
 	overflow  bool   // as it was shown
@@ -119,9 +121,12 @@ func (b *outbox) apply(batch *connector.Batch) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if batch.Targets != nil {
+		b.begun = true
 		b.setTargets(*batch.Targets, batch.Changes)
 	}
-	b.figures.gaps.Add(batch.Gap)
+	if batch.Gap > 0 {
+		b.gap(batch)
+	}
 	for i := range batch.Changes {
 		b.change(&batch.Changes[i])
 	}
@@ -129,6 +134,27 @@ func (b *outbox) apply(batch *connector.Batch) {
 	b.past = max(b.past, b.applied)
 	b.settle()
 	b.signal()
+}
+
+// gap notes that changes were lost before a batch. The states that it begins with are
+// published again where they are retained. The caller holds mu.
+func (b *outbox) gap(batch *connector.Batch) {
+	b.figures.gaps.Add(batch.Gap)
+	b.env.Log.Warn("changes lost before they were published", "changes", batch.Gap)
+	var again []connector.TargetID
+	for i := range batch.Changes {
+		c := &batch.Changes[i]
+		if !c.Snapshot {
+			break
+		}
+		b.table.snapshot(c)
+		for at := b.table.firstOf(c.Point); at != 0; at = b.table.rows[at-1].next {
+			if b.table.rows[at-1].state != 0 {
+				again = append(again, b.table.rows[at-1].id)
+			}
+		}
+	}
+	b.publishStates(again)
 }
 
 // signal lets the sender look for what there is to send. The caller holds mu.

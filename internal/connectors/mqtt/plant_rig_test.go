@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -56,7 +57,11 @@ func (s *site) start() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if s.img, err = image.Open(fs, s.opts); err != nil {
+	s.until("lock of the journal", func() bool { // a process that is just being started may hold it for a moment
+		s.img, err = image.Open(fs, s.opts)
+		return !errors.Is(err, journal.ErrLocked)
+	})
+	if err != nil {
 		s.t.Fatal(err)
 	}
 	registry, err := connector.NewRegistry(Kind())
