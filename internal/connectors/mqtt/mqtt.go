@@ -174,16 +174,12 @@ func (c *Connector) session(parent context.Context, box *outbox) error {
 		return context.Cause(ctx)
 	}
 	c.up(r.acks, w)
-	out := newOutflow(c.settings.Version == "5", w, c.settings.SendMaximum, g.send, box.fill)
-	g.out.Store(out)
-	box.connect(out, w)
-	l := newLink(ctx, out)
-	c.link.Store(l)
+	l := c.open(ctx, g, box, w)
 	close(r.ready)
 	var wg sync.WaitGroup
-	wg.Go(func() { out.run(ctx) })
+	wg.Go(func() { l.out.run(ctx) })
 	wg.Go(r.acknowledge)
-	wg.Go(func() { c.counter.respond(ctx, out) })
+	wg.Go(func() { c.counter.respond(ctx, l.out) })
 	wg.Go(func() {
 		if err := c.follow(ctx, cl, l); err != nil {
 			cancel(err)
@@ -208,6 +204,16 @@ func (c *Connector) session(parent context.Context, box *outbox) error {
 	cl.close(orderly)
 	box.disconnect()
 	return context.Cause(ctx)
+}
+
+// open lets commands, answers and points be published on a new connection.
+func (c *Connector) open(ctx context.Context, g *guard, box *outbox, w welcome) *link {
+	out := newOutflow(c.settings.Version == "5", w, c.settings.SendMaximum, g.send, box.fill)
+	g.out.Store(out)
+	box.connect(out, w)
+	l := newLink(ctx, out)
+	c.link.Store(l)
+	return l
 }
 
 // checkConnector reports what shows only when all ends are seen together.

@@ -58,25 +58,13 @@ func (r *receiver) receive(m *message) {
 		fig.cut.Add(1)
 		m.payload = m.payload[:maxPayload+1]
 	}
-	if m.topic == r.c.settings.Alive.Topic {
-		r.c.alive.heard(r.c.env.Sink, r.c.settings.Alive, m)
-		if !r.c.aliveWanted.Load() {
-			accept(commit)
-			return
-		}
-	}
 	if request {
 		r.c.counter.take(m, r.c.shared.Load().matches(m.topic), commit)
 		return
 	}
-	if reply {
-		if !m.retained { // a stored one answers nothing that is asked now
-			r.c.desk.Hear(m.topic, m.payload, string(m.correlation))
-		}
-		if !r.c.points.Load().matches(m.topic) {
-			accept(commit)
-			return
-		}
+	if r.concerns(m, reply) {
+		accept(commit)
+		return
 	}
 	err := r.c.env.Sink.Deliver(r.ctx, connector.Message{Selector: m.topic, Payload: m.payload, Retained: m.retained}, commit)
 	if m.qos == 0 || err == nil {
@@ -84,6 +72,24 @@ func (r *receiver) receive(m *message) {
 		return
 	}
 	r.fail(notKept(err))
+}
+
+// concerns hands on a message of the alive topic, or a reply, and reports whether no
+// point has to do with it.
+func (r *receiver) concerns(m *message, reply bool) bool {
+	if m.topic == r.c.settings.Alive.Topic {
+		r.c.alive.heard(r.c.env.Sink, r.c.settings.Alive, m)
+		if !r.c.aliveWanted.Load() {
+			return true
+		}
+	}
+	if !reply {
+		return false
+	}
+	if !m.retained { // a stored one answers nothing that is asked now
+		r.c.desk.Hear(m.topic, m.payload, string(m.correlation))
+	}
+	return !r.c.points.Load().matches(m.topic)
 }
 
 // acknowledge acknowledges messages that were kept, until the connection ends.
