@@ -197,7 +197,7 @@ func TestStationRefusesAMaster(t *testing.T) {
 		{"without TLS", false, nil, with(nil), "tls: not tls: the peer speaks IEC 60870-5-104 without TLS"},
 		{"without a certificate", false, nil, shaking(&tls.Config{InsecureSkipVerify: true}), "tls: no certificate: "},
 		{"TLS 1.1", false, nil, shaking(c.old("scada")), "tls: wrong version: the client offers TLS 1.1, TLS 1.0, want TLS 1.2 or 1.3"},
-		{"TLS where there is none", true, nil, with(c.flags("scada", c)), "bad start octet: apci: no start octet: 16H in its place: the peer seems to speak TLS, here is none"},
+		{"TLS where there is none", true, nil, with(c.flags("scada", c)), "bad start octet: apci: no start octet: TLS on a port without TLS"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
