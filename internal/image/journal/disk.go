@@ -94,12 +94,21 @@ func (d *Disk) Lock(name string) (io.Closer, error) {
 	}
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if err == nil {
-		return f, nil
+		return diskLock{f}, nil
 	}
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		err = fmt.Errorf("%s: %w", d.path, ErrLocked)
 	}
 	return nil, errors.Join(err, f.Close())
+}
+
+// diskLock is a lock that is held.
+type diskLock struct{ file *os.File }
+
+// Close gives the lock back. It says so, since a child that is just being started may
+// have the file open for a moment longer.
+func (l diskLock) Close() error {
+	return errors.Join(syscall.Flock(int(l.file.Fd()), syscall.LOCK_UN), l.file.Close())
 }
 
 func syncDir(path string) error {
