@@ -41,7 +41,11 @@ func (c *ServerConn) serveFile(a *asdu.ASDU) {
 	case a.Negative: // it has no meaning
 		c.link.count.Ignored++
 		return
-	case c.files == nil:
+	}
+	if c.srv.cfg.NoOriginator {
+		s.header.OA = 0
+	}
+	if c.files == nil {
 		s := &fileServer{conn: c, files: c.filesOf(), box: newFileBox(&c.link), limit: c.srv.cfg.FileTimeout, done: make(chan struct{})}
 		before := c.filesDone
 		c.files, c.filesDone = s, s.done

@@ -18,6 +18,11 @@ func TestServerFiles(t *testing.T) {
 	playFiles(t, fileEndRows())
 	playFiles(t, directoryRows())
 	playFiles(t, fileRefusalRows())
+	inBubble(t, "without originator", func(t *testing.T) {
+		e := newFileEdge(t, ServerConfig{NoOriginator: true})
+		e.tell(strings.Replace(fSelect, "0d 00", "0d 05", 1))
+		e.expectASDU(fReady)
+	})
 }
 
 // fileSendRows are files read by the controlling station.

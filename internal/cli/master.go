@@ -161,7 +161,7 @@ func readRequest(args []string, io IO, line bool) (*masterOptions, *masterReques
 	oa := fs.Uint("oa", 0, "originator address")
 	var order commandFlags
 	order.define(fs)
-	o.files.define(fs, io)
+	o.files.define(fs)
 	o.parameter.define(fs)
 	o.discover.define(fs)
 	fs.Var(&o.vars, "set", "of script: `name=value` of a variable, may be repeated")

@@ -18,13 +18,12 @@ import (
 
 // fileFlags are the flags of the requests `files`, `get`, `put` and `delete`.
 type fileFlags struct {
-	nof      uint
-	path     string
-	out, err io.Writer
+	nof     uint
+	path    string
+	session *masterSession // that asks
 }
 
-func (f *fileFlags) define(fs *flag.FlagSet, io IO) {
-	f.out, f.err = io.Out, io.Err
+func (f *fileFlags) define(fs *flag.FlagSet) {
 	fs.UintVar(&f.nof, "nof", 1, "of get, put and delete: name (kind) of the file, 0 … 65535; 1 is a transparent file. Of files: that of a directory")
 	fs.StringVar(&f.path, "file", "", "of get and put: `path` of the file here; of get the default is made of its address")
 }
@@ -33,7 +32,7 @@ func fileRequests() []masterRequest {
 	return []masterRequest{
 		{name: "files", does: "list the directory of files: --ca, or a sub-directory: --ioa, --nof",
 			wants: func(o *masterOptions, h asdu.Header) bool {
-				return o.json && h.Type == asdu.F_DR_TA_1 && h.Cause == asdu.Request
+				return o.files.session.json && h.Type == asdu.F_DR_TA_1 && h.Cause == asdu.Request
 			},
 			ask: askFiles},
 		{name: "get", does: "read a file: --ca, --ioa, --nof, --file", needsIOA: true, wants: nothing, ask: askGet},
@@ -75,16 +74,24 @@ func askFiles(ctx context.Context, c *iec104.Client, o *masterOptions) (string, 
 	if err != nil {
 		return "", err
 	}
-	if !o.json && len(entries) > 0 {
-		_, err = fmt.Fprintf(o.files.out, fileRow, "IOA", "NOF", "OCTETS", "STATUS", "", "TIME")
-	}
-	for i := range entries {
-		if o.json || err != nil {
-			break // printed as it came
+	if !o.files.session.json && len(entries) > 0 { // otherwise printed as it came
+		table := fmt.Sprintf(fileRow, "IOA", "NOF", "OCTETS", "STATUS", "", "TIME")
+		for i := range entries {
+			e := &entries[i]
+			table += fmt.Sprintf(fileRow, e.IOA, e.Name, e.Size, e.Status, remark(e), made(e))
 		}
-		_, err = fmt.Fprintf(o.files.out, fileRow, entries[i].IOA, entries[i].Name, entries[i].Size, entries[i].Status, remark(&entries[i]), made(&entries[i]))
+		err = o.files.print(table)
 	}
 	return count(len(entries), "file"), err
+}
+
+// print prints a result.
+func (f *fileFlags) print(text string) error {
+	s := f.session
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, err := io.WriteString(s.io.Out, text)
+	return err
 }
 
 func remark(f *iec104.FileInfo) string {
@@ -114,9 +121,9 @@ func made(f *iec104.FileInfo) string {
 func (o *masterOptions) transfer() iec104.FileTransfer {
 	told := time.Now()
 	return iec104.FileTransfer{FileID: o.file(), Progress: func(done, total uint32) {
-		if now := time.Now(); now.Sub(told) >= time.Second && !o.json {
+		if now := time.Now(); now.Sub(told) >= time.Second {
 			told = now
-			fmt.Fprintf(o.files.err, "%d of %d octets\n", done, total)
+			o.files.session.say(fmt.Sprintf("%d of %d octets", done, total))
 		}
 	}}
 }
@@ -170,14 +177,15 @@ func askDelete(ctx context.Context, c *iec104.Client, o *masterOptions) (string,
 
 // transferred tells what was done.
 func (o *masterOptions) transferred(size uint32, what string) (string, error) {
-	if o.json {
-		return "", json.NewEncoder(o.files.out).Encode(struct {
+	if o.files.session.json {
+		line, err := json.Marshal(struct {
 			CA     uint16 `json:"ca"`
 			IOA    uint32 `json:"ioa"`
 			NOF    uint   `json:"nof"`
 			Octets uint32 `json:"octets"`
 			File   string `json:"file"`
 		}{o.ca, o.ioa, o.files.nof, size, o.files.path})
+		return "", errors.Join(err, o.files.print(string(line)+"\n"))
 	}
 	return fmt.Sprintf("%s, %s, %s %s", count(int(size), "octet"), o.file(), what, o.files.path), nil
 }

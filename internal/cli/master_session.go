@@ -61,10 +61,11 @@ func (s *masterSession) perform(ctx context.Context, o *masterOptions, r *master
 	return s.ask(ctx, o, r)
 }
 
-// filter sets what is printed of what comes.
+// filter sets what is printed of what comes, and by whom.
 func (s *masterSession) filter(o *masterOptions, r *masterRequest) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	o.files.session = s
 	s.wants = nil
 	if r.wants != nil {
 		s.wants = func(h asdu.Header) bool { return r.wants(o, h) }

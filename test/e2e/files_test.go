@@ -80,6 +80,13 @@ func TestFilesAreTransferredBothWays(t *testing.T) {
 	} {
 		master(t, 1, append([]string{addr}, args...)...)
 	}
+	script := writeFile(t, filepath.Join(t.TempDir(), "script"), []byte("files --ca 1\nget --ca 1 --ioa 204 --file "+filepath.Join(here, "read")+"\ndelete --ca 1 --ioa 204\n"))
+	if out := master(t, 0, addr, "script", script, "--json"); strings.Count(out, `"F_DR_TA_1"`) != 2*len(sizes)-1 || !strings.Contains(out, `"octets":1000000`) {
+		t.Errorf("printed\n%s", out)
+	}
+	if out := master(t, 0, addr, "script", writeFile(t, script, []byte("files --ca 1\n"))); strings.Count(out, "\n") != 2*len(sizes)-1 {
+		t.Errorf("printed\n%s", out)
+	}
 	entries, err := os.ReadDir(here)
 	if err != nil || len(entries) != 1 {
 		t.Errorf("left are %v, %v", entries, err)
