@@ -9,16 +9,20 @@ out=bin/bench.txt
 mkdir -p bin
 : >"$out"
 
-run() { # package, pattern, time
-	echo "== $1 $2" | tee -a "$out"
-	"$go" test "./$1" -run '^$' -bench "$2" -benchtime "$3" -benchmem -timeout 60m | grep -vE '^(PASS|ok)' | tee -a "$out"
+run() { # package, pattern, time, further flags
+	local package=$1 pattern=$2 time=$3
+	shift 3
+	echo "== $package $pattern" | tee -a "$out"
+	"$go" test "./$package" -run '^$' -bench "$pattern" -benchtime "$time" -benchmem -timeout 60m "$@" | grep -vE '^(PASS|ok)' | tee -a "$out"
 }
 
 {
 	echo "$(nproc) cores, $(grep -m1 'model name' /proc/cpuinfo | cut -d: -f2- | sed 's/^ //'), $(uname -sr), $("$go" version | cut -d' ' -f3)"
 } | tee -a "$out"
 run iec104/asdu . "$time"
-run iec104 . "$time"
+run iec104 "^Benchmark([A-LN-Z]|M[^i])" "$time"
+run iec104 Minute 1x -memprofile bin/minute.mem -o bin/iec104.test
+"$go" tool pprof -sample_index=alloc_space -top -nodecount 10 bin/iec104.test bin/minute.mem 2>/dev/null | sed -n '/flat%/,$p' | tee -a "$out"
 run internal/mapping . "$time"
 run internal/image . "$time"
 run internal/image/journal . "$time"
