@@ -27,10 +27,10 @@ func lockData(dir string) (io.Closer, error) {
 	}
 	lock, err := disk.Lock("lock")
 	if errors.Is(err, journal.ErrLocked) {
-		err = fmt.Errorf("%s is in use by another busbar; stop it, or name another directory with --data", dir)
+		err = errors.New("is in use by another busbar; stop it, or name another directory with --data")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("data directory: %w", err)
+		return nil, fmt.Errorf("data directory %s: %w", dir, err)
 	}
 	return lock, nil
 }
