@@ -19,7 +19,7 @@ func (q *requester) admit(o *point.Order) (c *command, reason string) {
 		return nil, "there is no such command at this connector"
 	}
 	for _, check := range []func(*command, *point.Order) string{
-		unfit, q.expired, q.repeated, q.taken, q.local, q.unauthorised, q.interlocked, unreachable,
+		q.repeated, unfit, q.expired, q.taken, q.local, q.unauthorised, q.interlocked, unreachable,
 	} {
 		if reason := check(c, o); reason != "" {
 			return c, reason
@@ -64,9 +64,13 @@ func (r *router) expired(_ *command, o *point.Order) string {
 	return ""
 }
 
+// GivenBefore is the reason for which an order is refused whose id was used before. What
+// became of that one it does not say.
+const GivenBefore = "an order with this id was given before"
+
 func (r *router) repeated(_ *command, o *point.Order) string {
 	if o.ID != "" && r.book.knows(o.ID) {
-		return "an order with this id was given before"
+		return GivenBefore
 	}
 	return ""
 }

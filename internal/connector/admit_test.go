@@ -149,8 +149,15 @@ func TestOrderIsGivenOnce(t *testing.T) {
 		c.issue(o)
 		c.wantResults("0s +con", "1s -con: an order with this id was given before")
 		c.wantExecuted(1)
+		var again point.Result
+		o.Expires = point.InstantOf(time.Now()) // what became of the first is not that it had expired
+		c.commands("desk").Issue(o, func(r point.Result) { again = r })
+		c.after(time.Second)
+		if want := (point.Result{Stage: point.Confirmed, Reason: GivenBefore, Unknown: true}); again != want {
+			t.Errorf("told %+v, want %+v", again, want)
+		}
 		records := c.CommandRecords()
-		if len(records) != 2 || records[0].Order.ID != "one" || !records[0].Confirmation.Positive || records[1].Order.ID == "one" {
+		if len(records) != 3 || records[0].Order.ID != "one" || !records[0].Confirmation.Positive || records[1].Order.ID == "one" {
 			t.Errorf("records %+v, want the first as it was and another for the second", records)
 		}
 	})

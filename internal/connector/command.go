@@ -112,6 +112,7 @@ type Executor interface {
 type Progress struct {
 	Replied bool // false: accepted, handed over
 	OK      bool // of the reply
+	Unknown bool // of a reply that is not OK: the device may have operated all the same
 	Reason  string
 }
 

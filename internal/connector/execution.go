@@ -234,7 +234,7 @@ func (x *execution) advance(p Progress) {
 			x.terminate("")
 		}
 	default:
-		x.certain = true
+		x.certain = !p.Unknown
 		x.record.Replied = now
 		x.refuseRest("refused by the device" + because(p.Reason))
 	}

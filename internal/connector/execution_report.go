@@ -14,7 +14,9 @@ func (x *execution) refuse(reason string) {
 	x.log.Warn("command refused", append(x.attrs(), "reason", reason)...)
 	_ = x.note() // logged and counted there
 	x.wasRecorded()
-	x.tell(x.record.Confirmation)
+	result := x.record.Confirmation
+	result.Unknown = reason == GivenBefore
+	x.tell(result)
 }
 
 // confirm gives the one confirmation; it is positive without a reason.
@@ -32,7 +34,7 @@ func (x *execution) confirm(reason string) {
 		x.counts.confirmed.Add(1)
 		x.log.Info("command confirmed", x.attrs()...)
 	}
-	x.tell(x.record.Confirmation)
+	x.tell(x.outcome(x.record.Confirmation))
 	if reason == "" && x.feedback != nil {
 		x.overdue = time.After(x.command.FeedbackTimeout)
 		x.reached = x.reached || x.feedback.shown()
@@ -65,7 +67,7 @@ func (x *execution) terminate(reason string) {
 		x.counts.terminated.Add(1)
 		x.log.Info("command terminated", x.attrs()...)
 	}
-	x.tell(x.record.Termination)
+	x.tell(x.outcome(x.record.Termination))
 }
 
 // late takes what the executor reports after the requester was told that the
@@ -80,7 +82,7 @@ func (x *execution) late(p Progress) {
 		x.record.Replied, x.record.Unknown = now, false
 		x.alarm(now, "command operated late")
 	case p.Replied && !p.OK:
-		x.record.Replied, x.record.Unknown = now, false
+		x.record.Replied, x.record.Unknown = now, p.Unknown
 		x.log.Info("command refused late", append(x.attrs(), "reason", p.Reason)...)
 	}
 	_ = x.note() // logged and counted there
@@ -108,6 +110,12 @@ func (x *execution) tell(r point.Result) {
 		return
 	}
 	x.deliver(r)
+}
+
+// outcome is a stage as it is told to the requester.
+func (x *execution) outcome(r point.Result) point.Result {
+	r.Unknown = x.record.Unknown
+	return r
 }
 
 // last reports whether nothing follows a result.

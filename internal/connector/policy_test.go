@@ -3,6 +3,7 @@ package connector
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,6 +18,49 @@ func policy(confirm plant.Confirm, terminate plant.Terminate) func(*plant.Comman
 		if terminate == plant.TerminateFeedback {
 			c.Feedback = "double"
 		}
+	}
+}
+
+// TestTheRequesterLearnsWhatIsNotKnown lets a device tell that it does not know, too.
+func TestTheRequesterLearnsWhatIsNotKnown(t *testing.T) {
+	t.Parallel()
+	const refused = "refused by the device: blocked"
+	con := func(reason string, unknown bool) point.Result {
+		return point.Result{Stage: point.Confirmed, Positive: reason == "", Reason: reason, Unknown: unknown}
+	}
+	term := func(unknown bool) point.Result {
+		return point.Result{Stage: point.Terminated, Reason: refused, Unknown: unknown}
+	}
+	perhaps := denied
+	perhaps.Unknown = true
+	for _, c := range []struct {
+		name string
+		do   behaviour
+		want []point.Result
+	}{
+		{"done", steps(accepted, done), []point.Result{con("", false), {Stage: point.Terminated, Positive: true}}},
+		{"refused", steps(denied), []point.Result{con(refused, false)}},
+		{"perhaps done", steps(perhaps), []point.Result{con(refused, true)}},
+		{"refused after it was confirmed", steps(accepted, denied), []point.Result{con("", false), term(false)}},
+		{"perhaps done after it was confirmed", steps(accepted, perhaps), []point.Result{con("", false), term(true)}},
+		{"no answer", waiting(), []point.Result{con("no answer within 10s", true)}},
+		{"not handed over", steps(errors.New("away")), []point.Result{con("connector device: away", false)}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				x := newControl(t, c.do, policy(plant.ConfirmAccepted, plant.TerminateReplied))
+				var got []point.Result
+				x.commands("desk").Issue(order(), func(r point.Result) { got = append(got, r) })
+				x.after(time.Minute)
+				if !slices.Equal(got, c.want) {
+					t.Errorf("told %+v, want %+v", got, c.want)
+				}
+				if r := x.record(); r.Unknown != c.want[len(c.want)-1].Unknown {
+					t.Errorf("the record says unknown %t", r.Unknown)
+				}
+			})
+		})
 	}
 }
 

@@ -37,4 +37,5 @@ type Result struct {
 	Stage    Stage
 	Positive bool
 	Reason   string // why not, for the log and the record
+	Unknown  bool   // negative, but the device may have operated
 }
