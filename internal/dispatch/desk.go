@@ -37,12 +37,14 @@ type expected struct{ topics topics }
 
 // route is a compiled end.
 type route struct {
-	payload *payload
-	topic   topics
-	id      path     // nil: replies are matched by correlation data
-	idText  string   // id as it is written
-	verdict *verdict // nil: there is no reply
-	timeout time.Duration
+	payload   *payload
+	topic     topics
+	id        path     // nil: replies are matched by correlation data
+	idText    string   // id as it is written
+	ok        *verdict // nil: there is no reply
+	confirmed *verdict // nil: there is one
+	unknown   *verdict
+	timeout   time.Duration
 }
 
 // Order is an order that is sent.
@@ -55,11 +57,13 @@ type Order struct {
 	end     End
 	route   *route
 	report  func(connector.Progress)
-	replied chan struct{} // closed with the first reply
+	replied chan struct{} // closed with the last reply
 	over    bool          // guarded by the lock of the desk
 
-	telling        sync.Mutex // held while something is reported
-	answered, done bool       // there was a reply, and what it said last
+	telling  sync.Mutex // held while something is reported
+	accepted bool       // it was reported that the order will be carried out
+	answered bool       // there was a last reply
+	done     bool       // what it said
 }
 
 // NewDesk returns a desk without orders. now is the wall clock.
@@ -134,7 +138,11 @@ func (d *Desk) Open(o *point.Order, e End, report func(connector.Progress)) (*Or
 			d.paths[r.idText] = r.id
 		}
 	}
-	text, err := r.payload.write(o)
+	order := *o
+	if e.Reply.Defined() { // what is done when nobody waits any more is done too late
+		order.Expires = min(order.Expires, point.InstantOf(d.now().Add(r.timeout)))
+	}
+	text, err := r.payload.write(&order)
 	if err != nil {
 		return nil, fmt.Errorf("payload: %w", err)
 	}
@@ -142,7 +150,7 @@ func (d *Desk) Open(o *point.Order, e End, report func(connector.Progress)) (*Or
 		return nil, fmt.Errorf("order %s was sent before", o.ID)
 	}
 	n := &Order{
-		ID: o.ID, Payload: text, Expires: o.Expires.Time(), desk: d, end: e, route: r, report: report, replied: make(chan struct{}),
+		ID: o.ID, Payload: text, Expires: order.Expires.Time(), desk: d, end: e, route: r, report: report, replied: make(chan struct{}),
 	}
 	d.orders[o.ID] = n
 	return n, nil
@@ -160,8 +168,15 @@ func compile(e End) (*route, error) {
 			return nil, err
 		}
 	}
-	r.verdict, err = newVerdict(e.Reply.OK)
-	return r, err
+	for _, v := range []struct {
+		to         **verdict
+		name, text string
+	}{{&r.ok, "ok", e.Reply.OK}, {&r.confirmed, "confirmed", e.Reply.Confirmed}, {&r.unknown, "unknown", e.Reply.Unknown}} {
+		if *v.to, err = newVerdict(v.name, v.text); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
 }
 
 // Close ends an order: what comes from now on is late.

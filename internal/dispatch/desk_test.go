@@ -115,19 +115,119 @@ func TestAwait(t *testing.T) {
 		if want := []string{"A replied true ok true "}; !slices.Equal(h.list, want) {
 			t.Errorf("reported %q, want the late reply once", h.list)
 		}
-		left, ok := o.Left()
-		if left != 5 || !ok {
-			t.Errorf("%d s left, want 5", left)
-		}
-		time.Sleep(4999 * time.Millisecond)
-		if left, ok := o.Left(); left != 1 || !ok {
-			t.Errorf("%d s left, want 1", left)
-		}
-		time.Sleep(time.Millisecond)
-		if _, ok := o.Left(); ok {
-			t.Error("not expired")
-		}
 	})
+}
+
+func TestNothingIsDoneWhenNobodyWaits(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		reply Reply
+		left  uint32
+	}{
+		{"order that lasts longer than its reply is awaited", endOf("r", "id").Reply, 5},
+		{"reply that is awaited for longer", Reply{Topic: "r", ID: "id", OK: "ok", Timeout: time.Minute}, 10},
+		{"no reply", DefaultReply(), 10},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				d := NewDesk(slog.New(slog.DiscardHandler), time.Now)
+				o, err := d.Open(orderOf("A"), End{Payload: "{{.Expires}}", Reply: c.reply}, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				end := time.Now().Add(time.Duration(c.left) * time.Second).UTC()
+				if got := string(o.Payload); got != end.Format("2006-01-02T15:04:05.000Z") {
+					t.Errorf("the payload says %s, want %v", got, end)
+				}
+				if left, ok := o.Left(); left != c.left || !ok {
+					t.Errorf("%d s left, want %d", left, c.left)
+				}
+				time.Sleep(time.Until(end) - time.Millisecond)
+				if left, ok := o.Left(); left != 1 || !ok {
+					t.Errorf("%d s left, want 1", left)
+				}
+				time.Sleep(time.Millisecond)
+				if _, ok := o.Left(); ok {
+					t.Error("not expired")
+				}
+			})
+		})
+	}
+}
+
+func TestDevicesThatAnswerTwice(t *testing.T) {
+	t.Parallel()
+	const (
+		sent       = "PUBACK"
+		confirmed  = `{"id":"A","stage":"confirmed","ok":true}`
+		refused    = `{"id":"A","stage":"confirmed","ok":false,"reason":"no"}`
+		lost       = `{"id":"A","stage":"confirmed","ok":false,"unknown":true}`
+		terminated = `{"id":"A","stage":"terminated","ok":true}`
+		failed     = `{"id":"A","stage":"terminated","ok":false}`
+		broken     = `{"id":"A","stage":"terminated","ok":false,"unknown":true}`
+	)
+	for _, c := range []struct {
+		name  string
+		heard []string
+		want  []string
+		over  bool
+	}{
+		{"handed over", []string{sent}, nil, false},
+		{"will do it", []string{sent, confirmed}, []string{"accepted"}, false},
+		{"will and has", []string{sent, confirmed, terminated}, []string{"accepted", "replied"}, true},
+		{"answers faster than the broker", []string{confirmed, sent, terminated}, []string{"accepted", "replied"}, true},
+		{"copies", []string{sent, confirmed, confirmed, terminated, confirmed, terminated}, []string{"accepted", "replied"}, true},
+		{"will not", []string{sent, refused, refused}, []string{"refused"}, true},
+		{"will but has not", []string{sent, confirmed, failed, confirmed}, []string{"accepted", "refused"}, true},
+		{"does not know", []string{sent, lost}, []string{"unknown"}, true},
+		{"will but does not know", []string{sent, confirmed, broken}, []string{"accepted", "unknown"}, true},
+		{"first answer lost", []string{sent, terminated}, []string{"replied"}, true},
+		{"will after all", []string{sent, lost, confirmed, terminated}, []string{"unknown", "accepted", "replied"}, true},
+		{"has, and does not know of a repetition", []string{sent, confirmed, terminated, lost}, []string{"accepted", "replied"}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			d := NewDesk(slog.New(slog.DiscardHandler), time.Now)
+			var got []string
+			o, err := d.Open(orderOf("A"), EndOf("busbar", "", Reply{Topic: "r", Timeout: time.Minute}), func(p connector.Progress) {
+				switch {
+				case !p.Replied:
+					got = append(got, "accepted")
+				case p.OK:
+					got = append(got, "replied")
+				case p.Unknown:
+					got = append(got, "unknown")
+				default:
+					got = append(got, "refused")
+				}
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, h := range c.heard {
+				if h == sent {
+					o.Sent()
+				} else {
+					d.Hear("r", []byte(h), "")
+				}
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("reported %q, want %q", got, c.want)
+			}
+			select {
+			case <-o.Replied():
+				if !c.over {
+					t.Error("the order is over")
+				}
+			default:
+				if c.over {
+					t.Error("the order is not over")
+				}
+			}
+		})
+	}
 }
 
 func TestAcceptanceAfterTheReplyIsNotReported(t *testing.T) {

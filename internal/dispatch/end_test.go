@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"busbar/internal/connector"
+	"busbar/internal/plant"
 	"busbar/internal/point"
 )
 
@@ -41,6 +42,12 @@ func TestEndsAreChecked(t *testing.T) {
 		{"no ok", End{Reply: with(func(r *Reply) { r.OK = "" })}, "reply.ok: is missing"},
 		{"ok that is no condition", End{Reply: with(func(r *Reply) { r.OK = "1 + 1" })}, "reply.ok: expected bool"},
 		{"ok with syntax error", End{Reply: with(func(r *Reply) { r.OK = "result ==" })}, "reply.ok: unexpected token"},
+		{"two answers", End{Reply: with(func(r *Reply) { r.Confirmed, r.Unknown = `stage == "taken"`, `result == "?"` })}, ""},
+		{"another Busbar", EndOf("busbar", "", Reply{Topic: "a/reply", Timeout: time.Second}), ""},
+		{"another Busbar that is not heard", EndOf("busbar", "", DefaultReply()), ""},
+		{"confirmed of a reply without topic", End{Reply: Reply{Confirmed: "x", Timeout: 5 * time.Second}}, "reply.topic: is missing"},
+		{"confirmed that is no condition", End{Reply: with(func(r *Reply) { r.Confirmed = "1" })}, "reply.confirmed: expected bool"},
+		{"unknown with syntax error", End{Reply: with(func(r *Reply) { r.Unknown = "==" })}, "reply.unknown: unexpected token"},
 		{"reply beyond the timeout", End{Reply: with(func(r *Reply) { r.Timeout = 11 * time.Second })}, "reply.timeout: is longer than the timeout of the command, 10s"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -54,6 +61,16 @@ func TestEndsAreChecked(t *testing.T) {
 				t.Errorf("problems %s, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestConfirmedHasNoEffectWhenTheLastAnswerConfirms(t *testing.T) {
+	t.Parallel()
+	c := keys(point.Double)
+	c.Confirm = plant.ConfirmReplied
+	problems := EndOf("busbar", "", Reply{Topic: "r", Timeout: time.Second}).Check(c)
+	if got := fmt.Sprint(problems); !strings.HasPrefix(got, "[reply.confirmed: has no effect with confirm: replied") {
+		t.Errorf("problems %s", got)
 	}
 }
 

@@ -17,7 +17,7 @@ const maxReason = 200
 // time is over or ctx ends. lost says why it is not certain that it was sent;
 // nil: it is. It returns nil at once if the device does not answer.
 func (o *Order) Await(ctx context.Context, lost error) error {
-	if o.route.verdict == nil {
+	if o.route.ok == nil {
 		return lost
 	}
 	timer := time.NewTimer(o.route.timeout)
@@ -35,21 +35,21 @@ func (o *Order) Await(ctx context.Context, lost error) error {
 	}
 }
 
-// Replied is closed with the first reply.
+// Replied is closed with the last reply.
 func (o *Order) Replied() <-chan struct{} { return o.replied }
 
 // Answers reports whether the device answers.
-func (o *Order) Answers() bool { return o.route.verdict != nil }
+func (o *Order) Answers() bool { return o.route.ok != nil }
 
 // Sent counts an order that was accepted by whom it was handed to, and reports
-// it, unless the reply was faster: after a refusal it would look as if the order
-// had been handed over late.
+// it, unless the device itself tells that it has accepted it, or its reply was
+// faster: after a refusal it would look as if the order had been handed over late.
 func (o *Order) Sent() {
 	o.desk.sent.Add(1)
 	o.telling.Lock()
 	defer o.telling.Unlock()
-	if !o.answered {
-		o.report(connector.Progress{})
+	if o.route.confirmed == nil && !o.answered {
+		o.accept()
 	}
 }
 
@@ -68,32 +68,58 @@ func (d *Desk) Hear(topic string, text []byte, correlation string) {
 		d.odd(&d.unknown, "reply to no known command", topic, nil)
 		return
 	}
-	done, err := o.route.verdict.of(doc)
+	said, err := o.route.read(doc)
 	if err != nil {
 		d.odd(&d.malformed, "reply to a command is not understood", topic, err)
 		return
 	}
-	o.tell(done, text)
+	o.tell(said, text)
+}
+
+// said is what a reply says.
+type said struct{ ok, confirmed, unknown bool }
+
+func (r *route) read(doc any) (s said, err error) {
+	if s.ok, err = r.ok.of(doc); err != nil {
+		return s, err
+	}
+	if s.confirmed, err = r.confirmed.of(doc); err != nil || s.ok {
+		return s, err
+	}
+	s.unknown, err = r.unknown.of(doc)
+	return s, err
 }
 
 // tell reports what a reply says, unless there is nothing new in it, as a broker
 // may deliver it twice. It ends Await after the report, so that an executor does
 // not return before it has reported.
-func (o *Order) tell(done bool, text []byte) {
+func (o *Order) tell(s said, text []byte) {
 	o.telling.Lock()
 	defer o.telling.Unlock()
-	if o.answered && o.done == done {
+	switch {
+	case s.ok && s.confirmed && !o.done:
+		o.accept()
+		return
+	case s.ok && s.confirmed, o.answered && (o.done == s.ok || s.unknown):
 		return
 	}
-	p := connector.Progress{Replied: true, OK: done}
-	if !done {
+	p := connector.Progress{Replied: true, OK: s.ok, Unknown: s.unknown}
+	if !s.ok {
 		p.Reason = shown(text)
 	}
 	o.report(p)
 	if !o.answered {
 		close(o.replied)
 	}
-	o.answered, o.done = true, done
+	o.answered, o.done = true, s.ok
+}
+
+// accept reports once that the order will be carried out. The caller holds telling.
+func (o *Order) accept() {
+	if !o.accepted {
+		o.accepted = true
+		o.report(connector.Progress{})
+	}
 }
 
 // find returns the order that a reply on a topic belongs to, nil if there is none.
@@ -119,7 +145,7 @@ func (d *Desk) find(topic string, doc any, correlation string) *Order {
 // answers reports whether the reply to an order, which may be nil, may come on
 // a topic.
 func (o *Order) answers(topic string) bool {
-	return o != nil && o.route.verdict != nil && o.route.topic.holds(topic)
+	return o != nil && o.route.ok != nil && o.route.topic.holds(topic)
 }
 
 func (d *Desk) odd(count interface{ Add(uint64) uint64 }, message, topic string, err error) {

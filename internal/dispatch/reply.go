@@ -61,9 +61,11 @@ func (p path) find(doc any) (string, bool) {
 	return text, ok && text != ""
 }
 
-// verdict is an expression over a reply that says whether the device has done
-// what was ordered. It may be used from any goroutine.
-type verdict struct{ program *vm.Program }
+// verdict is an expression over a reply. It may be used from any goroutine.
+type verdict struct {
+	name    string // of the key, for errors
+	program *vm.Program
+}
 
 // verdictFunctions are the functions that the expression may call.
 var verdictFunctions = [...]string{"int", "float", "string", "len", "trim", "upper", "lower", "abs"}
@@ -71,7 +73,11 @@ var verdictFunctions = [...]string{"int", "float", "string", "len", "trim", "upp
 // whole is the variable that stands for a reply that is not an object.
 const whole = "reply"
 
-func newVerdict(source string) (*verdict, error) {
+// newVerdict compiles the expression of a key; empty: it is nil, and never true.
+func newVerdict(name, source string) (*verdict, error) {
+	if source == "" {
+		return nil, nil
+	}
 	options := []expr.Option{
 		expr.Env(map[string]any{}), expr.AllowUndefinedVariables(), expr.AsBool(), expr.MaxNodes(200), expr.DisableAllBuiltins(),
 	}
@@ -82,7 +88,7 @@ func newVerdict(source string) (*verdict, error) {
 	if err != nil {
 		return nil, firstLine(err)
 	}
-	return &verdict{program}, nil
+	return &verdict{name, program}, nil
 }
 
 func firstLine(err error) error {
@@ -92,19 +98,22 @@ func firstLine(err error) error {
 
 // of returns what a decoded reply says. The error says why it says nothing.
 func (v *verdict) of(doc any) (bool, error) {
+	if v == nil {
+		return false, nil
+	}
 	env, ok := doc.(map[string]any)
 	if !ok {
 		env = map[string]any{whole: doc}
 	}
 	result, err := vm.Run(v.program, env)
 	if err != nil {
-		return false, firstLine(err)
+		return false, fmt.Errorf("%s: %w", v.name, firstLine(err))
 	}
-	done, ok := result.(bool)
+	yes, ok := result.(bool)
 	if !ok {
-		return false, fmt.Errorf("ok yields %v, want true or false", result)
+		return false, fmt.Errorf("%s yields %v, want true or false", v.name, result)
 	}
-	return done, nil
+	return yes, nil
 }
 
 // decode returns the JSON document of a reply.

@@ -92,12 +92,17 @@ func (c *counter) take(m *message, ambiguous bool, kept func(error)) {
 		if c.bad.Add(1) == 1 {
 			c.env.Log.Warn("request of a command is refused, further ones are only counted", "topic", m.topic, "error", err)
 		}
-		c.answer(to, o.ID, end.Command, point.Result{Stage: point.Confirmed, Reason: err.Error()})
+		c.answer(to, o.ID, end.Command, point.Result{Stage: point.Confirmed, Unknown: m.repeated, Reason: err.Error()})
 		accept(kept)
 		return
 	}
-	command := end.Command
-	c.host.IssueRecorded(o, func() { accept(kept) }, func(result point.Result) { c.answer(to, o.ID, command, result) })
+	command, repeated := end.Command, m.repeated
+	c.host.IssueRecorded(o, func() { accept(kept) }, func(result point.Result) {
+		if repeated && result.Reason == connector.GivenBefore {
+			return // it is answered as what came first, and a refusal might overtake that
+		}
+		c.answer(to, o.ID, command, result)
+	})
 }
 
 // response is where the answers to a request go.
@@ -150,7 +155,11 @@ func answerJSON(now time.Time, id, command string, r point.Result) []byte {
 	if r.Positive {
 		b = append(b, `,"ok":true`...)
 	} else {
-		b = appendString(append(b, `,"ok":false,"reason":`...), r.Reason)
+		b = append(b, `,"ok":false`...)
+		if r.Unknown {
+			b = append(b, `,"unknown":true`...)
+		}
+		b = appendString(append(b, `,"reason":`...), r.Reason)
 	}
 	return append(appendTime(append(b, `,"time":"`...), point.InstantOf(now)), `"}`...)
 }

@@ -220,6 +220,7 @@ func TestCommandSaysWhatMQTT5Knows(t *testing.T) {
 		p.welcome5("00")
 		s.state(t, "up: ")
 		e := executorOf("q0/set")
+		e.Reply.Timeout = 10 * time.Second
 		s.duties.set(e)
 		x := r.execute(t.Context(), orderOf("A"), e)
 		f := p.expect(subscribe)
@@ -434,6 +435,9 @@ func TestExecutorsAreChecked(t *testing.T) {
 		{"reply to everything", func(e *Executor) { e.Reply.Topic = "a/#" }, "[reply.topic: want a topic, in which + may stand for a level]"},
 		{"plus within a level", func(e *Executor) { e.Reply.Topic = "a/b+" }, "[reply.topic: want a topic, in which + may stand for a level]"},
 		{"reply on the topic of the command", func(e *Executor) { e.Reply.Topic = e.Topic }, "[reply.topic: is the topic of the command, want another one]"},
+		{"another Busbar", func(e *Executor) { e.Format, e.Reply.ID, e.Reply.OK = "busbar", "", "" }, "[]"},
+		{"another Busbar with keys of its own", func(e *Executor) { e.Format, e.Payload = "busbar", "x" },
+			"[payload: is given by format: busbar, want one of them reply.id: is given by format: busbar, want one of them reply.ok: is given by"},
 	} {
 		e := executorOf("q0/set")
 		tt.change(e)

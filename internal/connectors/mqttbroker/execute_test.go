@@ -52,6 +52,7 @@ func TestDeviceGetsCommandAndAnswers(t *testing.T) {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
 			s, e := newSink(), executorOf("q0/set")
+			e.Reply.Timeout = time.Hour
 			s.duties = duties{e}
 			r := start(t, s, nil)
 			_, result := r.execute(t, orderOf("A"), e)
@@ -95,6 +96,37 @@ func TestDeviceGetsCommandAndAnswers(t *testing.T) {
 				t.Errorf("%v commands sent, want 2", v)
 			}
 		})
+	}
+}
+
+func TestAnotherBusbarAnswersTwice(t *testing.T) {
+	t.Parallel()
+	s, e := newSink(), defaultExecutor()
+	e.Topic, e.Format, e.Reply.Topic = "cmd/q0", "busbar", "ans/q0"
+	s.duties = duties{&e}
+	r := start(t, s, nil)
+	if !e.Staged() {
+		t.Error("the end does not tell that the device answers twice")
+	}
+	w, _ := r.signIn(t, "3.1.1", "a", 60)
+	w.subscribe("cmd/q0")
+	progress, result := r.execute(t, orderOf("A"), &e)
+	_, body := w.next()
+	var got struct {
+		Value, ID string
+		Expires   time.Time
+	}
+	if at := strings.IndexByte(string(body), '{'); json.Unmarshal(body[at:], &got) != nil || got.Value != "on" || got.ID != "A" || time.Until(got.Expires) > e.Reply.Timeout {
+		t.Fatalf("request %q", body)
+	}
+	for i, step := range [][2]string{{"confirmed", "replied false, ok false"}, {"terminated", "replied true, ok true"}} {
+		w.publish("ans/q0", 1, uint16(20+i), false, `{"command":"q0","id":"A","stage":"`+step[0]+`","ok":true}`)
+		if got := next(t, "progress", progress); got != step[1] {
+			t.Errorf("%s: %s, want %s", step[0], got, step[1])
+		}
+	}
+	if err := next(t, "end", result); err != nil {
+		t.Errorf("Execute = %v", err)
 	}
 }
 

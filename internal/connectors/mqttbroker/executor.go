@@ -13,6 +13,7 @@ import (
 // Executor are the keys of a command that goes to a connector of kind mqtt-broker.
 type Executor struct {
 	Topic   string         `json:"topic" required:"true" doc:"topic of the device, without wildcards"`
+	Format  string         `json:"format" enum:"busbar" doc:"busbar: the device is another Busbar, which takes requests from the topic"`
 	Payload string         `json:"payload" doc:"template of the message; default a JSON object"`
 	Reply   dispatch.Reply `json:"reply" doc:"how the device answers"`
 }
@@ -22,12 +23,16 @@ func defaultExecutor() Executor { return Executor{Reply: dispatch.DefaultReply()
 // replies reports whether the device answers.
 func replies(e Executor) bool { return e.Reply.Defined() }
 
+// Staged tells the host whether the device tells that it will carry out an order, and
+// later that it has.
+func (e *Executor) Staged() bool { return e.end().Reply.Staged() }
+
 // end returns what does not depend on MQTT.
-func (e *Executor) end() dispatch.End { return dispatch.End{Payload: e.Payload, Reply: e.Reply} }
+func (e *Executor) end() dispatch.End { return dispatch.EndOf(e.Format, e.Payload, e.Reply) }
 
 // Validate implements [connector.Validator].
 func (e *Executor) Validate() []connector.Problem {
-	problems := e.end().Validate()
+	problems := append(dispatch.CheckFormat(e.Format, e.Payload, e.Reply), e.end().Validate()...)
 	if text := wrongTopic(e.Topic); text != "" {
 		problems = append(problems, connector.Faultf("topic", "%s", text))
 	} else if strings.ContainsAny(e.Topic, "+#") {
