@@ -266,7 +266,7 @@ func notHandedOver(err error) bool {
 // unanswered takes the end of the time in which the executor can answer.
 func (x *execution) unanswered(ctx context.Context) {
 	if errors.Is(context.Cause(ctx), errExpired) {
-		x.refuseAnswer(fmt.Sprintf("no answer within %v", x.order.Expires.Time().Sub(x.record.Received.Time())))
+		x.refuseAnswer(fmt.Sprintf("no answer within %v", x.order.Expires.Time().Sub(x.record.Received.Time()).Round(time.Millisecond)))
 		return
 	}
 	x.refuseAnswer("connector " + x.command.To.Connector + " has stopped")

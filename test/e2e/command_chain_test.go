@@ -143,10 +143,10 @@ func (c *commandChain) seen(i int) (n int) {
 	return n
 }
 
-func (c *commandChain) wantSeen(name string, i, want int) {
+func (c *commandChain) wantSeen(i, want int) {
 	c.t.Helper()
 	if got := c.seen(i); got != want {
-		c.t.Errorf("%s: the station got the command %d times, want %d", name, got, want)
+		c.t.Errorf("the station got command %d %d times, want %d", i, got, want)
 	}
 }
 
@@ -171,7 +171,7 @@ func TestCommandsGoDownTheWholeChain(t *testing.T) {
 				logged, links := c.b.Log.Len(), c.station.Connections()
 				c.centre.SendASDU(rtuCommand(i))
 				c.wants(row.name, rtuCommand(i), row.want...)
-				c.wantSeen(row.name, i, 1)
+				c.wantSeen(i, 1)
 				if row.reason != "" {
 					unknown := strings.HasPrefix(row.reason, "no answer") || row.reason == "outcome unknown"
 					c.b.Log.Await(t, logged, "command", row.reason, fmt.Sprintf("outcome_unknown=%t", unknown))
@@ -185,7 +185,7 @@ func TestCommandsGoDownTheWholeChain(t *testing.T) {
 			c.centre.SendASDU(sel)
 			c.wants("selected", sel, 7)
 			c.carriedOut()
-			c.wantSeen("selected by the control centre", 0, 2)
+			c.wantSeen(0, 2)
 			c.quiet()
 		})
 	}
