@@ -298,11 +298,13 @@ func TestOrdersThatAreOverAreForgotten(t *testing.T) {
 }
 
 func FuzzHear(f *testing.F) {
-	for _, seed := range []string{`{"id":"A","result":"ok"}`, `[]`, `{"id":{}}`, `"`, `{"result":["ok"]}`} {
+	for _, seed := range []string{`{"id":"A","result":"ok"}`, `[]`, `{"id":{}}`, `"`, `{"result":["ok"]}`, `{"result":"ok","stage":"confirmed"}`, `{"unknown":"x"}`} {
 		f.Add([]byte(seed))
 	}
 	d, h := NewDesk(slog.New(slog.DiscardHandler), time.Now), &heard{}
-	if _, err := d.Open(orderOf("A"), endOf("r", "a.0.id"), h.report("A")); err != nil {
+	twice := endOf("r", "a.0.id")
+	twice.Reply.Confirmed, twice.Reply.Unknown = `stage == "confirmed"`, "unknown > 1"
+	if _, err := d.Open(orderOf("A"), twice, h.report("A")); err != nil {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(_ *testing.T, text []byte) { d.Hear("r", text, "A") })
