@@ -25,7 +25,7 @@ var chainFaults = []struct {
 	binary  bool   // a is a process of its own
 	play    func(c *commandChain, binary string)
 }{
-	{"Busbar A is away", "2s", false, func(c *commandChain, _ string) {
+	{"Busbar A is away", "3s", false, func(c *commandChain, _ string) {
 		c.startA("")
 		c.a.Signal(syscall.SIGTERM)
 		c.a.Exit()
@@ -35,7 +35,7 @@ var chainFaults = []struct {
 		c.carriedOut() // behind what the broker has held
 		c.wantSeen(0, 1)
 	}},
-	{"Busbar A has no broker", "2s", false, func(c *commandChain, _ string) {
+	{"Busbar A has no broker", "3s", false, func(c *commandChain, _ string) {
 		c.startA("")
 		c.far.Stop()
 		c.a.AwaitMetric(1, "busbar_connector_state", `connector="broker"`, `state="connecting"`)
@@ -45,7 +45,7 @@ var chainFaults = []struct {
 		c.carriedOut()
 		c.wantSeen(0, 1)
 	}},
-	{"Busbar B has no broker", "2s", false, func(c *commandChain, _ string) {
+	{"Busbar B has no broker", "3s", false, func(c *commandChain, _ string) {
 		c.startA("")
 		c.near.Stop()
 		c.b.AwaitMetric(1, "busbar_connector_state", `connector="broker"`, `state="connecting"`)
@@ -56,7 +56,32 @@ var chainFaults = []struct {
 		c.carriedOut()
 		c.wantSeen(0, 1)
 	}},
-	{"broker ends before the answer", "2s", false, func(c *commandChain, _ string) {
+	{"station is away", "20s", false, func(c *commandChain, _ string) {
+		c.a = rig.Run(c.t, strings.ReplaceAll(c.first, c.station.Addr, rig.FreeAddr(c.t)))
+		c.awaitRequests()
+		logged := c.b.Log.Len()
+		c.order(0)
+		c.wants("an order without station", rtuCommand(0), 0x47)
+		c.b.Log.Await(c.t, logged, "command not confirmed", "connector rtu is connecting", "outcome_unknown=false")
+		c.a.Reload(c.first)
+		awaitLink(c.a)
+		c.carriedOut()
+		c.wantSeen(0, 1)
+	}},
+	{"somebody else has an order under way", "20s", false, func(c *commandChain, _ string) {
+		c.startA("")
+		_, somebody := c.listen("other")
+		c.done(somebody.Publish(fmt.Sprint("cmd/c", byHand), 1, false, fmt.Sprintf(`{"value":"on","id":"other","expires":%q}`, time.Now().Add(time.Minute).Format(time.RFC3339))))
+		c.awaitStation()
+		logged := c.b.Log.Len()
+		c.order(byHand)
+		c.wants("an order beside another", rtuCommand(byHand), 0x47)
+		c.b.Log.Await(c.t, logged, "command not confirmed", "another order of this command is under way", "outcome_unknown=false")
+		c.answer(7, 10)
+		c.carriedOut()
+		c.wantSeen(byHand, 1)
+	}},
+	{"broker ends before the answer", "3s", false, func(c *commandChain, _ string) {
 		c.startA("")
 		c.atStation()
 		c.broker.Stop()
@@ -70,7 +95,7 @@ var chainFaults = []struct {
 		c.carriedOut()
 		c.wantSeen(byHand, 1)
 	}},
-	{"broker ends between confirmation and termination", "2s", false, func(c *commandChain, _ string) {
+	{"broker ends between confirmation and termination", "3s", false, func(c *commandChain, _ string) {
 		c.startA("")
 		c.atStation()
 		c.answer(7)
@@ -84,7 +109,7 @@ var chainFaults = []struct {
 		c.b.Log.Await(c.t, logged, "command operated late")
 		c.wantSeen(byHand, 1)
 	}},
-	{"Busbar A is killed before the answer", "2s", true, func(c *commandChain, binary string) {
+	{"Busbar A is killed before the answer", "3s", true, func(c *commandChain, binary string) {
 		c.startA(binary)
 		logged := c.b.Log.Len()
 		c.atStation()
@@ -98,7 +123,7 @@ var chainFaults = []struct {
 		c.carriedOut()
 		c.wantSeen(byHand, 1)
 	}},
-	{"Busbar A is killed between confirmation and termination", "2s", true, func(c *commandChain, binary string) {
+	{"Busbar A is killed between confirmation and termination", "3s", true, func(c *commandChain, binary string) {
 		c.startA(binary)
 		logged := c.b.Log.Len()
 		c.atStation()
@@ -195,6 +220,11 @@ func (c *commandChain) unanswered(i int) {
 func (c *commandChain) atStation() {
 	c.t.Helper()
 	c.order(byHand)
+	c.awaitStation()
+}
+
+func (c *commandChain) awaitStation() {
+	c.t.Helper()
 	rig.Until(c.t, "the command at the station", func() bool { return c.seen(byHand) > 0 })
 }
 

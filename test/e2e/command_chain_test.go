@@ -47,8 +47,8 @@ func requests(version string, i int, timeout string) string {
 	}
 }
 
-// chainPlants returns the plants of a and b. The commands that rtuCommands has no answer for
-// end at a after 1 s; timeout is that of b.
+// chainPlants returns the plants of a and b. What a station does not answer ends at a after
+// 1.5 s; timeout is that of b.
 func chainPlants(version, station, near, far, listen, timeout string, to func(i int) string) (first, second string) {
 	var a, b strings.Builder
 	mqtt := "version: 1\nconnectors:\n  broker: {kind: mqtt, version: %s, clientId: %s, url: \"mqtt://%s\"}\n"
@@ -59,7 +59,10 @@ func chainPlants(version, station, near, far, listen, timeout string, to func(i 
 	for i := range len(rtuCommands) + 1 {
 		limit, keys, respond := "20s", "", ""
 		if i != byHand {
-			limit, keys = "1s", rtuCommands[i].keys
+			keys = rtuCommands[i].keys
+			if strings.HasPrefix(rtuCommands[i].reason, "no answer") {
+				limit = "1.5s"
+			}
 		}
 		if version != "5" {
 			respond = fmt.Sprintf(", respond: ans/c%d", i)
@@ -72,8 +75,8 @@ func chainPlants(version, station, near, far, listen, timeout string, to func(i 
 	return a.String(), b.String()
 }
 
-// newCommandChain starts the broker, the station and b with a control centre, which gives up
-// after timeout. a is yet to be started with the plant first.
+// newCommandChain starts the broker, the station and b with a control centre. a is yet to be
+// started with the plant first.
 func newCommandChain(t *testing.T, version, timeout string, to func(i int) string) *commandChain {
 	t.Helper()
 	c := &commandChain{t: t, broker: rig.StartBroker(t), station: rig.StartOutstation(t, answerCommand)}
@@ -100,9 +103,15 @@ func (c *commandChain) startA(binary string) {
 // awaitA waits until a takes requests and has its station.
 func (c *commandChain) awaitA() {
 	c.t.Helper()
+	c.awaitRequests()
+	awaitLink(c.a)
+}
+
+// awaitRequests waits until a takes requests.
+func (c *commandChain) awaitRequests() {
+	c.t.Helper()
 	c.awaitBroker(c.a)
 	c.a.AwaitMetric(float64(len(rtuCommands)+1), "busbar_mqtt_subscriptions")
-	awaitLink(c.a)
 }
 
 func (c *commandChain) awaitBroker(b *rig.Busbar) {
