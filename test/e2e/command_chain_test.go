@@ -200,43 +200,64 @@ func TestCommandsGoDownTheWholeChain(t *testing.T) {
 	}
 }
 
+// chainCommands are types of commands, and elements that are to reach the station.
+var chainCommands = []struct {
+	id       byte
+	as, typ  string
+	qu       string
+	elements []string
+}{
+	{45, "C_SC_NA_1", "single", "0, 1, 31", []string{"00", "01", "04", "7d"}},
+	{46, "C_DC_NA_1", "double", "0, 3, 31", []string{"01", "02", "0e", "7d"}},
+	{47, "C_RC_NA_1", "step", "0, 2", []string{"01", "02", "0a"}},
+	{48, "C_SE_NA_1", "float", "0, 127", []string{"00 80 00", "ff 7f 00", "01 00 7f", "cd ab 00"}},
+	{49, "C_SE_NB_1", "int", "0, 5", []string{"00 80 00", "ff 7f 05", "ff ff 00"}},
+	{50, "C_SE_NC_1", "float", "0, 1", []string{"cd cc cc 3d 00", "ff ff 7f ff 01", "01 00 00 00 00", "00 00 80 3f 00"}},
+	{51, "C_BO_NA_1", "bits", "0", []string{"00 00 00 80", "ff ff ff ff", "01 02 03 04"}},
+}
+
+// newTypeChain is a chain for chainCommands. kind is that of b, with the version of MQTT.
+func newTypeChain(t *testing.T, kind string) *commandChain {
+	t.Helper()
+	const begin = "version: 1\nconnectors:\n  broker: {kind: "
+	var first, second strings.Builder
+	listen, addr := rig.FreeAddr(t), rig.FreeAddr(t)
+	name, version, _ := strings.Cut(kind, " ")
+	if name == "mqtt" {
+		addr = rig.StartBroker(t).Addr()
+		fmt.Fprintf(&second, begin+"mqtt, url: \"mqtt://%s\", version: %s, clientId: b}\n", addr, version)
+	} else {
+		version = "5"
+		fmt.Fprintf(&second, begin+"mqtt-broker, listen: %q}\n", addr)
+	}
+	station := rig.StartOutstation(t, func(asdu []byte) ([][]byte, bool) { return [][]byte{rig.With(asdu, 7), rig.With(asdu, 10)}, false })
+	fmt.Fprintf(&first, begin+"mqtt, url: \"mqtt://%s\", version: %s, clientId: a}\n  rtu: {kind: iec104-client, addresses: [%q]}\n"+
+		"points:\n  p: {type: single, from: {connector: rtu, ca: 1, ioa: 100}}\ncommands:\n", addr, version, station.Addr)
+	fmt.Fprintf(&second, "  scada: {kind: iec104-server, listen: %q}\ncommands:\n", listen)
+	for _, k := range chainCommands {
+		row := strings.NewReplacer("AS", k.as, "TYPE", k.typ, "QU", k.qu, "IOA", fmt.Sprint(k.id))
+		first.WriteString(row.Replace("  AS: {type: TYPE, qualifiers: [QU], from: [{connector: broker, topic: cmd/AS, respond: ans/AS}], to: {connector: rtu, ca: 1, ioa: IOA, as: AS}}\n"))
+		second.WriteString(row.Replace("  AS: {type: TYPE, qualifiers: [QU], from: [{connector: scada, ca: 1, ioa: IOA, as: AS}], to: {connector: broker, topic: cmd/AS, format: busbar, reply: {topic: ans/AS}}}\n"))
+	}
+	c := &commandChain{t: t, station: station, b: rig.Run(t, second.String())}
+	c.awaitBroker(c.b)
+	c.a = rig.Run(t, first.String())
+	c.awaitBroker(c.a)
+	c.a.AwaitMetric(float64(len(chainCommands)), "busbar_mqtt_subscriptions")
+	awaitLink(c.a)
+	c.centre = rig.StartMaster(t, listen)
+	return c
+}
+
 // TestEveryTypeOfCommandIsTheSameAtTheEndOfTheChain compares the elements that the control
 // centre sends with those that the station gets.
 func TestEveryTypeOfCommandIsTheSameAtTheEndOfTheChain(t *testing.T) {
 	t.Parallel()
-	kinds := []struct {
-		id       byte
-		as, typ  string
-		qu       string
-		elements []string
-	}{
-		{45, "C_SC_NA_1", "single", "0, 1, 31", []string{"00", "01", "04", "7d"}},
-		{46, "C_DC_NA_1", "double", "0, 3, 31", []string{"01", "02", "0e", "7d"}},
-		{47, "C_RC_NA_1", "step", "0, 2", []string{"01", "02", "0a"}},
-		{48, "C_SE_NA_1", "float", "0, 127", []string{"00 80 00", "ff 7f 00", "01 00 7f", "cd ab 00"}},
-		{49, "C_SE_NB_1", "int", "0, 5", []string{"00 80 00", "ff 7f 05", "ff ff 00"}},
-		{50, "C_SE_NC_1", "float", "0, 1", []string{"cd cc cc 3d 00", "ff ff 7f ff 01", "01 00 00 00 00", "00 00 80 3f 00"}},
-		{51, "C_BO_NA_1", "bits", "0", []string{"00 00 00 80", "ff ff ff ff", "01 02 03 04"}},
-	}
-	for _, version := range []string{"5", "3.1.1"} {
-		t.Run("mqtt "+version, func(t *testing.T) {
+	for _, kind := range []string{"mqtt 5", "mqtt 3.1.1", "mqtt-broker"} {
+		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
-			broker, listen := rig.StartBroker(t), rig.FreeAddr(t)
-			station := rig.StartOutstation(t, func(asdu []byte) ([][]byte, bool) { return [][]byte{rig.With(asdu, 7), rig.With(asdu, 10)}, false })
-			mqtt := fmt.Sprintf("version: 1\nconnectors:\n  broker: {kind: mqtt, url: \"mqtt://%s\", version: %s, clientId: ", broker.Addr(), version)
-			first := mqtt + fmt.Sprintf("a}\n  rtu: {kind: iec104-client, addresses: [%q]}\npoints:\n  p: {type: single, from: {connector: rtu, ca: 1, ioa: 100}}\ncommands:\n", station.Addr)
-			second := mqtt + fmt.Sprintf("b}\n  scada: {kind: iec104-server, listen: %q}\ncommands:\n", listen)
-			for _, k := range kinds {
-				row := strings.NewReplacer("AS", k.as, "TYPE", k.typ, "QU", k.qu, "IOA", fmt.Sprint(k.id))
-				first += row.Replace("  AS: {type: TYPE, qualifiers: [QU], from: [{connector: broker, topic: cmd/AS, respond: ans/AS}], to: {connector: rtu, ca: 1, ioa: IOA, as: AS}}\n")
-				second += row.Replace("  AS: {type: TYPE, qualifiers: [QU], from: [{connector: scada, ca: 1, ioa: IOA, as: AS}], to: {connector: broker, topic: cmd/AS, format: busbar, reply: {topic: ans/AS}}}\n")
-			}
-			c := &commandChain{t: t, station: station, a: rig.Run(t, first), b: rig.Run(t, second), centre: rig.StartMaster(t, listen)}
-			c.awaitBroker(c.b)
-			c.awaitBroker(c.a)
-			c.a.AwaitMetric(float64(len(kinds)), "busbar_mqtt_subscriptions")
-			awaitLink(c.a)
-			for _, k := range kinds {
+			c := newTypeChain(t, kind)
+			for _, k := range chainCommands {
 				for i, text := range k.elements {
 					element, err := hex.DecodeString(strings.ReplaceAll(text, " ", ""))
 					if err != nil {
@@ -245,7 +266,7 @@ func TestEveryTypeOfCommandIsTheSameAtTheEndOfTheChain(t *testing.T) {
 					asdu := append([]byte{k.id, 1, 6, 5, 1, 0, k.id, 0, 0}, element...)
 					c.centre.SendASDU(asdu)
 					c.wants(k.as+" "+text, asdu, 7, 10)
-					all := station.Received(k.id)
+					all := c.station.Received(k.id)
 					if len(all) != i+1 {
 						t.Fatalf("%s: the station got %d commands, want %d", k.as, len(all), i+1)
 					}
@@ -254,6 +275,7 @@ func TestEveryTypeOfCommandIsTheSameAtTheEndOfTheChain(t *testing.T) {
 					}
 				}
 			}
+			c.quiet()
 		})
 	}
 }
