@@ -32,3 +32,15 @@ func (z *Zone) UnmarshalNode(n *connector.Node) error {
 	}
 	return nil
 }
+
+// Key returns how the plant file writes the zone.
+func (z Zone) Key() string {
+	switch z.Location {
+	case time.UTC:
+		return "utc"
+	case time.Local:
+		return "local"
+	default:
+		return z.String()
+	}
+}

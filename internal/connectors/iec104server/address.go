@@ -18,6 +18,10 @@ type (
 	CommandType = iec104keys.CommandType
 	// Zone is the clock of time tags.
 	Zone = iec104keys.Zone
+	// Allow is a list of controlling stations.
+	Allow = iec104keys.Allow
+	// Octets are the sizes of the fields of addresses and cause.
+	Octets = iec104keys.Octets
 )
 
 // MonitorType is the type identification of a target, written as mnemonic or

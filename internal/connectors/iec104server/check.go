@@ -73,7 +73,7 @@ func checkConnector(settings Settings, _ []connector.End[connector.None], target
 	slices.SortFunc(order, func(a, b place) int { return cmp.Or(cmp.Compare(a.address, b.address), a.target-b.target) })
 	problems := checkFiles(&settings.Files, targets)
 	for _, t := range targets {
-		if key, text := settings.Octets.fault(uint16(t.End.CA), uint32(t.End.IOA)); key != "" {
+		if key, text := settings.Octets.Fault(uint16(t.End.CA), uint32(t.End.IOA)); key != "" {
 			problems = append(problems, t.Faultf(key, "%s", text))
 		}
 	}

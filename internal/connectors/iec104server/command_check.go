@@ -32,20 +32,20 @@ func checkRequester(r Requester, c *connector.CommandKeys) []connector.Problem {
 func checkCommands(s Settings, _ []connector.End[Target], ends []connector.OrderEnd) []connector.Problem {
 	var problems []connector.Problem
 	// Who is dialled is listed.
-	listed := s.Listen == "" || loopback(hostOf(s.Listen))
+	listed := s.Listen == "" || iec104keys.Loopback(iec104keys.HostOf(s.Listen))
 	first := make(map[objectKey]int, len(ends))
 	for i, e := range ends {
 		r, ok := e.End.(*Requester)
 		if !ok {
 			continue
 		}
-		if s.Allow.any() && len(s.TLS.Allow) == 0 && !listed {
+		if s.Allow.Any() && len(s.TLS.Allow) == 0 && !listed {
 			problems = append(problems, e.Faultf("", "commands are accepted from listed addresses only, or from certificates that tls.allow lists, but allow of the connector is any"))
 		}
 		if r.As.Untagged() == asdu.C_BO_NA_1 && selectable(e) {
 			problems = append(problems, e.Faultf("mode", "%s cannot be selected, want direct", r.As))
 		}
-		if key, text := s.Octets.fault(uint16(r.CA), uint32(r.IOA)); key != "" {
+		if key, text := s.Octets.Fault(uint16(r.CA), uint32(r.IOA)); key != "" {
 			problems = append(problems, e.Faultf(key, "%s", text))
 		}
 		a := keyOfEnd(r)

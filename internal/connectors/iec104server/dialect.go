@@ -1,7 +1,6 @@
 package iec104server
 
 import (
-	"fmt"
 	"time"
 
 	"busbar/iec104/asdu"
@@ -25,14 +24,6 @@ type Dialect struct {
 	EndOfInit       bool   `json:"endOfInitialisation" doc:"send M_EI_NA_1 after the start"`
 	Originator      string `json:"originator" enum:"mirror,zero" doc:"originator address of answers: that of the request, or none"`
 	UnknownRequests string `json:"unknownRequests" enum:"cause,confirmation" doc:"answer to a request of unknown type, cause or address: causes 44 to 47, or a negative confirmation"`
-}
-
-// Octets is the key octets: the sizes that IEC 60870-5-104 fixes, and peers that
-// come from IEC 60870-5-101 may not keep.
-type Octets struct {
-	Cause uint8 `json:"cause" min:"1" max:"2" doc:"cause of transmission; with 2 the originator address follows it"`
-	CA    uint8 `json:"ca" min:"1" max:"2" doc:"common address"`
-	IOA   uint8 `json:"ioa" min:"1" max:"3" doc:"information object address"`
 }
 
 // Preset implements [connector.Presetter]: what no key says is that of the profile.
@@ -61,22 +52,6 @@ func either(first bool, a, b string) string {
 		return a
 	}
 	return b
-}
-
-// sizes returns the octets as the library has them.
-func (o Octets) sizes() asdu.Sizes { return asdu.Sizes{COT: o.Cause, CA: o.CA, IOA: o.IOA} }
-
-// fault returns why an address cannot be sent, if it cannot.
-func (o Octets) fault(ca uint16, ioa uint32) (key, text string) {
-	highest := uint32(1)<<(8*o.IOA) - 1
-	switch {
-	case o.CA == 1 && ca > 254:
-		return "ca", fmt.Sprintf("is %d, want 1 to 254, because octets.ca is 1", ca)
-	case ioa > highest:
-		return "ioa", fmt.Sprintf("is %d, want 1 to %d, because octets.ioa is %d", ioa, highest, o.IOA)
-	default:
-		return "", ""
-	}
 }
 
 // unstamped returns the bits of time tags that are not sent.

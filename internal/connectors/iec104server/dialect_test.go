@@ -247,7 +247,7 @@ func TestOctetsOfAnOlderStation(t *testing.T) {
 		r := startServer(t, true, func(s *Settings) { s.Octets = sizes })
 		r.feed.targets(at(1, 1, 100, asdu.M_ME_NC_1, point.Float))
 		var got []string
-		c, err := iec104.Dial(t.Context(), "station", iec104.Params{Sizes: sizes.sizes()}, iec104.WithDialer(r.pipe.dial),
+		c, err := iec104.Dial(t.Context(), "station", iec104.Params{Sizes: sizes.Sizes()}, iec104.WithDialer(r.pipe.dial),
 			iec104.WithHandler(func(a asdu.ASDU) { got = append(got, fmt.Sprintf("%x", a.Octets())) }))
 		if err != nil {
 			t.Fatal(err)

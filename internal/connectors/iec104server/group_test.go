@@ -22,9 +22,9 @@ func named(groups map[string]Group) func(*Settings) {
 
 // clients returns a group of addresses.
 func clients(active string, addresses ...string) Group {
-	g := Group{Active: active, Clients: Allow{given: true}}
+	g := Group{Active: active, Clients: Allow{Given: true}}
 	for _, a := range addresses {
-		g.Clients.prefixes = append(g.Clients.prefixes, netip.MustParsePrefix(a))
+		g.Clients.Prefixes = append(g.Clients.Prefixes, netip.MustParsePrefix(a))
 	}
 	return g
 }
@@ -322,7 +322,7 @@ func TestAddressInNoGroup(t *testing.T) {
 	if newSession(r.station, &fakeConn{}, caller{peer: netip.MustParseAddr("10.9.0.3")}, nil) != nil {
 		t.Error("an address that is in no group is served")
 	}
-	r = newRig(t, named(map[string]Group{"a": clients("", "10.9.0.1/32"), "rest": {Clients: Allow{given: true}, Active: "all"}}))
+	r = newRig(t, named(map[string]Group{"a": clients("", "10.9.0.1/32"), "rest": {Clients: Allow{Given: true}, Active: "all"}}))
 	s := newSession(r.station, &fakeConn{}, caller{peer: netip.MustParseAddr("10.9.0.3")}, nil)
 	if s == nil || s.key.String() != "rest 10.9.0.3" {
 		t.Errorf("session %+v, want it in the group for all others", s)

@@ -17,7 +17,7 @@ func (s *Settings) Interop(id string, points []connector.PointKeys, commands []c
 	f := interop.Facts{
 		Name: id, Role: interop.Controlled, Profile: string(s.Profile), Params: s.params(), Address: s.Listen, Connections: s.Connections,
 		Answers: interop.Answers(s.Interrogation), MaxObjects: s.MaxObjects, Groups: map[int]int{}, CounterGroups: map[int]int{},
-		Time: zoneName(s.Time), SummerTime: s.SummerTime, Weekday: s.Weekday, CommandAge: s.CommandAge, Late: s.LateCommands,
+		Time: s.Time.Key(), SummerTime: s.SummerTime, Weekday: s.Weekday, CommandAge: s.CommandAge, Late: s.LateCommands,
 		Queue: s.Buffer.Events, Originator: s.Originator, Unknown: s.UnknownRequests,
 	}
 	if s.Profile == "" {
@@ -46,18 +46,6 @@ func (s *Settings) Interop(id string, points []connector.PointKeys, commands []c
 	f.CAs = slices.Sorted(maps.Keys(cas))
 	s.stateSystem(&f)
 	return f
-}
-
-// zoneName writes a zone as the plant file does.
-func zoneName(z Zone) string {
-	switch z.String() {
-	case "UTC":
-		return "utc"
-	case "Local":
-		return "local"
-	default:
-		return z.String()
-	}
 }
 
 // stateTarget states what is sent of a target.

@@ -1,11 +1,10 @@
 package iec104server
 
 import (
-	"net"
 	"slices"
-	"strconv"
 
 	"busbar/internal/connector"
+	"busbar/internal/iec104keys"
 )
 
 // listens returns the address that is listened on, if there is one.
@@ -21,17 +20,17 @@ func (s *Settings) checkPlaces() (problems []connector.Problem) {
 	switch {
 	case s.Listen == "" && len(s.Dial) == 0:
 		return []connector.Problem{connector.Faultf("listen", "is missing, want the address to listen on, host:port, or dial")}
-	case s.Listen == "" && len(s.Allow.prefixes) > 0:
-		problems = append(problems, connector.Faultf("allow", "has %s, but only names of certificates have an effect without listen", s.Allow.prefixes[0]))
+	case s.Listen == "" && len(s.Allow.Prefixes) > 0:
+		problems = append(problems, connector.Faultf("allow", "has %s, but only names of certificates have an effect without listen", s.Allow.Prefixes[0]))
 	case s.Listen == "":
-	case !hostPort(s.Listen):
+	case !iec104keys.HostPort(s.Listen):
 		problems = append(problems, connector.Faultf("listen", "is %q, want host:port such as 127.0.0.1:2404", s.Listen))
-	case !loopback(hostOf(s.Listen)) && !s.Allow.given:
+	case !iec104keys.Loopback(iec104keys.HostOf(s.Listen)) && !s.Allow.Given:
 		problems = append(problems, connector.Faultf("allow", "is missing, want the addresses of the controlling stations, "+
 			"or any, because %s is reached from other machines", s.Listen))
 	}
 	for i, addr := range s.Dial {
-		if !hostPort(addr) || hostOf(addr) == "" {
+		if !iec104keys.HostPort(addr) || iec104keys.HostOf(addr) == "" {
 			problems = append(problems, connector.Faultf("dial", "has %q, want host:port such as control.example:2404", addr))
 		}
 		if slices.Contains(s.Dial[:i], addr) {
@@ -39,23 +38,4 @@ func (s *Settings) checkPlaces() (problems []connector.Problem) {
 		}
 	}
 	return problems
-}
-
-// hostPort reports whether an address is host:port with a number as port.
-func hostPort(addr string) bool {
-	_, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return false
-	}
-	_, err = strconv.ParseUint(port, 10, 16)
-	return err == nil
-}
-
-// hostOf returns the host of an address, empty if there is none.
-func hostOf(addr string) string {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return ""
-	}
-	return host
 }

@@ -34,12 +34,12 @@ func (s *Settings) group(peer netip.Addr, cert *tlsconf.Identity) (key groupKey,
 	if len(s.Groups) == 0 {
 		return groupKey{peer: peer}, false, true
 	}
-	name, ok := s.member(func(a *Allow) bool { return cert != nil && a.names.Match(cert) })
+	name, ok := s.member(func(a *Allow) bool { return cert != nil && a.Names.Match(cert) })
 	if !ok {
-		name, ok = s.member(func(a *Allow) bool { return a.has(peer) })
+		name, ok = s.member(func(a *Allow) bool { return a.Has(peer) })
 	}
 	if !ok {
-		name, ok = s.member((*Allow).any)
+		name, ok = s.member((*Allow).Any)
 	}
 	if !ok {
 		return groupKey{}, false, false
@@ -70,14 +70,14 @@ func (s *Settings) checkGroups() (problems []connector.Problem) {
 		if !groupName(name) {
 			problems = append(problems, connector.Faultf("groups", "has the name %q, want 1 to 63 of the characters A-Z a-z 0-9 . _ -", name))
 		}
-		problems = append(problems, g.Clients.needsTLS(path, s)...)
+		problems = append(problems, g.Clients.NeedsTLS(path, s.TLS.Enabled())...)
 		for _, other := range names[:i] {
 			if p := shared(&g.Clients, s.Groups[other].Clients); p != "" {
 				problems = append(problems, connector.Faultf(path, "%s is in group %s too, want each client in one group", p, other))
 			}
 		}
-		for _, p := range g.Clients.prefixes {
-			if len(s.Allow.prefixes) > 0 && len(s.Dial) == 0 && !slices.ContainsFunc(s.Allow.prefixes, p.Overlaps) {
+		for _, p := range g.Clients.Prefixes {
+			if len(s.Allow.Prefixes) > 0 && len(s.Dial) == 0 && !slices.ContainsFunc(s.Allow.Prefixes, p.Overlaps) {
 				problems = append(problems, connector.Warnf(path, "%s is not in allow: it cannot connect", p))
 			}
 		}
@@ -94,16 +94,16 @@ func groupName(name string) bool {
 
 // shared returns what two lists of clients have in common, "" if nothing.
 func shared(a *Allow, b Allow) string {
-	if a.any() && b.any() {
+	if a.Any() && b.Any() {
 		return "any"
 	}
-	for _, n := range a.names {
-		if slices.ContainsFunc(b.names, n.Overlaps) {
+	for _, n := range a.Names {
+		if slices.ContainsFunc(b.Names, n.Overlaps) {
 			return n.String()
 		}
 	}
-	for _, p := range a.prefixes {
-		if slices.ContainsFunc(b.prefixes, p.Overlaps) {
+	for _, p := range a.Prefixes {
+		if slices.ContainsFunc(b.Prefixes, p.Overlaps) {
 			return p.String()
 		}
 	}

@@ -324,7 +324,7 @@ func TestGroupUnderRandomSchedules(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			const n = 4000
 			rnd := rand.New(rand.NewPCG(seed, 9))
-			r := groupServer(t, map[string]Group{"scada": clients("one", "10.9.0.0/16"), "rest": {Clients: Allow{given: true}, Active: "all"}})
+			r := groupServer(t, map[string]Group{"scada": clients("one", "10.9.0.0/16"), "rest": {Clients: Allow{Given: true}, Active: "all"}})
 			first := r.centre(t, addressA, 0)
 			first.start(t)
 			synctest.Wait()

@@ -102,7 +102,7 @@ func (s *Settings) has(key groupKey) (shared, ok bool) {
 		g, ok := s.Groups[key.name]
 		return true, ok && g.Active != "all"
 	}
-	if g, ok := s.Groups[key.name]; ok && g.Active == "all" && len(g.Clients.names) > 0 {
+	if g, ok := s.Groups[key.name]; ok && g.Active == "all" && len(g.Clients.Names) > 0 {
 		return false, true // a certificate may come from any address
 	}
 	found, shared, ok := s.group(key.peer, nil)

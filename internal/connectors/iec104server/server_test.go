@@ -413,7 +413,7 @@ func TestAddressThatIsTakenIsAVisibleFailure(t *testing.T) {
 
 func TestUnlistedAddressIsRefused(t *testing.T) {
 	r := startServer(t, false, func(s *Settings) {
-		s.Allow = Allow{given: true, prefixes: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}
+		s.Allow = Allow{Given: true, Prefixes: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}
 	})
 	r.feed.targets()
 	conn, err := net.Dial("tcp", r.awaitAddress(t))

@@ -2,7 +2,6 @@ package iec104server
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -76,7 +75,7 @@ func (s *Settings) Validate() []connector.Problem {
 	}
 	problems = append(problems, s.Files.problems()...)
 	problems = append(problems, s.TLS.Problems("tls", s.use())...)
-	problems = append(problems, s.Allow.needsTLS("allow", s)...)
+	problems = append(problems, s.Allow.NeedsTLS("allow", s.TLS.Enabled())...)
 	return append(problems, s.checkGroups()...)
 }
 
@@ -96,20 +95,20 @@ func (s *Settings) use() tlsconf.Use {
 // security returns the keys of TLS with the names of allow among the peers.
 func (s *Settings) security() tlsconf.Settings {
 	t := s.TLS
-	t.Allow = slices.Concat(t.Allow, s.Allow.names)
+	t.Allow = slices.Concat(t.Allow, s.Allow.Names)
 	return t
 }
 
 // params returns the parameters of the link.
 func (s *Settings) params() iec104.Params {
-	return iec104.Params{K: s.K, W: s.W, T1: s.T1, T2: s.T2, T3: s.T3, Sizes: s.Octets.sizes(), MaxAPDU: s.MaxAPDU}
+	return iec104.Params{K: s.K, W: s.W, T1: s.T1, T2: s.T2, T3: s.T3, Sizes: s.Octets.Sizes(), MaxAPDU: s.MaxAPDU}
 }
 
 // config returns the configuration of the library.
 func (s *Settings) config() iec104.ServerConfig {
 	return iec104.ServerConfig{
 		Params:            s.params(),
-		Allow:             s.Allow.prefixes,
+		Allow:             s.Allow.Prefixes,
 		MaxConnections:    s.Connections,
 		MaxObjectsPerASDU: s.MaxObjects,
 		Test104:           s.Test104,
@@ -122,16 +121,6 @@ func (s *Settings) config() iec104.ServerConfig {
 func (s *Settings) byClass() bool { return s.Priority == "status" }
 
 func (s *Settings) tagged() bool { return s.Interrogation == "tagged" }
-
-// loopback reports whether only this machine reaches a host. An empty host is
-// every address.
-func loopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.Unmap().IsLoopback()
-}
 
 // Target is the keys of an entry of `to` that names an iec104-server.
 type Target struct {

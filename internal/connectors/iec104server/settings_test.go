@@ -75,7 +75,7 @@ func TestSettingsAreDecoded(t *testing.T) {
 			t.Errorf("group of %s is %q %v, want %q", addr, got, ok, want)
 		}
 	}
-	if got := fmt.Sprint(s.Allow.prefixes); got != "[10.0.0.5/32 192.168.0.0/16 ::1/128]" {
+	if got := fmt.Sprint(s.Allow.Prefixes); got != "[10.0.0.5/32 192.168.0.0/16 ::1/128]" {
 		t.Errorf("allow %s", got)
 	}
 }
@@ -91,7 +91,7 @@ func TestClientsByCertificate(t *testing.T) {
 		t.Fatal(strings.Join(problems, "\n"))
 	}
 	s := p.Connectors[0].Settings.(*Settings)
-	if got := fmt.Sprint(s.Allow.prefixes, s.security().Allow); got != "[10.0.0.0/8] [grid.example CN=scada1 scada2.example]" {
+	if got := fmt.Sprint(s.Allow.Prefixes, s.security().Allow); got != "[10.0.0.0/8] [grid.example CN=scada1 scada2.example]" {
 		t.Errorf("allowed are %s", got)
 	}
 	if got := fmt.Sprint(s.TLS.Allow); got != "[grid.example]" {
@@ -264,17 +264,5 @@ points:
 `))
 	if len(problems) != 1 || !strings.Contains(problems[0], "ca 1 ioa 7 is the address of a already, in line 13") {
 		t.Errorf("problems %q, want the address that is used twice", problems)
-	}
-}
-
-func TestPrefixesOfIPv4MayBeWrittenAsIPv6(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]string{
-		"::ffff:10.0.0.5": "10.0.0.5/32", "::ffff:10.0.0.5/104": "10.0.0.0/8", "::ffff:10.0.0.5/96": "0.0.0.0/0",
-		"fe80::1%eth0": "fe80::1/128", "::/0": "::/0", "10.9.8.7/16": "10.9.0.0/16",
-	} {
-		if got, err := parsePrefix(text); err != nil || got.String() != want {
-			t.Errorf("%s: %v, %v, want %s", text, got, err, want)
-		}
 	}
 }

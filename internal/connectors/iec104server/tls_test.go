@@ -85,9 +85,9 @@ func (a *authority) secured(change ...func(*Settings)) func(*Settings) {
 // certificates returns a list of clients by what their certificates say.
 func certificates(t testing.TB, names ...string) Allow {
 	t.Helper()
-	a := Allow{given: true}
+	a := Allow{Given: true}
 	for _, name := range names {
-		must(t, a.add(name))
+		must(t, a.Add(name))
 	}
 	return a
 }

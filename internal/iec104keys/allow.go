@@ -1,4 +1,4 @@
-package iec104server
+package iec104keys
 
 import (
 	"fmt"
@@ -10,17 +10,17 @@ import (
 	"busbar/internal/tlsconf"
 )
 
-// Allow is a list of controlling stations: by address, and with TLS also by what
-// their certificates say.
+// Allow is a list of stations that may connect: by address, and with TLS also by
+// what their certificates say.
 type Allow struct {
-	prefixes []netip.Prefix
-	names    tlsconf.Allow
-	given    bool // without entries: any
+	Prefixes []netip.Prefix
+	Names    tlsconf.Allow
+	Given    bool // without entries: any
 }
 
 // UnmarshalNode implements plant.NodeDecoder.
 func (a *Allow) UnmarshalNode(n *connector.Node) error {
-	*a = Allow{given: true}
+	*a = Allow{Given: true}
 	if text, err := n.Str(); err == nil {
 		if text != "any" {
 			return fmt.Errorf("is %s, want a list of addresses, CIDR ranges and names of certificates, or any", text)
@@ -32,7 +32,7 @@ func (a *Allow) UnmarshalNode(n *connector.Node) error {
 		if err != nil {
 			return fmt.Errorf("want addresses, CIDR ranges and names of certificates, or any")
 		}
-		if err := a.add(text); err != nil {
+		if err := a.Add(text); err != nil {
 			return err
 		}
 	}
@@ -42,11 +42,11 @@ func (a *Allow) UnmarshalNode(n *connector.Node) error {
 	return nil
 }
 
-// add appends an entry. What is no address and does not look like one is the name
+// Add appends an entry. What is no address and does not look like one is the name
 // of a certificate.
-func (a *Allow) add(text string) error {
+func (a *Allow) Add(text string) error {
 	if p, err := parsePrefix(text); err == nil {
-		a.prefixes = append(a.prefixes, p)
+		a.Prefixes = append(a.Prefixes, p)
 		return nil
 	}
 	name, err := tlsconf.ParseName(text)
@@ -54,17 +54,17 @@ func (a *Allow) add(text string) error {
 		return fmt.Errorf("has %s, want an address such as 10.0.0.5, a CIDR range such as 10.0.0.0/24, "+
 			"or with tls what a certificate says: CN=scada1, a name or sha256:…", text)
 	}
-	a.names = append(a.names, name)
+	a.Names = append(a.Names, name)
 	return nil
 }
 
-// needsTLS reports names that are there without TLS.
-func (a *Allow) needsTLS(path string, s *Settings) []connector.Problem {
-	if len(a.names) == 0 || s.TLS.Enabled() {
+// NeedsTLS reports names that are there without TLS; path is the key of the list.
+func (a *Allow) NeedsTLS(path string, secured bool) []connector.Problem {
+	if len(a.Names) == 0 || secured {
 		return nil
 	}
 	return []connector.Problem{connector.Faultf(path, "has %s, which is no address or CIDR range but the name of a certificate: "+
-		"names need tls", a.names[0])}
+		"names need tls", a.Names[0])}
 }
 
 // parsePrefix reads an address or a range. Those of IPv4 may be written as IPv6
@@ -84,10 +84,10 @@ func parsePrefix(text string) (netip.Prefix, error) {
 	return netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen()), nil
 }
 
-// any reports whether everybody is meant.
-func (a *Allow) any() bool { return a.given && len(a.prefixes) == 0 && len(a.names) == 0 }
+// Any reports whether everybody is meant.
+func (a *Allow) Any() bool { return a.Given && len(a.Prefixes) == 0 && len(a.Names) == 0 }
 
-// has reports whether an address is in one of the ranges.
-func (a *Allow) has(addr netip.Addr) bool {
-	return slices.ContainsFunc(a.prefixes, func(p netip.Prefix) bool { return p.Contains(addr) })
+// Has reports whether an address is in one of the ranges.
+func (a *Allow) Has(addr netip.Addr) bool {
+	return slices.ContainsFunc(a.Prefixes, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
