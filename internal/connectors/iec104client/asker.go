@@ -83,6 +83,7 @@ func (s *station) connected(now time.Time, settings *Settings) {
 
 // moved takes an event of a connection.
 func (c *Client) moved(e iec104.LinkEvent) {
+	c.attend(e)
 	started, stopped := c.note(&e)
 	switch {
 	case started:
@@ -175,7 +176,7 @@ func (c *Client) do(ctx context.Context, ca uint16, which int) {
 	var err error
 	switch which {
 	case syncClock:
-		_, err = c.link.ClockSync(ctx, ca, nil)
+		_, err = c.link.Load().ClockSync(ctx, ca, nil)
 	case interrogate:
 		err = c.interrogate(ctx, ca)
 	case readCounters:
@@ -280,7 +281,7 @@ func (c *Client) interrogate(ctx context.Context, ca uint16) error {
 	c.round++
 	round := c.round
 	c.mu.Unlock()
-	if _, err := c.link.Interrogate(ctx, ca, generalInterrogation); err != nil {
+	if _, err := c.link.Load().Interrogate(ctx, ca, generalInterrogation); err != nil {
 		return err
 	}
 	c.mu.Lock()
@@ -309,11 +310,11 @@ func (c *Client) readCounters(ctx context.Context, ca uint16, periodEnded bool) 
 	}
 	freeze := map[string]uint8{"freeze": freezeOnly, "reset": freezeWithReset}[c.settings.CounterFreeze]
 	if freeze != 0 && periodEnded {
-		if _, err := c.link.Counters(ctx, ca, rqt, freeze); err != nil {
+		if _, err := c.link.Load().Counters(ctx, ca, rqt, freeze); err != nil {
 			return fmt.Errorf("freeze: %w", err)
 		}
 	}
-	_, err := c.link.Counters(ctx, ca, rqt, 0)
+	_, err := c.link.Load().Counters(ctx, ca, rqt, 0)
 	return err
 }
 

@@ -247,11 +247,14 @@ func TestAnInterrogationThatFailsMissesNothingAndIsRepeated(t *testing.T) {
 			r.wait(time.Second)
 			s.tell(spont(1, 0)) // the link lives
 		}
-		same(t, "state", r.host.said(), []string{"degraded: interrogation of common address 1: the answer was not completed"})
+		const doctor = "link with rtu:2404: the answer to the general interrogation does not end (gi-incomplete)"
+		r.wait(15 * time.Second) // the doctor looks every ten seconds
+		said := r.host.said()
+		same(t, "state", said[len(said)-1], "degraded: interrogation of common address 1: the answer was not completed; "+doctor)
 		same(t, "missing", r.host.missed(), nil)
-		r.wait(20 * time.Second)
+		r.wait(5 * time.Second)
 		r.answerGI(1, gi(1, 1), gi(2, 1))
-		same(t, "state", r.host.said(), []string{"up"})
+		same(t, "state", r.host.said(), []string{"degraded: " + doctor}) // for ten minutes
 	})
 }
 

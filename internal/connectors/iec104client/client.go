@@ -2,7 +2,7 @@
 // 60870-5-104, and passes commands to it.
 //
 // Each instance is the controlling station of one station, which may have several
-// addresses. What is received goes to the image in the order of the link, and is
+// addresses, or dial out. What is received goes to the image in the order of the link, and is
 // acknowledged when the image has kept it. One goroutine asks: for values after
 // each start of data transfer, by schedule, and after a restart of the station.
 package iec104client
@@ -10,12 +10,15 @@ package iec104client
 import (
 	"context"
 	"fmt"
+	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"busbar/iec104"
 	"busbar/iec104/asdu"
 	"busbar/internal/connector"
+	"busbar/internal/linkdoctor"
 	"busbar/internal/tlsconf"
 )
 
@@ -30,6 +33,8 @@ func Kind() connector.Kind {
 		System:         systemPoints(),
 		Executor:       connector.ExecutorOf(executorDefaults(), checkExecutor, func(Executor) bool { return true }),
 		Hold:           500 * time.Millisecond,
+		CheckCommands:  checkCommands,
+		Listens:        Settings.places,
 		Dials:          func(s Settings) []string { return s.Addresses },
 	})
 }
@@ -38,8 +43,11 @@ func Kind() connector.Kind {
 type Client struct {
 	env      connector.Env
 	settings Settings
-	link     *iec104.Client
-	tls      *tlsconf.Endpoint // nil: none
+	link     atomic.Pointer[iec104.Client] // of the present run
+	tls      *tlsconf.Endpoint             // nil: none
+	doctor   *linkdoctor.Doctor
+	dial     iec104.DialFunc // nil: over the network
+	listen   func(ctx context.Context, address string) (net.Listener, error)
 	figures  figures
 	intake   *intake
 	condition
@@ -58,6 +66,7 @@ var (
 	_ connector.Connector = (*Client)(nil)
 	_ connector.Collector = (*Client)(nil)
 	_ connector.Executor  = (*Client)(nil)
+	_ connector.Presetter = (*Settings)(nil)
 )
 
 func build(settings Settings, env connector.Env) (connector.Connector, error) {
@@ -66,29 +75,40 @@ func build(settings Settings, env connector.Env) (connector.Connector, error) {
 
 // newClient makes an instance that connects with dial; nil: over the network.
 func newClient(settings Settings, env connector.Env, dial iec104.DialFunc) (*Client, error) {
-	c := &Client{env: env, settings: settings, wake: make(chan struct{}, 1), plan: &plan{}, asked: make(map[uint16]*station)}
+	c := &Client{env: env, settings: settings, dial: dial, listen: connector.Listen, wake: make(chan struct{}, 1), plan: &plan{}, asked: make(map[uint16]*station)}
 	c.condition = newCondition(&settings, env)
 	c.intake = newIntake(c)
-	opts := []iec104.Option{
-		iec104.WithLogger(env.Log), iec104.WithTrace(tracer(env.Log)), iec104.WithReceipts(c.intake.take), iec104.WithLinkEvents(c.moved),
-		iec104.WithAddresses(settings.Addresses[1:]...), iec104.WithOriginator(uint8(settings.Originator)), iec104.WithTime(c.stamp),
-		iec104.WithRetry(retryLeast, retryMost),
-	}
-	if settings.Single {
-		opts = append(opts, iec104.WithSingleConnection())
-	}
+	c.doctor = linkdoctor.New(linkdoctor.Options{Role: linkdoctor.Controlling, Params: settings.params(), Location: settings.Time.Location})
 	if settings.TLS.Enabled() {
-		c.tls = tlsconf.New(settings.security(), stationUse(), env.Log)
-		opts = append(opts, iec104.WithDialer(c.tls.DialContext))
+		c.tls = tlsconf.New(settings.security(), settings.use(), env.Log)
 	}
-	if dial != nil {
-		opts = append(opts, iec104.WithDialer(dial))
-	}
-	var err error
-	if c.link, err = iec104.NewClient(settings.Addresses[0], settings.params(), opts...); err != nil {
+	link, err := c.newLink()
+	if err != nil {
 		return nil, fmt.Errorf("%w: %w", connector.ErrConfig, err)
 	}
+	c.link.Store(link)
 	return c, nil
+}
+
+// newLink makes the client of the station. By further options its connections come
+// from an acceptor.
+func (c *Client) newLink(further ...iec104.Option) (*iec104.Client, error) {
+	s := &c.settings
+	opts := []iec104.Option{
+		iec104.WithLogger(c.env.Log), iec104.WithTrace(c.doctor.Trace(tracer(c.env.Log))), iec104.WithReceipts(c.intake.take),
+		iec104.WithLinkEvents(c.moved), iec104.WithAddresses(c.addresses[1:]...), iec104.WithOriginator(uint8(s.Originator)),
+		iec104.WithTime(c.stamp), iec104.WithRetry(retryLeast, retryMost),
+	}
+	if s.Single {
+		opts = append(opts, iec104.WithSingleConnection())
+	}
+	switch {
+	case c.dial != nil:
+		opts = append(opts, iec104.WithDialer(c.dial))
+	case c.tls != nil:
+		opts = append(opts, iec104.WithDialer(c.tls.DialContext))
+	}
+	return iec104.NewClient(c.addresses[0], s.params(), append(opts, further...)...)
 }
 
 // Limits of the pause before a connection is tried again. The least is shorter than
@@ -99,19 +119,50 @@ const (
 )
 
 // stamp returns the present time as a time tag for the station.
-func (c *Client) stamp() asdu.Time { return asdu.TimeOf(c.env.Now(), c.settings.Time.Location) }
+func (c *Client) stamp() asdu.Time {
+	t := asdu.TimeOf(c.env.Now(), c.settings.Time.Location)
+	if !c.settings.SummerTime {
+		t &^= asdu.TimeSummer
+	}
+	if !c.settings.Weekday {
+		t = t.WithoutWeekday()
+	}
+	return t
+}
 
 // Run implements [connector.Connector]. It connects again and again by itself, so
 // that an outage of the station is no failure of the connector.
-func (c *Client) Run(ctx context.Context) error {
+func (c *Client) Run(parent context.Context) error {
+	acceptor, err := c.accept(parent)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(parent)
 	c.begin()
 	c.intake.begin(ctx)
 	var parts sync.WaitGroup
 	if c.tls != nil {
 		parts.Go(func() { c.tls.Run(ctx) })
 	}
+	if acceptor != nil {
+		parts.Go(func() { cancel(acceptor.Run(ctx)) })
+	}
+	parts.Go(func() { c.doctor.Watch(ctx, c.env.Log, c.severe) })
 	parts.Go(func() { c.ask(ctx) })
-	err := c.link.Run(ctx)
+	err = c.link.Load().Run(ctx)
+	cancel(err)
 	parts.Wait()
-	return err
+	if err != nil || parent.Err() != nil {
+		return err
+	}
+	return context.Cause(ctx) // the listener has failed
+}
+
+// attend has the doctor look at a connection, and TLS end it in order.
+func (c *Client) attend(e iec104.LinkEvent) {
+	tlsconf.OnEnd(e.NetConn, func(grace time.Duration, reason error) { c.link.Load().Renew(e.Conn, grace, reason) })
+	if c.settings.listens() && e.NetConn != nil {
+		e.Addr = hostOf(e.NetConn.RemoteAddr())
+	}
+	c.doctor.LinkEvent(e)
 }

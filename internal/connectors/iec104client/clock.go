@@ -10,6 +10,7 @@ import (
 // tagClock reads the time tags of a station. It belongs to one goroutine.
 type tagClock struct {
 	loc *time.Location
+	su  bool // SU is used
 
 	minute  asdu.Time // that was read last, as on the wire without what changes in it
 	begins  point.Instant
@@ -64,7 +65,7 @@ func (c *tagClock) enter(t asdu.Time) bool {
 	if !ok {
 		return false
 	}
-	c.minute, c.begins, c.summer, c.isKnown = t&^within, point.InstantOf(at), at.In(c.loc).IsDST(), true
+	c.minute, c.begins, c.summer, c.isKnown = t&^within, point.InstantOf(at), c.su && at.In(c.loc).IsDST(), true
 	return true
 }
 

@@ -1,6 +1,7 @@
 package iec104client
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,13 +17,15 @@ type condition struct {
 	report    func(connector.State, string)
 	system    func(string, point.Value)
 	addresses []string
-	standbys  bool // each address has a connection
+	standbys  bool   // each address has a connection
+	awaits    string // what is waited for before anything was lost; empty: nothing is
 
 	state  sync.Mutex // of what follows
 	links  []link     // by address
 	active int        // place of the address with data transfer, −1: none
 	loss   string     // why there is none
 	faults []fault    // in order of occurrence
+	misfit string     // what is severe of what does not fit on the link; empty: nothing
 	shown  shown
 }
 
@@ -42,7 +45,15 @@ type shown struct {
 }
 
 func newCondition(s *Settings, env connector.Env) condition {
-	return condition{report: env.Report, system: env.System, addresses: s.Addresses, standbys: !s.Single, active: -1, links: make([]link, len(s.Addresses))}
+	addresses, awaits := s.Addresses, ""
+	if s.listens() {
+		addresses = []string{env.ID} // a name only: it may come from anywhere
+		awaits = "waiting for the station on " + s.Listen
+	}
+	return condition{
+		report: env.Report, system: env.System, addresses: addresses, standbys: !s.Single, awaits: awaits,
+		active: -1, links: make([]link, len(addresses)),
+	}
 }
 
 // begin forgets an earlier run.
@@ -50,7 +61,7 @@ func (c *condition) begin() {
 	c.state.Lock()
 	defer c.state.Unlock()
 	clear(c.links)
-	c.active, c.loss, c.faults, c.shown = -1, "", nil, shown{}
+	c.active, c.loss, c.faults, c.misfit, c.shown = -1, "", nil, "", shown{}
 	c.show()
 	for i := range c.links {
 		c.system(linkName(i), point.SingleValue(false))
@@ -114,26 +125,59 @@ func (c *condition) fault(what, text string) {
 	c.show()
 }
 
-// show reports the state, if it is another one.
+// severe tells what is severe of what does not fit on the link; empty: nothing.
+func (c *condition) severe(problem string) {
+	c.state.Lock()
+	defer c.state.Unlock()
+	c.misfit = problem
+	c.show()
+}
+
+// turnedAway tells that a connection was refused.
+func (c *condition) turnedAway(text string) {
+	c.state.Lock()
+	defer c.state.Unlock()
+	if c.active < 0 {
+		c.loss = text
+		c.show()
+	}
+}
+
+// show reports the state, if it is another one. The lock is held.
 func (c *condition) show() {
-	now := shown{connector.Up, ""}
+	now := c.own()
 	switch {
-	case c.active < 0:
-		now = shown{connector.Connecting, c.loss}
-	case len(c.faults) > 0:
-		now = shown{connector.Degraded, c.faults[0].text}
-		if n := len(c.faults) - 1; n > 0 {
-			now.reason += fmt.Sprintf(", and %d more", n)
-		}
+	case c.misfit == "":
+	case now.reason == "":
+		now.reason = c.misfit
 	default:
-		if down := c.down(); down != "" {
-			now = shown{connector.Degraded, "no standby: " + down}
-		}
+		now.reason += "; " + c.misfit
+	}
+	if c.misfit != "" && now.state == connector.Up {
+		now.state = connector.Degraded
 	}
 	if now != c.shown {
 		c.shown = now
 		c.report(now.state, now.reason)
 	}
+}
+
+// own is the state without what does not fit on the link.
+func (c *condition) own() shown {
+	if c.active < 0 {
+		return shown{connector.Connecting, cmp.Or(c.loss, c.awaits)}
+	}
+	if len(c.faults) > 0 {
+		text := c.faults[0].text
+		if n := len(c.faults) - 1; n > 0 {
+			text += fmt.Sprintf(", and %d more", n)
+		}
+		return shown{connector.Degraded, text}
+	}
+	if down := c.down(); down != "" {
+		return shown{connector.Degraded, "no standby: " + down}
+	}
+	return shown{connector.Up, ""}
 }
 
 // down returns the addresses that should have a standby connection and do not, once

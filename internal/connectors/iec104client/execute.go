@@ -34,7 +34,7 @@ func (c *Client) Execute(ctx context.Context, o point.Order, end any, report fun
 	selecting := op.Select
 	op.Selected = func() { selecting = false }
 	op.Confirmed = func() { report(connector.Progress{}) }
-	err = c.link.Command(ctx, op)
+	err = c.link.Load().Command(ctx, op)
 	if selecting && err != nil {
 		return c.notSelected(ctx, op, err, report)
 	}
@@ -79,7 +79,7 @@ func (c *Client) notSent(op iec104.Operation, err error) error {
 
 // release gives up the selection of an object, without waiting for the answer.
 func (c *Client) release(op iec104.Operation) error {
-	err := c.link.Send(asdu.Header{Type: op.Type, Cause: asdu.Deactivation, CA: op.CA},
+	err := c.link.Load().Send(asdu.Header{Type: op.Type, Cause: asdu.Deactivation, CA: op.CA},
 		asdu.Object{IOA: op.IOA, Value: op.Value, Qualifier: op.Qualifier, Select: true, Time: c.stamp()})
 	if errors.Is(err, iec104.ErrClosed) || errors.Is(err, iec104.ErrNotStarted) {
 		return nil // the selection has ended with the connection

@@ -79,6 +79,20 @@ func checkExecutor(e Executor, c *connector.CommandKeys) []connector.Problem {
 	return nil
 }
 
+// checkCommands reports addresses that the octets cannot hold.
+func checkCommands(settings Settings, _ []connector.End[connector.None], commands []connector.OrderEnd) (problems []connector.Problem) {
+	for _, c := range commands {
+		e, ok := c.End.(*Executor)
+		if !ok {
+			continue
+		}
+		if key, text := settings.Octets.Fault(uint16(e.CA), uint32(e.IOA)); key != "" {
+			problems = append(problems, c.Faultf(key, "%s", text))
+		}
+	}
+	return problems
+}
+
 func setPoint(untagged asdu.TypeID) bool {
 	return untagged == asdu.C_SE_NA_1 || untagged == asdu.C_SE_NB_1 || untagged == asdu.C_SE_NC_1
 }

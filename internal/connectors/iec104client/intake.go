@@ -36,7 +36,7 @@ type intake struct {
 const perASDU = 22
 
 func newIntake(c *Client) *intake {
-	in := &intake{Client: c, tags: tagClock{loc: c.settings.Time.Location}}
+	in := &intake{Client: c, tags: tagClock{loc: c.settings.Time.Location, su: c.settings.SummerTime}}
 	in.replays = iec104.NewReplays(min(c.settings.K*perASDU, 1<<14))
 	return in
 }

@@ -13,7 +13,7 @@ type figures struct {
 	objects, test, ignored, replayed, unassigned, refused atomic.Uint64
 	badTimes, wrongSU                                     atomic.Uint64
 	restarts, missing, held                               atomic.Uint64
-	starts, losses                                        atomic.Uint64
+	starts, losses, strangers                             atomic.Uint64
 	requests, failures                                    [jobs]atomic.Uint64
 }
 
@@ -55,6 +55,7 @@ func (c *Client) Collect(emit func(connector.Metric)) {
 		{"held_total", "Times that the station was held back, because the image took nothing.", &f.held},
 		{"starts_total", "Starts of data transfer.", &f.starts},
 		{"losses_total", "Ends of data transfer.", &f.losses},
+		{"refused_connections_total", "Connections that were accepted and refused, of a station that dials out and others.", &f.strangers},
 	} {
 		emit(connector.Metric{Name: "iec104_client_" + m.name, Help: m.help, Counter: true, Value: float64(m.value.Load())})
 	}
@@ -69,10 +70,11 @@ func (c *Client) Collect(emit func(connector.Metric)) {
 	if ok {
 		gauge(emit, "clock_offset_seconds", "How far the clock of the station is behind.", behind.Seconds(), nil)
 	}
+	c.doctor.Collect(emit)
 	if c.tls != nil {
 		c.tls.Collect(emit)
 	}
-	for _, l := range c.link.Links() {
+	for _, l := range c.link.Load().Links() {
 		collectLink(emit, &l, []connector.Label{{Name: "peer", Value: l.Addr}})
 	}
 }

@@ -1,6 +1,7 @@
 package iec104client
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -32,7 +34,10 @@ type rig struct {
 	expire context.CancelFunc
 	done   chan error
 
+	log *lockedBuffer
+
 	dials chan *station104 // stations that wait to be connected to
+	calls *calls           // of a client that listens
 	at    *station104      // that is connected
 }
 
@@ -60,19 +65,25 @@ func newRig(t *testing.T, change func(*Settings), ends ...*Source) *rig {
 	if change != nil {
 		change(&s)
 	}
-	r := &rig{t: t, host: newFakeHost(ends), done: make(chan error, 1), dials: make(chan *station104, 8)}
+	r := &rig{t: t, host: newFakeHost(ends), log: &lockedBuffer{}, done: make(chan error, 1), dials: make(chan *station104, 8), calls: newCalls()}
 	env := connector.Env{
-		ID: "rtu", Log: slog.New(slog.DiscardHandler), Sink: r.host, Readings: r.host, Report: r.host.report, System: r.host.system, Now: time.Now,
+		ID: "rtu", Log: slog.New(slog.NewTextHandler(r.log, nil)), Sink: r.host, Readings: r.host, Report: r.host.report, System: r.host.system, Now: time.Now,
 	}
 	var err error
 	if r.Client, err = newClient(s, env, r.dial); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
+	r.Client.listen = r.calls.listen
+	r.start()
+	return r
+}
+
+// start begins a run.
+func (r *rig) start() {
+	ctx, cancel := context.WithCancel(r.t.Context())
 	r.stop = cancel
 	go func() { r.done <- r.Run(ctx) }()
 	synctest.Wait()
-	return r
 }
 
 func (r *rig) end() {
@@ -113,6 +124,90 @@ func (r *rig) connect() *station104 {
 	s.send("68 04 0b 00 00 00")
 	r.at = s
 	return s
+}
+
+// call lets a station dial out from an address.
+func (r *rig) call(from string) *station104 {
+	r.t.Helper()
+	s := &station104{t: r.t}
+	s.conn, s.far = net.Pipe()
+	go s.read()
+	r.calls.conns <- caller{s.far, net.TCPAddrFromAddrPort(netip.MustParseAddrPort(from))}
+	synctest.Wait()
+	return s
+}
+
+// confirm takes the start of data transfer on a connection.
+func (r *rig) confirm(s *station104) {
+	r.t.Helper()
+	s.expect("68 04 07 00 00 00")
+	s.send("68 04 0b 00 00 00")
+	r.at = s
+}
+
+// calls is a listener whose connections are made by a test.
+type calls struct {
+	conns  chan net.Conn
+	opened int
+	broken chan error
+}
+
+func newCalls() *calls { return &calls{conns: make(chan net.Conn, 8), broken: make(chan error, 1)} }
+
+func (c *calls) listen(context.Context, string) (net.Listener, error) {
+	c.opened++
+	return &opened{c, make(chan struct{}), sync.Once{}}, nil
+}
+
+// opened is the listener of one run.
+type opened struct {
+	*calls
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (o *opened) Accept() (net.Conn, error) {
+	select {
+	case c := <-o.conns:
+		return c, nil
+	case err := <-o.broken:
+		return nil, err
+	case <-o.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (o *opened) Close() error {
+	o.once.Do(func() { close(o.closed) })
+	return nil
+}
+
+func (o *opened) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4zero, Port: 2404} }
+
+// caller is a connection from an address.
+type caller struct {
+	net.Conn
+	from net.Addr
+}
+
+func (c caller) RemoteAddr() net.Addr { return c.from }
+
+// lockedBuffer is a buffer for a logger.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 // connectStandby lets the client connect to its other address.

@@ -73,12 +73,16 @@ func (m *MonitorType) UnmarshalNode(n *connector.Node) error {
 	return nil
 }
 
-// checkConnector reports addresses whose points do not agree on the type.
-func checkConnector(_ Settings, sources []connector.End[Source], _ []connector.End[connector.None]) []connector.Problem {
+// checkConnector reports addresses that the octets cannot hold, and those whose points
+// do not agree on the type.
+func checkConnector(settings Settings, sources []connector.End[Source], _ []connector.End[connector.None]) []connector.Problem {
 	first := make(map[uint64]int)
 	var problems []connector.Problem
 	for i := range sources {
 		s := sources[i].End
+		if key, text := settings.Octets.Fault(uint16(s.CA), uint32(s.IOA)); key != "" {
+			problems = append(problems, sources[i].Faultf(key, "%s", text))
+		}
 		if s.family() == noFamily {
 			continue
 		}
