@@ -90,7 +90,7 @@ func (c *condition) note(e *iec104.LinkEvent) (started, stopped bool) {
 		c.system("active", point.IntValue(int64(i+1)))
 	case i == c.active:
 		c.active, stopped = -1, true
-		c.faults = nil
+		c.faults, c.loss = nil, "data transfer has ended"
 		c.system("active", point.IntValue(0))
 	}
 	if c.active < 0 && e.Err != nil {

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -38,7 +39,9 @@ type rig struct {
 
 	dials chan *station104 // stations that wait to be connected to
 	calls *calls           // of a client that listens
-	at    *station104      // that is connected
+
+	station atomic.Pointer[func() net.Conn] // that is dialled in place of dials, with TLS; nil: none yet
+	at      *station104                     // that is connected
 }
 
 // end is the end of a point.
@@ -66,9 +69,8 @@ func newRig(t *testing.T, change func(*Settings), ends ...*Source) *rig {
 		change(&s)
 	}
 	r := &rig{t: t, host: newFakeHost(ends), log: &lockedBuffer{}, done: make(chan error, 1), dials: make(chan *station104, 8), calls: newCalls()}
-	env := connector.Env{
-		ID: "rtu", Log: slog.New(slog.NewTextHandler(r.log, nil)), Sink: r.host, Readings: r.host, Report: r.host.report, System: r.host.system, Now: time.Now,
-	}
+	env := newEnv(r.host)
+	env.Log = slog.New(slog.NewTextHandler(r.log, nil))
 	var err error
 	if r.Client, err = newClient(s, env, r.dial); err != nil {
 		t.Fatal(err)
@@ -76,6 +78,10 @@ func newRig(t *testing.T, change func(*Settings), ends ...*Source) *rig {
 	r.Client.listen = r.calls.listen
 	r.start()
 	return r
+}
+
+func newEnv(h *host) connector.Env {
+	return connector.Env{ID: "rtu", Log: slog.New(slog.DiscardHandler), Sink: h, Readings: h, Report: h.report, System: h.system, Now: time.Now}
 }
 
 // start begins a run.
@@ -98,6 +104,9 @@ func (r *rig) end() {
 }
 
 func (r *rig) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	if dial := r.station.Load(); dial != nil {
+		return r.tls.Connect(ctx, (*dial)(), "127.0.0.1")
+	}
 	select {
 	case s := <-r.dials:
 		return s.far, nil
@@ -376,6 +385,9 @@ type fakeHost struct {
 	full     bool              // there is no room
 	slow     bool              // what is taken is kept when commit is called
 	pending  []func(err error) // of what was taken
+
+	left   time.Time     // when it was away last
+	absent time.Duration // the longest time that it was away
 }
 
 type host = fakeHost
@@ -439,8 +451,22 @@ func (h *host) Missing(keys []uint64) {
 }
 
 func (h *host) Deliver(context.Context, connector.Message, func(error)) error { return nil }
-func (h *host) Away(string, bool)                                             { h.note("away") }
-func (h *host) Back(bool)                                                     { h.note("back") }
+
+func (h *host) Away(string, bool) {
+	h.note("away")
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.left = time.Now()
+}
+
+func (h *host) Back(bool) {
+	h.note("back")
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.left.IsZero() {
+		h.absent = max(h.absent, time.Since(h.left))
+	}
+}
 
 func (h *host) Sources() ([]any, <-chan struct{}) {
 	h.mu.Lock()
