@@ -107,7 +107,7 @@ func describe(file, id string) (*interop.Statement, error) {
 	found := describers[id]
 	switch {
 	case len(names) == 0:
-		return nil, fmt.Errorf("%s: no connector has an interoperability statement, want one of kind iec104-server", file)
+		return nil, fmt.Errorf("%s: no connector has an interoperability statement, want one of kind iec104-server or iec104-client", file)
 	case found == nil:
 		return nil, fmt.Errorf("%s: --connector: want one of %s", file, strings.Join(names, ", "))
 	}

@@ -19,8 +19,8 @@ func interopRun(t *testing.T, args ...string) (code int, out, errs string) {
 }
 
 func samplePlant(name string) string {
-	if name == "commands" {
-		return filepath.Join("testdata", "commands.yaml")
+	if name != "example" {
+		return filepath.Join("testdata", name+".yaml")
 	}
 	return filepath.Join("..", "plant", "testdata", name+".good.yaml")
 }
@@ -28,8 +28,8 @@ func samplePlant(name string) string {
 // TestInteropOfSamplePlants compares with statements that were read by eye.
 func TestInteropOfSamplePlants(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"example", "commands"} {
-		code, got, errs := interopRun(t, "--plant", samplePlant(name), "--connector", "scada")
+	for name, connector := range map[string]string{"example": "scada", "commands": "scada", "rtu": "rtu"} {
+		code, got, errs := interopRun(t, "--plant", samplePlant(name), "--connector", connector)
 		if code != exitOK {
 			t.Errorf("%s: exit code %d: %s", name, code, errs)
 			continue
@@ -98,6 +98,57 @@ func TestInteropComparesWithAControllingStation(t *testing.T) {
 			_, out, _ = interopRun(t, "--plant", samplePlant("example"), "--compare", path, "--json")
 			if c.out != "" && !strings.HasPrefix(out, `{"id":"`) {
 				t.Errorf("as JSON it is %s", out)
+			}
+		})
+	}
+}
+
+// TestInteropOfBothEndsOfALink compares the plant of an RTU with that of its controlling
+// station.
+func TestInteropOfBothEndsOfALink(t *testing.T) {
+	t.Parallel()
+	const (
+		station = `{version: 1, connectors: {mq: {kind: mqtt, url: "mqtt://127.0.0.1:1883"}, out: {kind: iec104-server, listen: "127.0.0.1:2404", k: 12, w: 8}},
+  points: {p: {type: double, from: {connector: mq, topic: a, value: "@"}, to: [{connector: out, ca: 1, ioa: 7, as: M_DP_TB_1}]}},
+  commands: {c: {type: double, from: [{connector: out, ca: 1, ioa: 9, as: C_DC_NA_1, mode: both}], to: {connector: mq, topic: b, reply: {topic: r, ok: 'result == "ok"'}}, confirm: accepted, terminate: replied}}}`
+		center = `{version: 1, connectors: {rtu: {kind: iec104-client, addresses: ["10.0.0.5:2404"], k: 12, w: 8}, scada: {kind: iec104-server, listen: "127.0.0.1:1"}},
+  points: {p: {type: double, from: {connector: rtu, ca: 1, ioa: 7, as: M_DP_NA_1}}},
+  commands: {c: {type: double, from: [{connector: scada, ca: 1, ioa: 9, as: C_DC_NA_1}], to: {connector: rtu, ca: 1, ioa: 9, as: C_DC_NA_1, select: true}}}}`
+	)
+	for _, c := range []struct{ name, from, to, want string }{
+		{"fits", "", "", ""},
+		{"answers with time tag fit", "k: 12, w: 8}}", "interrogation: tagged}}", ""},
+		{"w beyond k", "k: 12, w: 8}, scada", "k: 30, w: 20}, scada", "conflict w: w of rtu is 20, more than k of out, which is 12"},
+		{"another family of types", "M_DP_NA_1", "M_SP_NA_1", "conflict type.31: out uses M_DP_TB_1, rtu does not have it"},
+		{"another common address", "rtu, ca: 1, ioa: 7", "rtu, ca: 2, ioa: 7", "conflict ca: rtu asks for common addresses 2, out serves 1"},
+		{"a command with time tag", "as: C_DC_NA_1, select: true", "as: C_DC_TA_1, select: true", "conflict type.59: rtu uses C_DC_TA_1, out does not have it"},
+		{"select where it is direct", "mode: both", "mode: direct", "conflict command.select: rtu gives commands with select before operate, out does not take them so"},
+		{"no termination", ", terminate: replied", ", terminate: none", "conflict command.actterm: rtu waits for ACTTERM of commands, out does not send it always"},
+		{"another zone", `["10.0.0.5:2404"]`, `["10.0.0.5:2404"], time: Europe/Berlin`, "conflict time: time tags of out are in utc, rtu takes them for Europe/Berlin"},
+		{"counters that are not there", `["10.0.0.5:2404"]`, `["10.0.0.5:2404"], counters: 1h`, "conflict type.101: rtu uses C_CI_NA_1, out does not have it"},
+		{"octets", `["10.0.0.5:2404"]`, `["10.0.0.5:2404"], octets: {ioa: 2}`, "conflict octets.ioa: octets.ioa: 3 at out, 2 at rtu"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			write := func(name, text string) string {
+				path := filepath.Join(dir, name)
+				if err := os.WriteFile(path, []byte(strings.Replace(text, c.from, c.to, 1)), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				return path
+			}
+			if c.from != "" && !strings.Contains(station, c.from) && !strings.Contains(center, c.from) {
+				t.Fatalf("there is no %q", c.from)
+			}
+			far, near := write("station.yaml", station), write("center.yaml", center)
+			for _, args := range [][]string{
+				{"--plant", far, "--connector", "out", "--compare", near + ":rtu"}, {"--plant", near, "--connector", "rtu", "--compare", far + ":out"},
+			} {
+				code, out, errs := interopRun(t, args...)
+				if (code == exitOK) != (c.want == "") || code == exitFailure || !strings.Contains(out, c.want) || c.want == "" && out != "" {
+					t.Errorf("%q: exit code %d:\n%s%swant %q", args, code, out, errs, c.want)
+				}
 			}
 		})
 	}

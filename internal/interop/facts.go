@@ -61,8 +61,10 @@ type Facts struct {
 	CommandAge time.Duration // 0: not supervised
 	Late       string        // reaction to a command that is too old
 
-	CounterModes string // of A, B, C and D those that are used
-	Queue        int    // most events that wait, 0: none
+	CounterModes string  // of A, B, C and D those that are used
+	Freezes      []uint8 // FRZ that counter interrogations have, 0 … 3; nil: all, where there are counter interrogations
+	Double       bool    // of a controlling station: an event that comes twice, with and without time tag, is taken for one
+	Queue        int     // most events that wait, 0: none
 	Originator   string
 	Unknown      string // answer to unknown requests
 }

@@ -166,7 +166,7 @@ func (f *Facts) procedures(w *writer) {
 	w.mark("cyclic", "cyclic transmission", f.with(asdu.Cyclic))
 	w.mark("read", "read procedure", f.uses(asdu.C_RD_NA_1))
 	w.mark("spontaneous", "spontaneous transmission", f.with(asdu.Spontaneous))
-	w.mark("double", "double transmission, with and without time tag", false)
+	w.mark("double", "double transmission, with and without time tag", f.Double)
 	w.begin("Station interrogation")
 	w.mark("gi.global", "general interrogation", f.uses(asdu.C_IC_NA_1))
 	for g := 1; g <= 16; g++ {
@@ -231,12 +231,12 @@ func (f *Facts) counters(w *writer) {
 		w.mark("counter.mode."+m.mode, "mode "+m.mode+": "+m.words, strings.Contains(f.CounterModes, m.mode))
 	}
 	used := f.uses(asdu.C_CI_NA_1)
-	for _, c := range []struct{ id, words string }{
-		{"read", "counter read"}, {"freeze", "counter freeze without reset"}, {"freeze-reset", "counter freeze with reset"},
-		{"reset", "counter reset"}, {"general", "general request counter"},
+	for frz, c := range []struct{ id, words string }{
+		{"read", "counter read"}, {"freeze", "counter freeze without reset"}, {"freeze-reset", "counter freeze with reset"}, {"reset", "counter reset"},
 	} {
-		w.mark("counter."+c.id, c.words, used)
+		w.mark("counter."+c.id, c.words, used && (f.Freezes == nil || has(f.Freezes, uint8(frz))))
 	}
+	w.mark("counter.general", "general request counter", used && (f.Role == Controlled || len(f.CounterGroups) == 0))
 	for g := 1; g <= 4; g++ {
 		n := f.CounterGroups[g]
 		w.valued("counter.group."+strconv.Itoa(g), fmt.Sprintf("request counter group %d; value: counters", g), n > 0, count(n))

@@ -298,7 +298,8 @@ func (c *Client) interrogate(ctx context.Context, ca uint16) error {
 const (
 	generalInterrogation = 20
 	generalCounters      = 5 // RQT: all
-	freezeOnly           = 1 // FRZ
+	freezeNone           = 0 // FRZ: read
+	freezeOnly           = 1
 	freezeWithReset      = 2
 )
 
