@@ -58,7 +58,13 @@ func (p *process) Execute(ctx context.Context, o point.Order, end any, report fu
 	if every := int64(p.scenario.failEvery); p.orders.Add(1)%max(every, 1) == 0 && every > 0 {
 		return errFails
 	}
-	report(connector.Progress{})
+	told := make(chan struct{})
+	report(connector.Progress{Told: told})
+	select {
+	case <-told: // the feedback is return information: it comes after the confirmation
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	timer := time.NewTimer(p.scenario.termDelay)
 	defer timer.Stop()
 	select {

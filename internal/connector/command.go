@@ -114,6 +114,11 @@ type Progress struct {
 	OK      bool // of the reply
 	Unknown bool // of a reply that is not OK: the device may have operated all the same
 	Reason  string
+
+	// Told, unless it is nil, is closed when the host has taken the report and told
+	// the requester what follows from it. It is not when the report comes too late;
+	// the context of Execute has ended then, or will.
+	Told chan<- struct{}
 }
 
 // EndSpec declares the ends of commands at a kind of connector, made by

@@ -218,6 +218,9 @@ func (x *execution) failed() bool {
 
 // advance takes a report that came in time, or before the order was settled.
 func (x *execution) advance(p Progress) {
+	if p.Told != nil {
+		defer close(p.Told)
+	}
 	now := point.InstantOf(x.now())
 	switch {
 	case x.failed():
