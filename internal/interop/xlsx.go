@@ -77,11 +77,19 @@ func fill(book *excelize.File, sheet string, widths []float64, rows [][]string) 
 	return nil
 }
 
-// maxUnzipped is how large a workbook may be that is read, in octets.
-const maxUnzipped = 64 << 20
+// What is read of a workbook at most.
+const (
+	maxUnzipped = 64 << 20 // octets of all parts
+	maxRows     = 10_000   // of the sheet
+)
 
-// ReadXLSX reads what WriteXLSX writes; only the first sheet counts.
+// ReadXLSX reads the sheet of a workbook that WriteXLSX writes the items to.
 func ReadXLSX(r io.Reader) (s *Statement, err error) {
+	defer func() { // the reader of workbooks panics on some that are damaged
+		if p := recover(); p != nil {
+			s, err = nil, fmt.Errorf("%w: damaged workbook: %v", ErrFormat, p)
+		}
+	}()
 	book, err := excelize.OpenReader(r, excelize.Options{UnzipSizeLimit: maxUnzipped, UnzipXMLSizeLimit: maxUnzipped})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
@@ -91,17 +99,38 @@ func ReadXLSX(r io.Reader) (s *Statement, err error) {
 			err = fmt.Errorf("closing the workbook: %w", closeErr)
 		}
 	}()
-	rows, err := book.GetRows(statementSheet)
+	sheet, err := book.Rows(statementSheet)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
-	s = &Statement{}
-	for i, row := range rows {
+	defer func() {
+		if closeErr := sheet.Close(); err == nil && closeErr != nil {
+			err = fmt.Errorf("closing the sheet: %w", closeErr)
+		}
+	}()
+	if s, err = readSheet(sheet); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	return s, s.check()
+}
+
+// readSheet reads the rows behind the first. Rows that are left out count, since a
+// row may have any number.
+func readSheet(sheet *excelize.Rows) (*Statement, error) {
+	s := &Statement{}
+	for i := 0; sheet.Next(); i++ {
+		if i == maxRows {
+			return nil, fmt.Errorf("the sheet has more than %d rows", maxRows)
+		}
+		row, err := sheet.Columns()
+		if err != nil {
+			return nil, fmt.Errorf("row %d: %w", i+1, err)
+		}
 		if i == 0 || len(row) == 0 {
 			continue
 		}
 		row = append(row, make([]string, 5)...) // empty cells at the end are not there
 		s.Rows = append(s.Rows, Row{row[0], row[1], row[2], row[3], row[4]})
 	}
-	return s, s.check()
+	return s, nil
 }
