@@ -110,7 +110,7 @@ func TestEveryRequestSaysWhatFlagsItUses(t *testing.T) {
 	var out, errs bytes.Buffer
 	Main(t.Context(), []string{"master", "--help"}, IO{Out: &out, Err: &errs})
 	for request, flags := range requestFlags() {
-		if _, err := findRequest(request); err != nil {
+		if _, err := findRequest(request, false); err != nil {
 			t.Error(err)
 		}
 		for _, name := range flags {

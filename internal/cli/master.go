@@ -204,13 +204,20 @@ func readRequest(args []string, io IO, line bool) (*masterOptions, *masterReques
 	return o, r, err
 }
 
-func findRequest(name string) (*masterRequest, error) {
+// findRequest returns the request of that name; line tells that it is in a line of
+// a script, where there are others.
+func findRequest(name string, line bool) (*masterRequest, error) {
 	var names []string
 	for _, r := range masterRequests() {
 		if r.name == name {
 			return &r, nil
 		}
-		names = append(names, r.name)
+		if !line || r.name != "script" && r.name != "interactive" {
+			names = append(names, r.name)
+		}
+	}
+	if line {
+		names = append(names, "expect", "sleep")
 	}
 	return nil, fmt.Errorf("request %q, want one of %s", name, strings.Join(names, ", "))
 }

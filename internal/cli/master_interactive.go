@@ -95,7 +95,7 @@ func readLines(ctx context.Context, in io.Reader) <-chan inputLine {
 		}
 		if err := scanner.Err(); err != nil && !errors.Is(err, os.ErrClosed) {
 			select {
-			case lines <- inputLine{text: "quit", err: err}:
+			case lines <- inputLine{text: "quit", err: lineError(err)}:
 			case <-ctx.Done():
 			}
 		}

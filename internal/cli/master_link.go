@@ -83,7 +83,7 @@ func (o *masterOptions) place(rest []string, line bool) (*masterRequest, error) 
 		return nil, errors.New("want a request, such as: busbar master --listen 0.0.0.0:2404 gi")
 	}
 	o.request = rest[0]
-	r, err := findRequest(o.request)
+	r, err := findRequest(o.request, line)
 	switch {
 	case err != nil:
 		return nil, err

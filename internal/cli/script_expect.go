@@ -96,7 +96,7 @@ func (e *expectation) bounds() error {
 		return nil
 	}
 	b, err := strconv.ParseFloat(high, 64)
-	if err != nil || b < a {
+	if err != nil || !(a <= b) {
 		return fmt.Errorf("--value: %q, want a range from the lower to the higher number", e.value)
 	}
 	e.low, e.high = a, b

@@ -64,8 +64,8 @@ func readSteps(o *masterOptions, io IO) ([]step, error) {
 // parseScript reads a whole script, so that nothing is sent of one with a fault.
 func parseScript(r io.Reader, name string, o *masterOptions) (steps []step, err error) {
 	vars := scriptVars{}
-	lines := bufio.NewScanner(r)
-	for n := 1; lines.Scan(); n++ {
+	lines, n := bufio.NewScanner(r), 1
+	for ; lines.Scan(); n++ {
 		words, err := splitWords(lines.Text())
 		if err == nil && len(words) > 0 && words[0] == "set" {
 			err = vars.assign(words, o.vars)
@@ -88,9 +88,20 @@ func parseScript(r io.Reader, name string, o *masterOptions) (steps []step, err 
 		steps = append(steps, s)
 	}
 	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, fmt.Errorf("%s:%d: %w", name, n, lineError(err))
 	}
 	return steps, nil
+}
+
+// maxLine is the length of the longest line in octets, also with variables put in.
+const maxLine = bufio.MaxScanTokenSize - 1
+
+// lineError says why a line could not be read.
+func lineError(err error) error {
+	if errors.Is(err, bufio.ErrTooLong) {
+		return fmt.Errorf("the line is longer than %d octets", maxLine)
+	}
+	return err
 }
 
 // assign takes a line `set name value`.
@@ -166,24 +177,30 @@ func splitWords(line string) (words []string, err error) {
 // substitute puts variables in: $name or ${name}; $$ is a dollar. Those given on the
 // command line go before those of the script.
 func substitute(words []string, vars, given scriptVars) ([]string, error) {
-	out := make([]string, len(words))
+	out, length := make([]string, len(words)), 0
 	for i, word := range words {
-		var missing error
+		var fault error
 		out[i] = os.Expand(word, func(name string) string {
 			if name == "$" {
 				return "$"
 			}
-			if value, ok := given[name]; ok {
-				return value
-			}
-			value, ok := vars[name]
+			value, ok := given[name]
 			if !ok {
-				missing = fmt.Errorf("variable %q in %q is not set, want set %s VALUE before, or --set %s=VALUE", name, word, name, name)
+				value, ok = vars[name]
+			}
+			if !ok {
+				fault = fmt.Errorf("variable %q in %q is not set, want set %s VALUE before, or --set %s=VALUE", name, word, name, name)
+			}
+			if length += len(value); length > maxLine {
+				fault = fmt.Errorf("the variables make the line longer than %d octets", maxLine)
+			}
+			if fault != nil {
+				return ""
 			}
 			return value
 		})
-		if missing != nil {
-			return nil, missing
+		if fault != nil {
+			return nil, fault
 		}
 	}
 	return out, nil

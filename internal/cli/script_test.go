@@ -77,7 +77,11 @@ func TestFaultsOfAScript(t *testing.T) {
 		{"variable without value", "set x", "s:1: want set, a name of letters, digits and _, and a value"},
 		{"variable without name", "set 1x 2", "s:1: want set, a name"},
 		{"quote without end", "gi 'x", "s:1: the quote ' has no end"},
-		{"line too long", strings.Repeat("x", 70_000), "s: bufio.Scanner: token too long"},
+		{"line too long", "gi\n" + strings.Repeat("x", 70_000), "s:2: the line is longer than 65535 octets"},
+		{"variables that grow", "set a x\n" + strings.Repeat("set a $a$a\n", 60), "s:17: the variables make the line longer than 65535 octets"},
+		{"range of what is no number", "expect --ca 1 --ioa 5 --value NaN..3", "s:1: --value: \"NaN..3\", want a range from the lower to the higher number"},
+		{"what there is in a line", "jump", "s:1: request \"jump\", want one of gi, monitor, counters, read, clock, test, reset, command, doctor, select, execute, cancel, parameter, " +
+			"startdt, stopdt, discover, files, get, put, delete, expect, sleep"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
