@@ -82,6 +82,7 @@ func TestWrongFlagsAreNamed(t *testing.T) {
 		{"master a parameter --ca 1 --deactivate", "busbar master: --deactivate: want --qpa with it"},
 		{"master a discover --connector Bay", `busbar master: --connector: "Bay", want 1 to 63 of the characters a-z 0-9 -`},
 		{"master a discover --prefix a//b", `busbar master: --prefix: "a//b", want segments of the characters A-Z a-z 0-9 . _ - joined by /, at most 180`},
+		{"master a discover --prefix sys/a", `busbar master: --prefix: "sys/a", want one that does not begin with sys, which is for system points`},
 		{"station --dial a --listen b", "busbar station: --dial: want either it or --listen"},
 		{"station --commands 100001", "busbar station: --commands: 100001, want 0 to 100000"},
 		{"station --counters -1", "busbar station: --counters: -1, want 0 to 100000"},

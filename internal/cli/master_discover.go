@@ -125,6 +125,9 @@ func (f *discoverFlags) check() error {
 	if f.connector == "" || len(f.connector) > 63 || strings.Trim(f.connector, letters) != "" {
 		return fmt.Errorf("--connector: %q, want 1 to 63 of the characters a-z 0-9 -", f.connector)
 	}
+	if f.prefix == "sys" || strings.HasPrefix(f.prefix, "sys/") {
+		return fmt.Errorf("--prefix: %q, want one that does not begin with sys, which is for system points", f.prefix)
+	}
 	for segment := range strings.SplitSeq(strings.TrimSuffix(f.prefix, "/"), "/") {
 		if f.prefix != "" && (segment == "" || strings.Trim(segment, letters+"ABCDEFGHIJKLMNOPQRSTUVWXYZ._") != "") || len(f.prefix) > 180 {
 			return fmt.Errorf("--prefix: %q, want segments of the characters A-Z a-z 0-9 . _ - joined by /, at most 180", f.prefix)
