@@ -53,7 +53,7 @@ func TestBadLines(t *testing.T) {
 		if err != nil || rounds < 1 {
 			t.Fatalf("BUSBAR_SOAK_KILLS is %q, want a positive number", s)
 		}
-		begin, n = rand.Uint64()>>16, 100*rounds
+		begin, n = rand.Uint64()>>16, 20*rounds
 	}
 	var total sum
 	t.Run("schedules", func(t *testing.T) {
@@ -66,7 +66,7 @@ func TestBadLines(t *testing.T) {
 	})
 	t.Logf("soak: bad lines: %d schedules from seed %d, %d connections lost, %d events, %d of them again, commands %v",
 		n, begin, total.lost, total.events, total.repeats, total.done)
-	if !t.Failed() && (total.lost < 5*n || total.repeats < n || slices.Min(total.done[:]) < n/4) {
+	if !t.Failed() && (total.lost < 3*n || total.repeats < n || slices.Min(total.done[:]) < n/4) {
 		t.Error("the schedules are too quiet")
 	}
 }
