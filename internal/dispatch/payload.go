@@ -1,15 +1,11 @@
 package dispatch
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"strconv"
 	"strings"
-	"text/template"
-	"text/template/parse"
 	"time"
 
 	"busbar/internal/connector"
@@ -19,11 +15,9 @@ import (
 // maxPayload is the longest payload of an order, in octets.
 const maxPayload = 64 << 10
 
-var errLong = errors.New("yields more than 64 KiB")
-
 // payload writes the payloads of one command. It may be used from any goroutine.
 type payload struct {
-	text *template.Template // nil: the standard JSON
+	text *Template // nil: the standard JSON
 }
 
 // fields are what a template may use.
@@ -64,59 +58,11 @@ func newPayload(text string) (*payload, error) {
 	if text == "" {
 		return &payload{}, nil
 	}
-	t, err := template.New("payload").Option("missingkey=error").Funcs(template.FuncMap{"json": asJSON}).Parse(text)
+	t, err := NewTemplate(text)
 	if err != nil {
-		return nil, plain(err)
-	}
-	if len(t.Templates()) > 1 || loops(t.Root) {
-		return nil, errors.New("has a loop or another template, want a plain one")
+		return nil, err
 	}
 	return &payload{text: t}, nil
-}
-
-func asJSON(v any) (string, error) {
-	text, err := json.Marshal(v)
-	return string(text), err
-}
-
-// loops reports whether a part of a template may be carried out more than once.
-func loops(n parse.Node) bool {
-	switch n := n.(type) {
-	case *parse.ListNode:
-		if n == nil {
-			return false
-		}
-		for _, child := range n.Nodes {
-			if loops(child) {
-				return true
-			}
-		}
-	case *parse.IfNode:
-		return loops(n.List) || loops(n.ElseList)
-	case *parse.WithNode:
-		return loops(n.List) || loops(n.ElseList)
-	case *parse.RangeNode, *parse.TemplateNode:
-		return true
-	}
-	return false
-}
-
-// plain takes the name and line of the template from an error.
-func plain(err error) error {
-	text := strings.TrimPrefix(err.Error(), "template: payload:")
-	first, _, _ := strings.Cut(text, "\n")
-	return errors.New("line " + first)
-}
-
-// limited is a buffer that takes only so much.
-type limited struct{ bytes.Buffer }
-
-// Write implements [io.Writer].
-func (l *limited) Write(p []byte) (int, error) {
-	if l.Len()+len(p) > maxPayload {
-		return 0, errLong
-	}
-	return l.Buffer.Write(p)
 }
 
 // write returns the payload of an order.
@@ -124,18 +70,10 @@ func (p *payload) write(o *point.Order) ([]byte, error) {
 	if p.text == nil {
 		return standard(o)
 	}
-	var out limited
-	err := p.text.Execute(&out, fields{
+	return p.text.Execute(fields{
 		ID: o.ID, Point: o.Command, Type: o.Value.Type().String(), Value: valueOf(o.Value), Number: numberOf(o.Value), Qualifier: int(o.Qualifier),
 		Time: stamp(o.Issued), Expires: stamp(o.Expires), Originator: int(o.Requester.Originator),
-	})
-	switch {
-	case errors.Is(err, errLong):
-		return nil, errLong
-	case err != nil:
-		return nil, plain(err)
-	}
-	return out.Bytes(), nil
+	}, maxPayload)
 }
 
 // standard is the payload of a command without a template.

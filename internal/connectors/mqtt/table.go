@@ -1,10 +1,10 @@
 package mqtt
 
 import (
-	"text/template"
 	"time"
 
 	"busbar/internal/connector"
+	"busbar/internal/dispatch"
 	"busbar/internal/point"
 )
 
@@ -31,7 +31,7 @@ type row struct {
 	next    uint32 // one more than the index of the next row of the same point
 	topic   *topic
 	about   *about
-	payload *template.Template // nil: the default
+	payload *dispatch.Template // nil: the default
 	convert connector.Linear
 }
 
@@ -58,7 +58,7 @@ type table struct {
 // and were not there before, or had another topic.
 func newTable(targets []connector.Target, s Settings, old *table) (t *table, fresh []connector.TargetID) {
 	t = &table{rows: make([]row, len(targets)), topics: make(map[string]*topic)}
-	payloads := make(map[string]*template.Template)
+	payloads := make(map[string]*dispatch.Template)
 	for i := range targets {
 		g := &targets[i]
 		end := g.End.(*Target)
@@ -66,7 +66,7 @@ func newTable(targets []connector.Target, s Settings, old *table) (t *table, fre
 		*r = row{id: g.ID, place: g.Place, latest: g.Latest, about: &end.about, convert: g.Convert, topic: t.topic(end, s, old)}
 		if end.Payload != "" {
 			if payloads[end.Payload] == nil {
-				payloads[end.Payload], _ = newTemplate(end.Payload) // it was checked
+				payloads[end.Payload], _ = dispatch.NewTemplate(end.Payload) // it was checked
 			}
 			r.payload = payloads[end.Payload]
 		}

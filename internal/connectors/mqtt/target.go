@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"busbar/internal/connector"
+	"busbar/internal/dispatch"
 	"busbar/internal/point"
 )
 
@@ -84,7 +85,7 @@ func (t *Target) Validate() []connector.Problem {
 		fault("topic", "yields "+shorten(t.topic)+", want a topic without + and # that does not begin with $")
 	}
 	if t.Payload != "" {
-		if _, err := newTemplate(t.Payload); err != nil {
+		if _, err := dispatch.NewTemplate(t.Payload); err != nil {
 			fault("payload", err.Error())
 		}
 	}

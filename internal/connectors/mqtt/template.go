@@ -1,25 +1,22 @@
 package mqtt
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"math"
-	"strings"
-	"text/template"
-	"text/template/parse"
 
+	"busbar/internal/dispatch"
 	"busbar/internal/point"
 )
 
 // topicTemplate is a template of a topic over about.
 type topicTemplate struct {
-	text  *template.Template
+	text  *dispatch.Template
 	fault string
 }
 
+// newTopicTemplate returns the template of a topic, which may be faulty.
 func newTopicTemplate(text string) *topicTemplate {
-	t, err := newTemplate(text)
+	t, err := dispatch.NewTemplate(text)
 	if err != nil {
 		return &topicTemplate{fault: err.Error()}
 	}
@@ -31,70 +28,11 @@ func (t *topicTemplate) topic(a *about) (topic, fault string) {
 	if t.fault != "" {
 		return "", t.fault
 	}
-	var out limited
-	if err := t.text.Execute(&out, a); err != nil {
-		return "", plain(err).Error()
+	out, err := t.text.Execute(a, maxPayload)
+	if err != nil {
+		return "", err.Error()
 	}
-	return out.String(), ""
-}
-
-// newTemplate parses a template without loops.
-func newTemplate(text string) (*template.Template, error) {
-	t, err := template.New("").Option("missingkey=error").Funcs(template.FuncMap{"json": asJSON}).Parse(text)
-	switch {
-	case err != nil:
-		return nil, plain(err)
-	case t.Tree == nil || len(t.Templates()) > 1 || loops(t.Root):
-		return nil, errors.New("has a loop or another template, want a plain one")
-	}
-	return t, nil
-}
-
-func asJSON(v any) (string, error) {
-	text, err := json.Marshal(v)
-	return string(text), err
-}
-
-// loops reports whether a part of a template may be carried out more than once.
-func loops(n parse.Node) bool {
-	switch n := n.(type) {
-	case *parse.ListNode:
-		if n == nil {
-			return false
-		}
-		for _, child := range n.Nodes {
-			if loops(child) {
-				return true
-			}
-		}
-	case *parse.IfNode:
-		return loops(n.List) || loops(n.ElseList)
-	case *parse.WithNode:
-		return loops(n.List) || loops(n.ElseList)
-	case *parse.RangeNode, *parse.TemplateNode:
-		return true
-	}
-	return false
-}
-
-// plain takes the name and line of the template from an error.
-func plain(err error) error {
-	text := strings.TrimPrefix(err.Error(), "template: :")
-	first, _, _ := strings.Cut(text, "\n")
-	return errors.New("line " + first)
-}
-
-// limited is a buffer that takes as much as a payload may have.
-type limited struct{ bytes.Buffer }
-
-var errLong = errors.New("yields more than 1 MiB")
-
-// Write implements [io.Writer].
-func (l *limited) Write(p []byte) (int, error) {
-	if l.Len()+len(p) > maxPayload {
-		return 0, errLong
-	}
-	return l.Buffer.Write(p)
+	return string(out), ""
 }
 
 // fields are what the template of a payload may use.
@@ -113,7 +51,7 @@ type fields struct {
 }
 
 // appendTemplate appends what a template makes of a value.
-func appendTemplate(b []byte, t *template.Template, r *reading) ([]byte, error) {
+func appendTemplate(b []byte, t *dispatch.Template, r *reading) ([]byte, error) {
 	f := fields{
 		about: *r.about, Quality: r.quality.Words(), Good: r.quality.Good(),
 		TimeInvalid: r.timeQ&point.TimeInvalid != 0, TimeSubstituted: r.timeQ&point.TimeSubstituted != 0, Seq: r.seq,
@@ -133,14 +71,8 @@ func appendTemplate(b []byte, t *template.Template, r *reading) ([]byte, error) 
 	if r.arrival != 0 {
 		f.Received = string(appendTime(nil, r.arrival))
 	}
-	var out limited
-	if err := t.Execute(&out, &f); err != nil {
-		if errors.Is(err, errLong) {
-			return b, errLong
-		}
-		return b, plain(err)
-	}
-	return append(b, out.Bytes()...), nil
+	out, err := t.Execute(&f, maxPayload)
+	return append(b, out...), err
 }
 
 // plainValue makes of JSON what a template prints like it: a number stays in its
@@ -163,7 +95,7 @@ func plainValue(text []byte) any {
 // checkPayload returns what is wrong with the template of a payload for points of
 // a type; empty: nothing.
 func checkPayload(t *Target, typ point.Type) string {
-	tmpl, err := newTemplate(t.Payload)
+	tmpl, err := dispatch.NewTemplate(t.Payload)
 	if err != nil {
 		return err.Error()
 	}
