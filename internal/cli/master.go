@@ -121,6 +121,9 @@ func masterCommand(ctx context.Context, args []string, io IO) int {
 	return fail(io, "master", err, code)
 }
 
+// errInterrupted is what is said of a request that was given up.
+var errInterrupted = errors.New("interrupted")
+
 // outcomeOf returns the exit code of a failure, and what is said of it.
 func outcomeOf(err error) (code int, said error) {
 	if step, ok := errors.AsType[*stepError](err); ok {
@@ -133,6 +136,8 @@ func outcomeOf(err error) (code int, said error) {
 		return exitNegative, fmt.Errorf("negative answer: %w", err)
 	case errors.Is(err, iec104.ErrTimeout), errors.Is(err, context.DeadlineExceeded), errors.Is(err, errExpected):
 		return exitTimeout, err
+	case errors.Is(err, context.Canceled):
+		return exitLocal, errInterrupted
 	default:
 		return exitLocal, err
 	}

@@ -134,3 +134,14 @@ func serve(t *testing.T, s iec104.Station) string {
 	})
 	return l.Addr().String()
 }
+
+func TestInterruptedRequestsSaySo(t *testing.T) {
+	t.Parallel()
+	lost := fmt.Errorf("iec104: connect to station: %w", context.Canceled)
+	for _, err := range []error{lost, &stepError{place: "s:3", err: lost}} {
+		code, said := outcomeOf(err)
+		if code != exitLocal || strings.TrimPrefix(said.Error(), "s:3: ") != "interrupted" {
+			t.Errorf("%v: exit code %d, %v", err, code, said)
+		}
+	}
+}

@@ -254,3 +254,24 @@ func FuzzFrame(f *testing.F) {
 		d.Closed(1, &iec104.LinkError{Reason: iec104.NetworkFailed})
 	})
 }
+
+func TestConnectionsThatBreakAreTheLastReason(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	flapping := Finding{ID: Flapping, Severity: Problem, Peer: "a", Last: now}
+	malformed := Finding{ID: Malformed, Severity: Problem, Peer: "a", Last: now}
+	note := Finding{ID: Duplicates, Severity: Note, Peer: "a", Last: now}
+	old := Finding{ID: UnknownCA, Severity: Problem, Peer: "a", Last: now.Add(-severeFor)}
+	for name, tt := range map[string]struct {
+		found []Finding
+		want  ID
+	}{
+		"before the cause":   {[]Finding{flapping, malformed}, Malformed},
+		"behind the cause":   {[]Finding{malformed, flapping}, Malformed},
+		"nothing but breaks": {[]Finding{note, old, flapping}, Flapping},
+	} {
+		if got := worst(tt.found, now); !strings.HasSuffix(got, "("+string(tt.want)+")") {
+			t.Errorf("%s: %q, want %s", name, got, tt.want)
+		}
+	}
+}

@@ -195,7 +195,7 @@ func (l *link) incomplete(k giKey, why string, now time.Time) {
 	if !g.confirmed {
 		l.note(GIUnanswered, 1, now, func(n uint64) words {
 			return words{seen: fmt.Sprintf("the interrogation of common address %d was not confirmed %s, %s", k.ca, times(n), why),
-				wanted: "the station to confirm or refuse it"}
+				wanted: "the station to confirm or refuse it; where it closes the connection instead, the same octets of cause and addresses at both sides"}
 		})
 		return
 	}

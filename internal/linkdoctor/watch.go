@@ -58,15 +58,20 @@ func (d *Doctor) log(ctx context.Context, log *slog.Logger, found []Finding, log
 }
 
 // worst returns the words of the first problem that was seen lately; the kind alone, so
-// that they do not change with each figure.
-func worst(found []Finding, now time.Time) string {
+// that they do not change with each figure. That connections break says least: it is
+// mostly the consequence of another problem.
+func worst(found []Finding, now time.Time) (words string) {
 	for i := range found {
 		f := &found[i]
-		if f.Severity == Problem && now.Sub(f.Last) < severeFor {
-			return "link with " + f.Peer + ": " + f.ID.means() + " (" + string(f.ID) + ")"
+		if f.Severity != Problem || now.Sub(f.Last) >= severeFor || f.ID == Flapping && words != "" {
+			continue
+		}
+		words = "link with " + f.Peer + ": " + f.ID.means() + " (" + string(f.ID) + ")"
+		if f.ID != Flapping {
+			break
 		}
 	}
-	return ""
+	return words
 }
 
 // means returns what a kind of finding means.
