@@ -54,7 +54,7 @@ func TestInteropFiles(t *testing.T) {
 		}
 		// It is read back, and is the statement of a station of the same role.
 		code, out, errs := interopRun(t, "--plant", samplePlant("example"), "--compare", path)
-		if code != exitConflict || !strings.HasPrefix(out, "conflict role: scada and scada have the same role\n") || errs != "1 conflict, 0 remarks\n" {
+		if code != exitConflict || !strings.HasPrefix(out, "conflict role: scada (first) and scada (second) have the same role\n") || errs != "1 conflict, 0 remarks\n" {
 			t.Errorf("%s: exit code %d: %s%s", file, code, out, errs)
 		}
 	}

@@ -68,13 +68,16 @@ func (c *comparison) remark(id, change, format string, args ...any) {
 // does not state is not compared.
 func Compare(a, b *Statement) []Difference {
 	c := &comparison{station: sideOf(a, "the first"), master: sideOf(b, "the second")}
-	if c.master.used("role.controlled") && !c.master.used("role.controlling") {
-		c.station, c.master = c.master, c.station
+	if c.station.name == c.master.name { // as where one side has filled in the statement of the other
+		c.station.name, c.master.name = c.station.name+" (first)", c.master.name+" (second)"
 	}
 	if c.station.used("role.controlled") == c.master.used("role.controlled") {
 		c.conflict("role", "a controlled station at one side and a controlling one at the other",
 			"%s and %s have the same role", c.station.name, c.master.name)
 		return c.found
+	}
+	if c.master.used("role.controlled") && !c.master.used("role.controlling") {
+		c.station, c.master = c.master, c.station
 	}
 	c.link()
 	c.application()

@@ -135,6 +135,16 @@ func TestMatrixOfTypesAndCauses(t *testing.T) {
 	}
 }
 
+func TestSidesOfOneNameAreToldApart(t *testing.T) {
+	t.Parallel()
+	s := statement(t, station())
+	found := Compare(s, s)
+	name := s.Get("name").Value
+	if want := name + " (first) and " + name + " (second) have the same role"; len(found) != 1 || found[0].Text != want {
+		t.Errorf("found %+v, want %s", found, want)
+	}
+}
+
 func TestSidesThatFit(t *testing.T) {
 	t.Parallel()
 	a, b := statement(t, station()), statement(t, master())
