@@ -90,8 +90,9 @@ func (b *Busbar) AwaitCursor(name string) {
 }
 
 // AwaitCursors waits until what is confirmed by now is on disk. It must go on that
-// consumers confirm: the third time from now that the files of cursors change, they
-// have what was passed on after the first time.
+// consumers confirm: the third time from now that cursors are saved, they have what was
+// passed on after the first time. A save changes a file, and a second one where nothing
+// new follows soon, so that both are alike.
 func (b *Busbar) AwaitCursors() {
 	b.tb.Helper()
 	last, changes := b.cursors(), 0
@@ -99,7 +100,7 @@ func (b *Busbar) AwaitCursors() {
 		if now := b.cursors(); !bytes.Equal(now, last) {
 			last, changes = now, changes+1
 		}
-		return changes == 3
+		return changes == 6
 	})
 }
 
