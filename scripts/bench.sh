@@ -21,7 +21,7 @@ run() { # package, pattern, time, further flags
 } | tee -a "$out"
 run iec104/asdu . "$time"
 run iec104 "^Benchmark([A-LN-Z]|M[^i])" "$time"
-run iec104 Minute 1x -memprofile bin/minute.mem -o bin/iec104.test
+run iec104 Minute 1x -memprofilerate 512 -memprofile bin/minute.mem -o bin/iec104.test
 "$go" tool pprof -sample_index=alloc_space -top -nodecount 10 bin/iec104.test bin/minute.mem 2>/dev/null | sed -n '/flat%/,$p' | tee -a "$out"
 run internal/mapping . "$time"
 run internal/image . "$time"
