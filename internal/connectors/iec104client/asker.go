@@ -173,16 +173,27 @@ func (c *Client) do(ctx context.Context, ca uint16, which int) {
 	}
 	begun := *s
 	c.mu.Unlock()
-	var err error
+	err := c.request(ctx, ca, which, begun.jobs[which].freeze)
+	c.done(ctx, ca, which, &begun, err)
+}
+
+// longestRequest is after what time a request is given up whose answer goes on and
+// on, so that the others have their turn.
+const longestRequest = 10 * time.Minute
+
+// request makes the request of a job.
+func (c *Client) request(ctx context.Context, ca uint16, which int, freeze bool) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, longestRequest)
+	defer cancel()
 	switch which {
 	case syncClock:
 		_, err = c.link.Load().ClockSync(ctx, ca, nil)
 	case interrogate:
 		err = c.interrogate(ctx, ca)
 	case readCounters:
-		err = c.readCounters(ctx, ca, begun.jobs[readCounters].freeze)
+		err = c.readCounters(ctx, ca, freeze)
 	}
-	c.done(ctx, ca, which, &begun, err)
+	return err
 }
 
 // done takes the end of a job.
@@ -341,7 +352,7 @@ func describe(err error) string {
 		return "refused, " + negative.Cause.String()
 	case negative != nil:
 		return "refused"
-	case errors.Is(err, iec104.ErrIncomplete):
+	case errors.Is(err, iec104.ErrIncomplete), errors.Is(err, context.DeadlineExceeded):
 		return "the answer was not completed"
 	case errors.Is(err, iec104.ErrTimeout):
 		return "no answer"

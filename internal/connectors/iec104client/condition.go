@@ -143,6 +143,17 @@ func (c *condition) turnedAway(text string) {
 	}
 }
 
+// forget takes back the faults whose name begins with a prefix.
+func (c *condition) forget(prefix string) {
+	c.state.Lock()
+	defer c.state.Unlock()
+	n := len(c.faults)
+	c.faults = slices.DeleteFunc(c.faults, func(f fault) bool { return strings.HasPrefix(f.what, prefix) })
+	if len(c.faults) != n {
+		c.show()
+	}
+}
+
 // show reports the state, if it is another one. The lock is held.
 func (c *condition) show() {
 	now := c.own()

@@ -25,6 +25,7 @@ type intake struct {
 	acks     acks
 	order    sync.Mutex // held while readings are on their way to the image
 	waiting  []held     // guarded by mu; in order of the time
+	restarts quota      // of lines in the log
 
 	// unkept is set while the image may show values that it has not kept: then what it
 	// has already is news all the same.
@@ -55,6 +56,9 @@ func (in *intake) resumed() {
 		in.unkept.Store(true)
 	}
 	in.replays.Started()
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.plan.unname()
 }
 
 // take takes an ASDU. Its receipt is released when the image has kept its values.
@@ -123,6 +127,7 @@ func (c *Client) refresh() (changed <-chan struct{}) {
 	var added []uint16
 	ends, c.changed = c.env.Sink.Sources()
 	c.plan, added = newPlan(ends, c.plan, c.round)
+	c.forget(refusedType)
 	c.want(c.plan.cas, added)
 	return c.changed
 }
@@ -203,26 +208,63 @@ func (in *intake) object(a *asdu.ASDU, f family, o *asdu.Object, arrival time.Ti
 	}
 }
 
+// maxNamed is how many objects of another type are named, since data transfer or the
+// points are as they are.
+const maxNamed = 100
+
+// refusedType begins the names of the faults of such objects.
+const refusedType = "type "
+
 // refuse counts an object of another type than its points are for, and names it.
 func (in *intake) refuse(a *asdu.ASDU, o *asdu.Object, e *entry) {
 	in.figures.refused.Add(1)
-	if e.marks&markRefused != 0 {
+	if e.marks&markRefused != 0 || in.plan.named >= maxNamed {
 		return
 	}
 	e.marks |= markRefused
+	in.plan.named++
 	in.env.Log.Warn("object refused, its points are for another type", "ca", a.CA, "ioa", o.IOA, "type", a.Type.String(), "want", e.fixed.String())
-	in.fault(fmt.Sprintf("type %d", e.address), fmt.Sprintf("ca %d ioa %d is %s, its points are for %s", a.CA, o.IOA, a.Type, e.fixed))
+	in.fault(fmt.Sprintf(refusedType+"%d", e.address), fmt.Sprintf("ca %d ioa %d is %s, its points are for %s", a.CA, o.IOA, a.Type, e.fixed))
 }
 
 // restarted takes the end of initialisation of a station: what it told before counts
 // no more, and it is interrogated at once.
 func (in *intake) restarted(ca uint16) {
 	in.figures.restarts.Add(1)
-	in.env.Log.Info("station has restarted", "ca", ca)
+	if skipped, ok := in.restarts.due(in.env.Now()); ok {
+		in.env.Log.Info("station has restarted", "ca", ca, "skipped", skipped)
+	}
 	in.mu.Lock()
 	in.round++
 	keys := in.plan.silent(ca, in.round)
 	in.want(nil, []uint16{ca})
 	in.mu.Unlock()
 	in.env.Readings.Missing(keys)
+}
+
+// Ends of initialisation are logged up to so many in each of these times.
+const (
+	maxRestarts   = 100
+	restartPeriod = time.Minute
+)
+
+// quota lets so much through that a log stays readable.
+type quota struct {
+	begun   time.Time
+	n       int
+	skipped int
+}
+
+// due reports whether to log, and how often that was not done before.
+func (q *quota) due(now time.Time) (skipped int, ok bool) {
+	if age := now.Sub(q.begun); age < 0 || age >= restartPeriod {
+		q.begun, q.n = now, 0
+	}
+	if q.n >= maxRestarts {
+		q.skipped++
+		return 0, false
+	}
+	q.n++
+	skipped, q.skipped = q.skipped, 0
+	return skipped, true
 }

@@ -33,6 +33,15 @@ type plan struct {
 	entries []entry
 	next    int      // place that is looked at first: objects come in order, mostly
 	cas     []uint16 // common addresses, ascending
+	named   int      // objects of another type that were named
+}
+
+// unname has objects of another type named again.
+func (p *plan) unname() {
+	p.named = 0
+	for i := range p.entries {
+		p.entries[i].marks &^= markRefused
+	}
 }
 
 // find returns the entry of an address, nil if there is none.
@@ -67,7 +76,7 @@ func newPlan(ends []any, before *plan, round uint32) (p *plan, added []uint16) {
 			p.cas = append(p.cas, ca)
 		}
 		if old := before.find(e.address); old != nil {
-			e.heard, e.value, e.quality, e.family, e.marks = old.heard, old.value, old.quality, old.family, old.marks
+			e.heard, e.value, e.quality, e.family, e.marks = old.heard, old.value, old.quality, old.family, old.marks&^markRefused
 		} else if n := len(added); n == 0 || added[n-1] != ca {
 			added = append(added, ca)
 		}
