@@ -42,6 +42,9 @@ func parseRequest(payload []byte, typ point.Type) (o point.Order, err error) {
 			err = errors.New("something follows the object")
 		}
 	}
+	if err == nil {
+		err = checkMembers(payload)
+	}
 	switch {
 	case err != nil:
 		return o, fmt.Errorf("want a JSON object with value, and if needed qualifier, id and expires: %w", err)
@@ -58,6 +61,34 @@ func parseRequest(payload []byte, typ point.Type) (o point.Order, err error) {
 	}
 	o.Value, err = parseValue(r.Value, typ)
 	return o, err
+}
+
+// checkMembers returns what is wrong with the members of a request that is JSON: the
+// decoder takes names in capitals too, and the last of several.
+func checkMembers(payload []byte) error {
+	d := json.NewDecoder(bytes.NewReader(payload))
+	if begin, err := d.Token(); err != nil || begin != json.Delim('{') {
+		return fmt.Errorf("is %s", shorten(string(payload)))
+	}
+	seen := make(map[json.Token]bool, 4)
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return err
+		}
+		switch {
+		case name != "value" && name != "qualifier" && name != "id" && name != "expires":
+			return fmt.Errorf("unknown field %q", name)
+		case seen[name]:
+			return fmt.Errorf("%q occurs twice", name)
+		}
+		seen[name] = true
+		var skipped json.RawMessage
+		if err := d.Decode(&skipped); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkID reports whether a text may be the id of an order.
