@@ -102,7 +102,7 @@ func welcomeOf(ack *paho.Connack) welcome {
 	if p.ReceiveMaximum != nil {
 		w.window = max(1, int(*p.ReceiveMaximum))
 	}
-	if p.MaximumPacketSize != nil {
+	if p.MaximumPacketSize != nil && *p.MaximumPacketSize > 0 { // 0 is an error of the broker
 		w.longest = min(w.longest, int(*p.MaximumPacketSize))
 	}
 	if p.MaximumQoS != nil {
