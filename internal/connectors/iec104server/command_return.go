@@ -90,20 +90,26 @@ func (d *desk) remove(r *run) bool {
 
 // shown reports whether the newest change of the feedback point in the log is the
 // result of the order; otherwise that may be on its way still, behind states that
-// are passed. Of a number it is not known: then it is the one given. The caller holds
-// the lock of the station.
+// are passed. Of a number that is not the one ordered it is not known: then it is the
+// one given. The caller holds the lock of the station.
 func (r *run) shown(number bool) bool {
 	at := r.station.table.byPoint.get(uint32(r.feedback))
 	if at == absent {
 		return true // the target was removed
 	}
-	want, ok := stateOf(r.value)
-	if !ok {
-		return number
-	}
 	current := &r.station.table.rows[at].current
-	state, _ := stateOf(point.Restore(current.kind.typ(), current.bits, false, ""))
-	return state == want && current.quality.Good()
+	return isResult(r.value, point.Restore(current.kind.typ(), current.bits, false, ""), current.quality, number)
+}
+
+// isResult reports whether a value is what was ordered. Of a number that is another
+// one it is not known: then it is the one given.
+func isResult(ordered, v point.Value, q point.Quality, number bool) bool {
+	want, ok := stateOf(ordered)
+	if !ok {
+		return number || v == ordered && q.Good()
+	}
+	state, _ := stateOf(v)
+	return state == want && q.Good()
 }
 
 // stateOf returns the state of a single or double value; false: it is of another
