@@ -240,6 +240,13 @@ func (c *Client) done(ctx context.Context, ca uint16, which int, begun *station,
 	}
 }
 
+// interrogated reports whether a station has answered an interrogation, or not, since
+// data transfer began. The caller holds mu.
+func (c *Client) interrogated(ca uint16) bool {
+	s := c.asked[ca]
+	return s != nil && (s.answered || s.jobs[interrogate].failures > 0)
+}
+
 // allAnswered reports whether every station was interrogated since data transfer began.
 func (c *Client) allAnswered() bool {
 	for _, ca := range c.plan.cas {

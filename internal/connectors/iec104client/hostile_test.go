@@ -27,6 +27,24 @@ func TestAnInterrogationWithoutEndHoldsUpNoOther(t *testing.T) {
 	})
 }
 
+func TestEventsThatHaveWaitedSayNothingOfTheClock(t *testing.T) {
+	t.Parallel()
+	play(t, nil, points(1), func(r *rig) {
+		s := r.connect()
+		past := uint64(asdu.TimeOf(time.Now().Add(-time.Hour), nil))
+		for i := range 10 {
+			event := fmt.Sprintf("1e 01 03 00 01 00 01 00 00 %02x", i&1)
+			for n := range 7 {
+				event += fmt.Sprintf(" %02x", byte((past+uint64(i))>>(8*n)))
+			}
+			s.tell(event)
+		}
+		r.answerGI(1)
+		r.wait(lookEvery)
+		same(t, "state", strings.Join(r.host.said(), ", "), "connecting, up, back")
+	})
+}
+
 // refused is a double point where points are single.
 func refused(ioa int) string {
 	return fmt.Sprintf("03 01 03 00 01 00 %02x %02x 00 01", ioa&255, ioa>>8)

@@ -22,6 +22,7 @@ type intake struct {
 	readings []connector.Reading
 	tags     tagClock
 	replays  *iec104.Replays
+	fresh    bool // events of the station at hand are not those that waited for the connection
 	acks     acks
 	order    sync.Mutex // held while readings are on their way to the image
 	waiting  []held     // guarded by mu; in order of the time
@@ -148,6 +149,7 @@ func (in *intake) read(a *asdu.ASDU, arrival time.Time) {
 	in.objects = a.AppendObjects(in.objects[:0])
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	in.fresh = in.interrogated(a.CA)
 	for i := range in.objects {
 		in.object(a, f, &in.objects[i], arrival)
 	}
@@ -191,7 +193,7 @@ func (in *intake) object(a *asdu.ASDU, f family, o *asdu.Object, arrival time.Ti
 		var v verdict
 		r.Time, r.TimeQuality, v = in.tags.read(o.Time, format, arrival)
 		in.figures.verdict(v)
-		if v != noDate && r.TimeQuality == 0 && a.Cause == asdu.Spontaneous && format == asdu.CP56 {
+		if v != noDate && r.TimeQuality == 0 && a.Cause == asdu.Spontaneous && format == asdu.CP56 && in.fresh {
 			in.clock.add(r.Time, arrival)
 		}
 	}
