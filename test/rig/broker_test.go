@@ -11,12 +11,13 @@ import (
 func TestBrokerKeepsPortAndSessionsOverStop(t *testing.T) {
 	t.Parallel()
 	broker := rig.StartBroker(t)
-	got := make(chan string, 10)
+	got, subscribed := make(chan string, 10), make(chan struct{}, 2)
 	subscribe := func(c mqtt.Client) {
 		token := c.Subscribe("a/#", 1, func(_ mqtt.Client, m mqtt.Message) { got <- string(m.Payload()) })
 		if !token.WaitTimeout(rig.Patience) || token.Error() != nil {
 			t.Errorf("subscribe: %v", token.Error())
 		}
+		subscribed <- struct{}{}
 	}
 	client := mqtt.NewClient(mqtt.NewClientOptions().AddBroker("tcp://" + broker.Addr()).SetClientID("durable").
 		SetCleanSession(false).SetOnConnectHandler(subscribe))
@@ -24,6 +25,7 @@ func TestBrokerKeepsPortAndSessionsOverStop(t *testing.T) {
 		t.Fatalf("connect: %v", token.Error())
 	}
 	broker.AwaitSubscription(0, "a/#")
+	<-subscribed // the client has been told as well
 	client.Disconnect(100)
 	rig.NewPublisher(t, broker.Addr()).Publish("a/b", "kept")
 
@@ -35,6 +37,7 @@ func TestBrokerKeepsPortAndSessionsOverStop(t *testing.T) {
 	}
 	defer client.Disconnect(0)
 	broker.AwaitSubscription(n, "a/#")
+	<-subscribed
 	if m := <-got; m != "kept" {
 		t.Errorf("got %q, want what was published while away", m)
 	}
