@@ -9,7 +9,7 @@ import (
 )
 
 // checkAddresses compares the addresses of a connector with those of all
-// others: two cannot listen on the same, and one that dials another goes a way
+// others that run: two cannot listen on the same, and one that dials another goes a way
 // round that the points need not go.
 func (r *Registry) checkAddresses(c *plant.Cross) []Problem {
 	mine := r.kinds[c.Connector.Kind].spec
@@ -17,7 +17,7 @@ func (r *Registry) checkAddresses(c *plant.Cross) []Problem {
 	for i := range c.Plant.Connectors {
 		other := &c.Plant.Connectors[i]
 		kind, ok := r.kinds[other.Kind]
-		if !ok || other.ID == c.Connector.ID {
+		if !ok || other.ID == c.Connector.ID || other.Disabled || c.Connector.Disabled {
 			continue
 		}
 		for _, theirs := range kind.spec.listens(other.Settings) {

@@ -95,7 +95,7 @@ func (m *Manager) sort(c *change) error {
 	var errs []error
 	for _, config := range c.plant.Connectors {
 		old := m.instances[config.ID]
-		if old != nil && old.config.Kind == config.Kind && reflect.DeepEqual(old.config.Settings, config.Settings) {
+		if old != nil && old.config.Kind == config.Kind && old.config.Disabled == config.Disabled && reflect.DeepEqual(old.config.Settings, config.Settings) {
 			c.instances[config.ID] = old
 			continue
 		}
@@ -216,7 +216,7 @@ func (m *Manager) shareLost(c *change) {
 }
 
 // dropCursors drops the cursors that connectors have left behind: of those that the
-// plant does not have, or has as another kind. They would hold the change log for ever.
+// plant does not have, or has disabled, or has as another kind. They would hold the change log for ever.
 func (m *Manager) dropCursors(c *change) {
 	left := make(map[string]int)
 	for name := range m.img.Cursors() {
@@ -225,7 +225,7 @@ func (m *Manager) dropCursors(c *change) {
 			continue // of no connector
 		}
 		is, was := c.instances[id], m.instances[id]
-		if is != nil && is.kind.spec.canTarget() && (was == nil || was.kind.name == is.kind.name) {
+		if is != nil && !is.config.Disabled && is.kind.spec.canTarget() && (was == nil || was.kind.name == is.kind.name) {
 			continue
 		}
 		m.img.DropCursor(name)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"busbar/internal/image"
 	"busbar/internal/plant"
 	"busbar/internal/point"
 )
@@ -269,4 +270,59 @@ func TestConnectorThatDoesNotStopIsLeftBehind(t *testing.T) {
 		synctest.Wait()
 		h.instances = nil // the manager is stopped again at the end of the test
 	})
+}
+
+func TestADisabledConnectorDoesNotRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, runUp)
+		off := connectorOf("a", "")
+		off.Disabled = true
+		h.mustApply(plantOf([]plant.Connector{connectorOf("a", "")}, pointOf("p", "a")))
+		h.deliver("a", "p", "1")
+		h.wantQuality("p", 0)
+		if err := h.image.SaveCursor("a/x", image.At(1)); err != nil {
+			t.Fatal(err)
+		}
+
+		h.mustApply(plantOf([]plant.Connector{off}, pointOf("p", "a")))
+		h.wantState("a", Disabled)
+		if got := len(h.image.Cursors()); got != 0 {
+			t.Errorf("%d cursors of a connector that does not run, want none: they hold the change log", got)
+		}
+		time.Sleep(DefaultHold + 2*time.Second)
+		h.wantQuality("p", point.NotTopical)
+		h.mustApply(plantOf([]plant.Connector{off}, pointOf("p", "a"), pointOf("q", "a")))
+		h.wantState("a", Disabled)
+		h.wantMade("a", 2)
+
+		h.mustApply(plantOf([]plant.Connector{connectorOf("a", "")}, pointOf("p", "a"), pointOf("q", "a")))
+		h.wantState("a", Up)
+		h.deliver("a", "p", "2")
+		h.wantQuality("p", 0)
+		h.mustApply(plantOf([]plant.Connector{off}))
+		h.mustApply(plantOf(nil))
+	})
+}
+
+func TestDisabledConnectorsDoNotCollide(t *testing.T) {
+	p := &plant.Plant{}
+	for _, id := range []string{"a", "b"} {
+		c := connectorOf(id, "")
+		c.Settings.(*fakeSettings).Listen = "127.0.0.1:1"
+		c.Disabled = id == "b"
+		p.Connectors = append(p.Connectors, c)
+	}
+	kinds, err := NewRegistry((&fakes{made: make(map[string][]*fake)}).kind("fake"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range p.Connectors {
+		if got := kinds.checkAddresses(&plant.Cross{Plant: p, Connector: &p.Connectors[i]}); len(got) != 0 {
+			t.Errorf("%s: %v, want nothing: b does not listen", p.Connectors[i].ID, got)
+		}
+	}
+	p.Connectors[1].Disabled = false
+	if got := kinds.checkAddresses(&plant.Cross{Plant: p, Connector: &p.Connectors[1]}); len(got) != 1 {
+		t.Errorf("both listen: %v, want a collision", got)
+	}
 }

@@ -73,9 +73,10 @@ const (
 	Degraded // works in part, see the reason
 	Failed   // will be restarted after a back-off
 	Refused  // invalid configuration, not restarted
+	Disabled // enabled: false in the plant, not run
 )
 
-var stateNames = [...]string{"stopped", "starting", "connecting", "up", "degraded", "failed", "refused"}
+var stateNames = [...]string{"stopped", "starting", "connecting", "up", "degraded", "failed", "refused", "disabled"}
 
 // String returns the lower-case name of the state.
 func (s State) String() string { return stateNames[s] }

@@ -26,7 +26,7 @@ type instance struct {
 	targets []Target // that the feed was given
 
 	cancel context.CancelFunc
-	done   chan struct{} // closed when it has stopped; nil: it was never started
+	done   chan struct{} // closed when it has stopped, or does not run
 }
 
 // newInstance makes a connector that does not run yet.
@@ -39,6 +39,9 @@ func (m *Manager) newInstance(config plant.Connector, kind Kind) (i *instance, e
 	i.keeper = newKeeper(m.img, m.clock.now)
 	i.board = newBoard(log, m.img, m.clock.now, kind.spec.system())
 	i.track = newTracker(config.ID, config.Kind, m.clock.now)
+	if config.Disabled {
+		i.track.set(Disabled, "")
+	}
 	i.track.changed = func() { i.board.follow(i.track) }
 	i.super = &supervisor{
 		log: log, track: i.track,
@@ -55,10 +58,16 @@ func (m *Manager) newInstance(config plant.Connector, kind Kind) (i *instance, e
 	return i, err
 }
 
+// start runs the connector, or tells its points that it does not run.
 func (i *instance) start(ctx context.Context) {
 	ctx, i.cancel = context.WithCancel(ctx)
 	i.life.parent = ctx
 	i.done = make(chan struct{})
+	if i.config.Disabled {
+		i.sink.unattended()
+		close(i.done)
+		return
+	}
 	go func() {
 		defer close(i.done)
 		i.super.run(ctx, i.conn)

@@ -79,7 +79,7 @@ func TestMetricsShowTheState(t *testing.T) {
 		registry := prometheus.NewPedanticRegistry()
 		registry.MustRegister(NewMetrics(h.Manager))
 		want := "# HELP busbar_connector_state 1 for the state that the connector is in, 0 for the others.\n# TYPE busbar_connector_state gauge\n"
-		for _, state := range []string{"connecting", "degraded", "failed", "refused", "starting", "stopped", "up"} {
+		for _, state := range []string{"connecting", "degraded", "disabled", "failed", "refused", "starting", "stopped", "up"} {
 			value := "0"
 			if state == "degraded" {
 				value = "1"

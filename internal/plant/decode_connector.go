@@ -6,12 +6,13 @@ import (
 )
 
 func connectorGeneric() generic {
-	return generic{keys: []string{"kind"}}
+	return generic{keys: []string{"kind", "enabled"}}
 }
 
 // connectorKeys are the generic keys of a connector.
 type connectorKeys struct {
-	Kind string `json:"kind"`
+	Kind    string `json:"kind"`
+	Enabled bool   `json:"enabled" doc:"true, or false for a connector that does not run"`
 }
 
 const wantConnectorID = "1 to 63 of the characters a-z 0-9 -"
@@ -34,9 +35,10 @@ func (d *decoding) connector(f *Field) {
 		return
 	}
 	common, own := d.split(path, f, connectorGeneric())
-	var keys connectorKeys
+	keys := connectorKeys{Enabled: true}
 	faults := d.structs.connector.Decode(common, &keys)
 	d.report(path, f, faults...)
+	entry.connector.Disabled = !keys.Enabled
 	if len(faults) == 0 {
 		d.settings(path, f, entry, keys.Kind, own)
 	}

@@ -106,7 +106,7 @@ func TestDecoderReportsEveryFault(t *testing.T) {
 		{"map for text", `secret: {a: b}`, `secret: is a map, want text`},
 		{"scalar for map", `inner: x`, `inner: is x, want a map`},
 		{"key of a later version", `soon: x`, `soon: not supported by this version`},
-		{"field without a tag", `internal: 1`, `internal: unknown key, want one of big, counts, flag, free, inlined, inner, kind, list, mode, modes, must, number, ratio, raw, secret, small, wait`},
+		{"field without a tag", `internal: 1`, `internal: unknown key, want one of big, counts, enabled, flag, free, inlined, inner, kind, list, mode, modes, must, number, ratio, raw, secret, small, wait`},
 		{"long text is cut", `mode: ` + strings.Repeat("x", 100), `mode: is ` + strings.Repeat("x", 60) + `…, want one of fast, slow`},
 	}
 	for _, tt := range tests {

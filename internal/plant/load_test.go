@@ -1,6 +1,8 @@
 package plant_test
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -178,5 +180,52 @@ points:
 	}
 	if got := strings.TrimSpace(plant.Problems(p.Warnings).Error()); got != strings.Join(want, "\n") {
 		t.Errorf("warnings:\n%s\nwant:\n%s", got, strings.Join(want, "\n"))
+	}
+}
+
+func TestASecretOfTheStoreIsResolved(t *testing.T) {
+	broken := errors.New("the store is on fire")
+	o := plant.Options{Secrets: plant.Secrets{Store: func(name string) (string, error) {
+		switch name {
+		case "mqtt.password":
+			return "geheim", nil
+		case "empty":
+			return "", nil
+		default:
+			return "", broken
+		}
+	}}}
+	for _, tt := range []struct{ name, password, want string }{
+		{"one that is there", "${secret:mqtt.password}", ""},
+		{"one that is not there", "${secret:other}", "p.json:1:75: connectors.m.password: secret other: the store is on fire"},
+		{"one that is empty", "${secret:empty}", "p.json:1:75: connectors.m.password: secret empty is empty, want it to be set"},
+		{"a name that cannot be", "${secret:a/b}", "p.json:1:75: connectors.m.password: a/b is no name of a secret, want 1 to 200 of the characters A-Z a-z 0-9 . _ -"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			text := `{"version":1,"connectors":{"m":{"kind":"mqtt","url":"mqtt://h","password":"` + tt.password + `"}}}`
+			p, problems := plant.Decode("p.json", []byte(text), kinds(t), o)
+			if got := problems.Error(); got != tt.want {
+				t.Fatalf("problems %q, want %q", got, tt.want)
+			}
+			if tt.want == "" && fmt.Sprint(p.Connectors[0].Settings) == "" {
+				t.Error("no settings")
+			}
+		})
+	}
+}
+
+func TestAConnectorThatIsNotEnabledIsDisabled(t *testing.T) {
+	for text, want := range map[string]bool{`"enabled":true,`: false, `"enabled":false,`: true, ``: false} {
+		p, problems := plant.Decode("p.json", []byte(`{"version":1,"connectors":{"m":{`+text+`"kind":"mqtt","url":"mqtt://h"}}}`), kinds(t), plant.Options{})
+		if len(problems) > 0 {
+			t.Fatal(problems)
+		}
+		if got := p.Connectors[0].Disabled; got != want {
+			t.Errorf("%q: disabled %v, want %v", text, got, want)
+		}
+	}
+	_, problems := plant.Decode("p.json", []byte(`{"version":1,"connectors":{"m":{"enabled":"no","kind":"mqtt","url":"mqtt://h"}}}`), kinds(t), plant.Options{})
+	if len(problems) != 1 || problems[0].Path != "connectors.m.enabled" {
+		t.Errorf("enabled: no gives %v, want a problem there", problems)
 	}
 }

@@ -20,7 +20,8 @@ type Plant struct {
 type Connector struct {
 	ID       string
 	Kind     string
-	Settings any // what the kind's Settings returned, filled in
+	Settings any  // what the kind's Settings returned, filled in
+	Disabled bool // enabled: false; it is decoded and checked, but does not run
 }
 
 // Point is a named signal and its ends.

@@ -18,6 +18,9 @@ type Secrets struct {
 	Dir string
 	// Env looks up the variables of ${env:…}; nil is the environment of the process.
 	Env func(name string) (value string, found bool)
+	// Store looks up ${secret:…}. An error says that there is none, or why it cannot be
+	// read. nil: there is no store of secrets.
+	Store func(name string) (value string, err error)
 	// Optional makes a secret that cannot be read a warning, so that a plant can
 	// be checked where its secrets are not. The word "secret" stands in for it.
 	Optional bool
@@ -26,7 +29,7 @@ type Secrets struct {
 const (
 	envPrefix  = "BUSBAR_SECRET_"
 	maxSecret  = 64 << 10 // octets
-	wantSecret = "want ${env:" + envPrefix + "…} or ${file:…}"
+	wantSecret = "want ${secret:…}, ${env:" + envPrefix + "…} or ${file:…}"
 )
 
 // secretReader reads secrets and remembers them, so that they can be hidden.
@@ -62,6 +65,8 @@ func (s *secretReader) read(reference string) (string, error) {
 		value, err = s.env(name)
 	case "file":
 		value, err = s.file(name)
+	case "secret":
+		value, err = s.stored(name)
 	default:
 		return "", fmt.Errorf("${%s} is no reference to a secret, %s", shorten(reference), wantSecret)
 	}
@@ -73,11 +78,14 @@ func (s *secretReader) read(reference string) (string, error) {
 }
 
 // absentError tells that a reference is right, but the secret is not here.
-type absentError struct{ text string }
+type absentError struct{ err error }
 
-func (e absentError) Error() string { return e.text }
+func (e absentError) Error() string { return e.err.Error() }
 
-func absent(format string, args ...any) error { return absentError{fmt.Sprintf(format, args...)} }
+// Unwrap returns the reason.
+func (e absentError) Unwrap() error { return errors.Unwrap(e.err) }
+
+func absent(format string, args ...any) error { return absentError{fmt.Errorf(format, args...)} }
 
 func (s *secretReader) env(name string) (string, error) {
 	if !strings.HasPrefix(name, envPrefix) || name == envPrefix {
@@ -88,6 +96,33 @@ func (s *secretReader) env(name string) (string, error) {
 		return "", absent("environment variable %s is not set, want the secret in it", name)
 	}
 	return value, nil
+}
+
+func (s *secretReader) stored(name string) (string, error) {
+	if !IsSecretName(name) {
+		return "", fmt.Errorf("%s is no name of a secret, want %s", shorten(name), WantSecretName)
+	}
+	if s.options.Store == nil {
+		return "", absent("there is no store here that has the secret %s", shorten(name))
+	}
+	value, err := s.options.Store(name)
+	if err != nil {
+		return "", absent("secret %s: %w", shorten(name), err)
+	}
+	if value == "" {
+		return "", absent("secret %s is empty, want it to be set", shorten(name))
+	}
+	return value, nil
+}
+
+// WantSecretName says what a name of a secret in the store is made of.
+const WantSecretName = "1 to 200 of the characters A-Z a-z 0-9 . _ -"
+
+// IsSecretName reports whether a secret in the store can have this name.
+func IsSecretName(name string) bool {
+	return len(name) >= 1 && len(name) <= 200 && strings.IndexFunc(name, func(r rune) bool {
+		return !(isPlain(r) && r != '/' || r == '.')
+	}) < 0
 }
 
 func (s *secretReader) file(name string) (string, error) {

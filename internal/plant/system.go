@@ -52,7 +52,7 @@ func CutJournalPoint(id string) (name string, ok bool) { return strings.CutPrefi
 func ConnectorPoints() []SystemPoint {
 	return []SystemPoint{
 		{Name: "up", Type: point.Single, Doc: "the connector works, be it in part"},
-		{Name: "state", Type: point.Int, Doc: "0 stopped, 1 starting, 2 connecting, 3 up, 4 degraded, 5 failed, 6 refused"},
+		{Name: "state", Type: point.Int, Doc: "0 stopped, 1 starting, 2 connecting, 3 up, 4 degraded, 5 failed, 6 refused, 7 disabled"},
 	}
 }
 
