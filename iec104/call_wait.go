@@ -1,10 +1,12 @@
 package iec104
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"busbar/iec104/asdu"
@@ -90,6 +92,9 @@ func (c *clientConn) open(w *call) error {
 	w.heard = now
 	w.session = session{c, c.transfers}
 	c.calls = append(c.calls, w)
+	if w.header.Type == asdu.C_IC_NA_1 && w.header.Cause == asdu.Activation {
+		c.gi, c.asked = w, InterrogationInfo{CA: w.header.CA, Qualifier: w.object.Qualifier, Begun: time.Now(), Result: resultRunning}
+	}
 	c.asking.Store(true)
 	return nil
 }
@@ -97,7 +102,7 @@ func (c *clientConn) open(w *call) error {
 // forget ends a call and returns what came of it. It is not sent any more if it
 // was not; if it was and nothing came, an answer that comes late is not to be
 // taken for that to another request.
-func (c *clientConn) forget(w *call) (Result, *Reading, error) {
+func (c *clientConn) forget(w *call, err error) (Result, *Reading, error) {
 	l := &c.link
 	l.mu.Lock()
 	defer l.unlock()
@@ -120,7 +125,27 @@ func (c *clientConn) forget(w *call) (Result, *Reading, error) {
 	if w.global {
 		w.result.Missing = w.missing()
 	}
+	if w == c.gi {
+		c.asked.end(resultOf(cmp.Or(err, w.fault)), w.result.Objects)
+	}
 	return w.result, w.reading, w.fault
+}
+
+// resultOf returns the end of an interrogation in words.
+func resultOf(err error) string {
+	_, refused := errors.AsType[*NegativeError](err)
+	switch {
+	case err == nil:
+		return resultCompleted
+	case refused:
+		return resultRefused
+	case errors.Is(err, ErrCancelled):
+		return resultCancelled
+	case errors.Is(err, ErrClosed), errors.Is(err, ErrNotStarted), errors.Is(err, context.Canceled):
+		return resultBroken
+	default:
+		return strings.TrimPrefix(err.Error(), "iec104: ")
+	}
 }
 
 // expire forgets the calls whose answer is not to be expected any more.
@@ -142,7 +167,7 @@ func (c *Client) do(ctx context.Context, o outgoing) (Result, *Reading, error) {
 		return Result{}, nil, err
 	}
 	err = conn.await(ctx, o.call)
-	result, reading, fault := conn.forget(o.call)
+	result, reading, fault := conn.forget(o.call, err)
 	if err == nil {
 		err = fault
 	}

@@ -33,6 +33,8 @@ type clientConn struct {
 	transfers  int           // how often data transfer was started
 	sends      []outgoing
 	calls      []*call
+	asked      InterrogationInfo
+	gi         *call      // the request of asked
 	overdue    []*call    // given up before an answer came, which may still come
 	renewal    *LinkError // why the connection is to end; nil: it is not
 	retiring   bool       // its end has begun
@@ -66,6 +68,9 @@ func newClientConn(c *Client, id uint64, p *path, conn net.Conn) *clientConn {
 	l.over.L = &l.mu
 	if c.opt.receipts != nil {
 		cc.receipts = &receipts{}
+	}
+	if tap := c.opt.tap; tap != nil {
+		l.tap = func(sent bool, apdus []byte) { tap(id, sent, apdus) }
 	}
 	if trace := c.opt.trace; trace != nil {
 		l.trace = func(sent bool, apdu []byte) { trace(id, sent, apdu) }
@@ -262,9 +267,12 @@ func (c *clientConn) info() ConnInfo {
 	l := &c.link
 	l.mu.Lock()
 	defer l.unlock()
-	return ConnInfo{
-		ID: c.id, Peer: addrString(c.remote), State: l.state.String(), Since: c.since, StateSince: c.stateSince,
-		VS: uint16(l.win.vs), VR: uint16(l.vr), Acknowledged: uint16(l.win.ack),
-		Outstanding: l.win.outstanding(), Owed: l.owed, Answers: len(c.calls), Counters: l.count,
+	i := ConnInfo{
+		ID: c.id, Peer: addrString(c.remote), Since: c.since, StateSince: c.stateSince, Answers: len(c.calls), Interrogation: c.asked,
 	}
+	if i.Interrogation.Result == resultRunning {
+		i.Interrogation.Objects = c.gi.result.Objects
+	}
+	l.describe(&i)
+	return i
 }

@@ -216,6 +216,7 @@ func (c *ServerConn) takeItems(r *request) bool {
 	st.header = r.header()
 	n, done := r.answer.Next(st.buf[st.to:])
 	st.to += n
+	r.objects += n
 	r.done = done
 	return n > 0 || done
 }
@@ -260,6 +261,7 @@ func (c *ServerConn) beginCycle(out []byte, r *request) []byte {
 
 // finish ends an interrogation after its last object.
 func (c *ServerConn) finish(out []byte, r *request) []byte {
+	c.ended(r, resultCompleted)
 	asdu.SetCause(r.asdu, asdu.ActivationTerm, false)
 	out = c.sendRaw(out, r.asdu)
 	c.requests.list = without(c.requests.list, 0)

@@ -59,6 +59,7 @@ type link struct {
 	direct     bool // the reader may write: the system buffers what is written
 	user       user
 	trace      func(sent bool, apdu []byte)
+	tap        func(sent bool, apdus []byte)
 	begun      time.Time
 	woken      atomic.Bool // a writer was started and has not looked yet what is due
 	over       sync.Cond   // of mu: the connection has ended, or the writing after that
@@ -68,6 +69,7 @@ type link struct {
 	state    transfer
 	win      window
 	delay    time.Duration // from the newest frame acknowledged to its acknowledgement; 0: none yet
+	trip     time.Duration // from TESTFR act to its confirmation, when it last came; 0: none yet
 	vr       apci.Seq      // V(R), the number of the next frame to receive
 	nr       apci.Seq      // N(R) to send: the frames before it were taken by the user
 	fresh    int           // received I frames not yet handed to the user

@@ -74,7 +74,8 @@ func (l *link) take(b []byte) (used int, ok bool) {
 	l.mu.Lock()
 	defer l.unlock()
 	l.clock = l.now()
-	from := 0 // of the frames that were not handed on
+	from := 0  // of the frames that were not handed on
+	shown := 0 // of b to the tap
 	for !l.ended && !l.leaving {
 		if n := l.takeNext(b[used:]); n > 0 {
 			if l.fresh == 1 {
@@ -85,12 +86,14 @@ func (l *link) take(b []byte) (used int, ok bool) {
 		}
 		f, n, err := apci.Parse(b[used:])
 		if l.fresh == maxFresh || l.fresh > 0 && (n == 0 || f.Format == apci.FormatU) {
+			shown = l.show(b, shown, used) // before what is sent because of it
 			if err := l.handOn(b[from:used]); err != nil {
 				l.refuse(err)
 			}
 			continue
 		}
 		if err != nil {
+			shown = l.show(b, l.show(b, shown, used), min(len(b), used+apci.MaxLen))
 			l.refuse(frameError(err))
 			break
 		}
@@ -107,6 +110,7 @@ func (l *link) take(b []byte) (used int, ok bool) {
 		l.timers.partial = 0
 		l.count.ReceivedOctets += uint64(n)
 		if err := l.receive(f); err != nil {
+			shown = l.show(b, shown, used+n)
 			if before := l.handOn(b[from:used]); before != nil {
 				err = before
 			}
@@ -118,11 +122,21 @@ func (l *link) take(b []byte) (used int, ok bool) {
 	if used < len(b) && l.timers.partial == 0 {
 		l.timers.partial = l.clock
 	}
+	l.show(b, shown, used)
 	if !l.ended {
 		l.send()
 		l.arm()
 	}
 	return used, !l.ended && !l.leaving
+}
+
+// show shows the octets of b from from to to the tap, and returns how far it has
+// seen them.
+func (l *link) show(b []byte, from, to int) int {
+	if l.tap != nil && from < to {
+		l.tap(false, b[from:to])
+	}
+	return max(from, to)
 }
 
 // takeNext takes an I frame at the beginning of b if it is the next one, which

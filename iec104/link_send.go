@@ -75,6 +75,9 @@ func (l *link) compose() int {
 	if l.trace != nil {
 		l.traceSent(out)
 	}
+	if l.tap != nil && len(out) > 0 {
+		l.tap(true, out)
+	}
 	return len(out)
 }
 

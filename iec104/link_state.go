@@ -16,6 +16,7 @@ func (l *link) receiveU(f apci.Function) error {
 			l.count.Ignored++
 			return nil
 		}
+		l.trip = l.clock - l.timers.test + 1
 		l.timers.test = 0
 		l.user.tested()
 	case apci.StartDTAct, apci.StopDTAct:

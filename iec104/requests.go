@@ -3,6 +3,7 @@ package iec104
 import (
 	"bytes"
 	"slices"
+	"time"
 
 	"busbar/iec104/asdu"
 )
@@ -24,6 +25,8 @@ type request struct {
 	ioa    uint32 // of a read
 	test   bool
 	done   bool // answer has nothing more
+
+	objects int // of the answer so far
 }
 
 // originator returns the originator address of the answer to a request.
@@ -45,6 +48,14 @@ func (r *request) header() asdu.Header {
 type requests struct {
 	list  []request
 	reads []request
+}
+
+// objects returns how many objects the answer to an interrogation has so far.
+func (r *requests) objects(i *InterrogationInfo) int {
+	if at := r.find(asdu.C_IC_NA_1, i.CA, i.Qualifier); at >= 0 {
+		return r.list[at].objects
+	}
+	return i.Objects
 }
 
 func (r *requests) waiting() int { return len(r.list) + len(r.reads) }
@@ -120,6 +131,12 @@ func dataCause(t asdu.TypeID, qual uint8) asdu.Cause {
 func (c *ServerConn) begin(r *request) bool {
 	if r.typ == asdu.C_IC_NA_1 {
 		r.answer = c.session.Interrogate(r.ca, r.qual)
+		if c.asked.Result != resultRunning {
+			c.asked = InterrogationInfo{CA: r.ca, Qualifier: r.qual, Begun: time.Now(), Result: resultRunning}
+			if r.answer == nil {
+				c.asked.end(resultRefused, 0)
+			}
+		}
 	} else {
 		r.answer = c.session.Counters(r.ca, r.qual&0x3F, r.qual>>6)
 	}
@@ -128,6 +145,7 @@ func (c *ServerConn) begin(r *request) bool {
 
 // cancel drops an interrogation. What was read for it is not sent.
 func (c *ServerConn) cancel(i int) {
+	c.ended(&c.requests.list[i], resultCancelled)
 	if i == 0 {
 		if c.work != nil {
 			c.work.items.clear()
@@ -135,6 +153,13 @@ func (c *ServerConn) cancel(i int) {
 		c.link.withdraw()
 	}
 	c.requests.list = without(c.requests.list, i)
+}
+
+// ended notes how an interrogation has ended.
+func (c *ServerConn) ended(r *request, result string) {
+	if r.typ == asdu.C_IC_NA_1 && r.ca == c.asked.CA && r.qual == c.asked.Qualifier {
+		c.asked.end(result, r.objects)
+	}
 }
 
 // read serves a read command: at once an unknown address, the value in its turn.

@@ -36,6 +36,7 @@ type ServerConn struct {
 	endings   []ending // terminations that wait for events
 	mirrors   float64  // mirrored answers that may be sent, refilled with time
 	mirrorsAt time.Duration
+	asked     InterrogationInfo
 	files     *fileServer   // nil: nothing of file transfer is going on
 	filesDone chan struct{} // closed when the last one of these has ended; nil if there was none
 }
@@ -53,6 +54,9 @@ func newServerConn(s *Server, id uint64, conn net.Conn) *ServerConn {
 	l.user = c
 	l.begun = c.since
 	l.over.L = &l.mu
+	if tap := s.opt.tap; tap != nil {
+		l.tap = func(sent bool, apdus []byte) { tap(id, sent, apdus) }
+	}
 	if trace := s.opt.trace; trace != nil {
 		l.trace = func(sent bool, apdu []byte) { trace(id, sent, apdu) }
 	}
@@ -77,6 +81,7 @@ func (c *ServerConn) serve(ctx context.Context) *LinkError {
 	defer stop()
 	err = c.link.run()
 	c.link.mu.Lock()
+	c.asked.end(resultBroken, c.requests.objects(&c.asked))
 	c.giveBack()
 	c.late.renew(true)
 	c.stopFiles(err)
@@ -144,6 +149,7 @@ func (c *ServerConn) transferred(on bool) {
 	if !on {
 		// Answers are bound to the transfer they were asked in; events that were
 		// taken stay and are sent first when it starts again.
+		c.asked.end(resultBroken, c.requests.objects(&c.asked))
 		c.responses = responses{}
 		c.requests = requests{}
 		c.late.renew(false)
@@ -200,16 +206,25 @@ func (c *ServerConn) counters() Counters {
 	return c.link.count
 }
 
+// Info describes the connection. It waits for methods of the session that are
+// running and must not be called by them, nor with a lock held that they need.
+func (c *ServerConn) Info() ConnInfo {
+	c.link.mu.Lock()
+	defer c.link.unlock()
+	return c.info()
+}
+
+// info describes the connection. The lock of the link is held.
 func (c *ServerConn) info() ConnInfo {
-	l := &c.link
-	l.mu.Lock()
-	defer l.unlock()
-	return ConnInfo{
-		ID: c.id, Peer: addrString(c.remote), State: l.state.String(), Since: c.since, StateSince: c.onSince,
-		VS: uint16(l.win.vs), VR: uint16(l.vr), Acknowledged: uint16(l.win.ack),
-		Outstanding: l.win.outstanding(), Owed: l.owed,
-		Answers: c.requests.waiting(), QueuedOctets: c.responses.octets(), Counters: l.count,
+	i := ConnInfo{
+		ID: c.id, Peer: addrString(c.remote), Since: c.since, StateSince: c.onSince,
+		Answers: c.requests.waiting(), QueuedOctets: c.responses.octets(), Interrogation: c.asked,
 	}
+	if i.Interrogation.Result == resultRunning {
+		i.Interrogation.Objects = c.requests.objects(&i.Interrogation)
+	}
+	c.link.describe(&i)
+	return i
 }
 
 // unencodable counts an object that fits no ASDU, and logs it within limits.

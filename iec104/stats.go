@@ -3,7 +3,6 @@ package iec104
 import (
 	"cmp"
 	"slices"
-	"time"
 )
 
 // ServerStats are the figures of a [Server] since it was made.
@@ -19,22 +18,6 @@ type ServerStats struct {
 // ClosedCount counts by [Reason].
 type ClosedCount [reasons]uint64
 
-// ConnInfo describes an open connection.
-type ConnInfo struct {
-	ID           uint64
-	Peer         string    // address and port
-	State        string    // "stopped", "started", "pending stopped"
-	Since        time.Time // of the connection
-	StateSince   time.Time // of the state
-	VS, VR       uint16    // next send and receive sequence numbers
-	Acknowledged uint16    // the oldest own frame not acknowledged, or VS
-	Outstanding  int       // own frames not acknowledged, at most K
-	Owed         int       // received frames not yet acknowledged
-	Answers      int       // requests in work or waiting
-	QueuedOctets int       // of confirmations waiting for the window
-	Counters
-}
-
 // Conns describes the open connections, oldest first. It waits for methods of
 // sessions that are running and must not be called by them, nor with a lock
 // held that they need; the same holds for Stats.
@@ -47,7 +30,7 @@ func (s *Server) Conns() []ConnInfo {
 	s.mu.Unlock()
 	infos := make([]ConnInfo, len(conns))
 	for i, c := range conns {
-		infos[i] = c.info()
+		infos[i] = c.Info()
 	}
 	slices.SortFunc(infos, func(a, b ConnInfo) int { return cmp.Compare(a.ID, b.ID) })
 	return infos
@@ -60,7 +43,7 @@ func (s *Server) Stats() ServerStats {
 	stats := s.stats
 	stats.Open = len(s.conns)
 	for _, c := range s.conns {
-		i := c.info()
+		i := c.Info()
 		stats.Add(i.Counters)
 		if i.State == started.String() {
 			stats.Started++
