@@ -25,7 +25,7 @@ type commandKeys struct {
 	Timeout         time.Duration `json:"timeout" min:"100ms" max:"10m"`
 	SelectTimeout   time.Duration `json:"selectTimeout" min:"1s" max:"10m"`
 	FeedbackTimeout time.Duration `json:"feedbackTimeout" min:"100ms" max:"1h"`
-	From            *Node         `json:"from" required:"true" doc:"a list of the places where it is requested"`
+	From            *Node         `json:"from" doc:"a list of the places where it is requested; none: through the API alone"`
 	To              *Node         `json:"to" required:"true" doc:"a map with the key connector"`
 }
 

@@ -26,7 +26,7 @@ func (d *decoding) requests(path string, f *Field, c *Command) {
 		d.request(Item(path, i), &entry, c, &c.From[i])
 	}
 	if len(c.From) == 0 {
-		d.report(path, f, FieldProblem{Text: "is empty, want a list of the places where it is requested"})
+		d.report(path, f, FieldProblem{Text: "is empty, want a list of the places where it is requested, or no key from if it is requested through the API alone"})
 	}
 }
 

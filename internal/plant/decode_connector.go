@@ -15,6 +15,9 @@ type connectorKeys struct {
 	Enabled bool   `json:"enabled" doc:"true, or false for a connector that does not run"`
 }
 
+// APIConnector stands for the API among the requesters of commands. No connector has this id.
+const APIConnector = "api"
+
 const wantConnectorID = "1 to 63 of the characters a-z 0-9 -"
 
 func isConnectorID(id string) bool {
@@ -27,8 +30,11 @@ func (d *decoding) connector(f *Field) {
 	d.connectors[f.Key] = entry
 	d.expected = append(d.expected, f.Key)
 	before := len(d.problems)
-	if !isConnectorID(f.Key) {
+	switch {
+	case !isConnectorID(f.Key):
 		d.report(path, f, FieldProblem{Text: "is no id of a connector, want " + wantConnectorID, line: f.Line, col: f.Col})
+	case f.Key == APIConnector:
+		d.report(path, f, FieldProblem{Text: "stands for the API where commands are requested, want another id", line: f.Line, col: f.Col})
 	}
 	if f.Value.Kind != Map {
 		d.report(path, f, FieldProblem{Text: f.Value.wrong("a map with the key kind").Error()})

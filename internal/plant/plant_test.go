@@ -124,6 +124,11 @@ func TestCommandsAreDecoded(t *testing.T) {
 				Reply: &mqttReply{Topic: "ons/4711/q0/set/reply", ID: "id", OK: `result == "ok"`, Timeout: 5 * time.Second},
 			}},
 		},
+		{
+			ID: "ons4711/setpoint/api", Type: point.Float, Qualifiers: []uint8{0},
+			Timeout: 10 * time.Second, SelectTimeout: 10 * time.Second, FeedbackTimeout: 30 * time.Second,
+			To: &plant.Execution{Connector: "sensors", End: &mqttExecutor{Topic: "p/set", Payload: "{{.Value}}"}},
+		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("commands (-want +got):\n%s", diff)
