@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"busbar/internal/plant"
 	"busbar/internal/point"
 )
 
@@ -100,10 +101,11 @@ func (r *router) holder(command string) *selection {
 // unselected reports an order for a command that the requester had to select
 // and has not, or had selected before the plant has changed.
 func (q *requester) unselected(c *command, o *point.Order) string {
-	if c.direct[o.Requester.Connector] && !o.Selected {
-		return ""
-	}
-	if h := q.holder(c.ID); h == nil || !h.of(o) {
+	h := q.holder(c.ID)
+	switch selected := h != nil && h.of(o); {
+	case selected && q.exact && (h.value != o.Value || h.qualifier != o.Qualifier):
+		return "differs from what was selected"
+	case !selected && (o.Selected || !c.direct[o.Requester.Connector]):
 		return "is not selected"
 	}
 	return ""
@@ -186,6 +188,9 @@ func requesterName(r point.Requester) string {
 	name := r.Peer
 	if r.Certificate != "" {
 		name += " " + r.Certificate
+	}
+	if r.Connector == plant.APIConnector {
+		return name + " through the API"
 	}
 	return fmt.Sprintf("%s at %s, originator %d", name, r.Connector, r.Originator)
 }

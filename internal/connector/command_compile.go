@@ -22,8 +22,8 @@ type command struct {
 	local     point.Index // point.None: control is never local
 	interlock *condition  // nil: there is none
 	authority *condition
-	requested map[string]bool // connectors with an end
-	direct    map[string]bool // connectors with an end that permits direct operation
+	requested map[string]bool // connectors with an end, and the API
+	direct    map[string]bool // those of them that permit direct operation
 }
 
 // equal reports whether an order of either would be the same; both may be nil.
@@ -74,6 +74,8 @@ func (c *change) command(p *plant.Command) (*command, error) {
 		compiled.requested[f.Connector] = true
 		compiled.direct[f.Connector] = compiled.direct[f.Connector] || f.Direct
 	}
+	compiled.requested[plant.APIConnector] = true
+	compiled.direct[plant.APIConnector] = len(p.From) == 0 || slices.ContainsFunc(p.From, func(r plant.Request) bool { return r.Direct })
 	compiled.executor = c.instances[p.To.Connector]
 	if compiled.executor == nil {
 		return nil, fmt.Errorf("there is no connector %q", p.To.Connector)

@@ -67,10 +67,13 @@ type book struct {
 	recorder Recorder        // nil: there is none
 	ring     []CommandRecord // up to RecordLength
 	total    int             // records since the beginning
-	ids      map[string]bool // of the records
+	ids      map[string]int  // places of the records, by id; of two with one id that of the first
+	stages   []CommandRecord // the newest ones, up to RecordLength
+	stage    uint64          // stages since the beginning
+	more     chan struct{}   // closed by the next stage; nil: nobody waits for it
 }
 
-func newBook() *book { return &book{ids: make(map[string]bool)} }
+func newBook() *book { return &book{ids: make(map[string]int)} }
 
 // add takes a new record into the ring. It returns its place.
 func (b *book) add(r CommandRecord) (place int) {
@@ -80,21 +83,26 @@ func (b *book) add(r CommandRecord) (place int) {
 		b.ring = append(b.ring, r)
 	} else {
 		oldest := &b.ring[b.total%RecordLength]
-		delete(b.ids, oldest.Order.ID)
+		if b.ids[oldest.Order.ID] == b.total-RecordLength {
+			delete(b.ids, oldest.Order.ID)
+		}
 		*oldest = r
 	}
-	b.ids[r.Order.ID] = true
+	if _, known := b.ids[r.Order.ID]; !known {
+		b.ids[r.Order.ID] = b.total
+	}
 	b.total++
 	return b.total - 1
 }
 
 // update replaces the record at a place, if it is still there, and hands it to
-// the recorder.
+// the recorder and to those who follow the stages.
 func (b *book) update(place int, r CommandRecord) error {
 	b.mu.Lock()
 	if b.total-place <= RecordLength {
 		b.ring[place%RecordLength] = r
 	}
+	b.reach(r)
 	recorder := b.recorder
 	b.mu.Unlock()
 	if recorder == nil {
@@ -107,7 +115,19 @@ func (b *book) update(place int, r CommandRecord) error {
 func (b *book) knows(id string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.ids[id]
+	_, known := b.ids[id]
+	return known
+}
+
+// find returns the record of the order with this id; false if it is not among the newest.
+func (b *book) find(id string) (CommandRecord, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	place, known := b.ids[id]
+	if !known {
+		return CommandRecord{}, false
+	}
+	return b.ring[place%RecordLength], true
 }
 
 // list returns the records, oldest first.
@@ -124,6 +144,10 @@ func (b *book) list() []CommandRecord {
 
 // CommandRecords returns the records of the newest 1000 orders, oldest first.
 func (m *Manager) CommandRecords() []CommandRecord { return m.router.book.list() }
+
+// CommandRecord returns the record of the order with the given id; false if it is not
+// among the newest 1000.
+func (m *Manager) CommandRecord(id string) (CommandRecord, bool) { return m.router.book.find(id) }
 
 // RestoreCommands takes records of orders of an earlier process, oldest first,
 // of which the newest 1000 are kept. Orders with their ids are refused. The

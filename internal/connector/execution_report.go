@@ -157,8 +157,8 @@ func orderAttrs(o *point.Order) []any {
 	return attrs
 }
 
-// selected notes a selection, or that it was refused.
-func (q *requester) selected(o point.Order, c *command, result point.Result) {
+// selected notes a selection, or that it was refused, and returns its record.
+func (q *requester) selected(o point.Order, c *command, result point.Result) CommandRecord {
 	now := point.InstantOf(q.now())
 	record := CommandRecord{Order: o, Select: true, Received: now, Confirmed: now, Confirmation: result}
 	if c != nil {
@@ -168,10 +168,11 @@ func (q *requester) selected(o point.Order, c *command, result point.Result) {
 	if result.Positive {
 		q.counts.selected.Add(1)
 		q.log.Info("command selected", orderAttrs(&o)...)
-		return
+		return record
 	}
 	q.counts.refused.Add(1)
 	q.log.Warn("command refused", append(orderAttrs(&o), "select", true, "reason", result.Reason)...)
+	return record
 }
 
 // Refused implements [Commands].

@@ -48,6 +48,9 @@ type selection struct {
 	by    point.Requester
 	link  uint64
 	until time.Time
+	// what was selected
+	value     point.Value
+	qualifier uint8
 }
 
 // of reports whether a selection belongs to who has given an order: the same
@@ -122,6 +125,7 @@ func (r *router) close(timeout time.Duration) (late bool) {
 type requester struct {
 	*router
 	connector string
+	exact     bool        // an order that differs from what was selected is refused
 	left      atomic.Bool // the connector has stopped
 }
 
@@ -144,24 +148,27 @@ func (q *requester) Check(o point.Order) point.Result {
 
 // Select implements [Commands].
 func (q *requester) Select(o point.Order) (point.Result, func()) {
-	q.complete(&o)
-	q.mu.Lock()
-	c, reason := q.admit(&o)
-	var h *selection
-	if reason == "" {
-		h = &selection{by: o.Requester, link: o.Link, until: q.now().Add(c.SelectTimeout)}
-		q.held[c.ID] = h
-	}
-	q.mu.Unlock()
-	result := confirmation(reason)
-	q.selected(o, c, result)
-	return result, func() {
+	record, h := q.hold(o)
+	return record.Confirmation, func() {
 		q.mu.Lock()
 		defer q.mu.Unlock()
 		if h != nil && q.held[o.Command] == h {
 			delete(q.held, o.Command)
 		}
 	}
+}
+
+// hold selects a command, and returns the record of that; h is nil if it was refused.
+func (q *requester) hold(o point.Order) (record CommandRecord, h *selection) {
+	q.complete(&o)
+	q.mu.Lock()
+	c, reason := q.admit(&o)
+	if reason == "" {
+		h = &selection{by: o.Requester, link: o.Link, until: q.now().Add(c.SelectTimeout), value: o.Value, qualifier: o.Qualifier}
+		q.held[c.ID] = h
+	}
+	q.mu.Unlock()
+	return q.selected(o, c, confirmation(reason)), h
 }
 
 // Issue implements [Commands].
@@ -171,10 +178,16 @@ func (q *requester) Issue(o point.Order, report func(point.Result)) {
 
 // IssueRecorded implements [Recording].
 func (q *requester) IssueRecorded(o point.Order, recorded func(), report func(point.Result)) {
-	q.complete(&o)
-	x := &execution{router: q.router, order: o, recorded: recorded, report: report, progress: make(chan Progress, 16)}
+	q.issue(&execution{order: o, recorded: recorded, report: report})
+}
+
+// issue takes an order for execution. It returns the id of its record.
+func (q *requester) issue(x *execution) (id string) {
+	x.router, x.progress = q.router, make(chan Progress, 16)
+	q.complete(&x.order)
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	o := x.order // open may give it another id
 	var reason string
 	if x.command, reason = q.admit(&o); reason == "" {
 		reason = q.unselected(x.command, &o)
@@ -183,12 +196,13 @@ func (q *requester) IssueRecorded(o point.Order, recorded func(), report func(po
 		delete(q.held, o.Command)
 	}
 	x.open(q.now())
+	id = x.order.ID
 	if q.closed { // nobody waits for the goroutine any more
 		go func() {
 			x.refuse(stopping)
 			x.finish()
 		}()
-		return
+		return id
 	}
 	q.running.Add(1)
 	if reason != "" {
@@ -197,7 +211,7 @@ func (q *requester) IssueRecorded(o point.Order, recorded func(), report func(po
 			x.refuse(reason)
 			x.finish()
 		}()
-		return
+		return id
 	}
 	q.busy[o.Command] = true
 	go func() {
@@ -208,6 +222,7 @@ func (q *requester) IssueRecorded(o point.Order, recorded func(), report func(po
 		}()
 		x.run()
 	}()
+	return id
 }
 
 // free ends the order of a command.
