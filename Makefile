@@ -9,6 +9,8 @@ BIN       := bin
 TOOLS     := $(CURDIR)/bin/tools
 LINT      := $(TOOLS)/golangci-lint
 LINT_VERSION := v2.15.0
+SQLC      := $(TOOLS)/sqlc
+SQLC_VERSION := v1.31.1
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS   := -s -w -X busbar/internal/cli.version=$(VERSION)
 FUZZTIME  ?= 60s
@@ -46,6 +48,14 @@ lint: $(LINT) ## run the linters
 $(LINT): Makefile
 	GOBIN=$(TOOLS) CGO_ENABLED=0 $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
 	@touch $(LINT)
+
+.PHONY: sql
+sql: $(SQLC) ## generate the queries of the configuration store (needs a C compiler)
+	cd internal/store/sql && $(SQLC) generate
+
+$(SQLC): Makefile
+	GOBIN=$(TOOLS) CGO_ENABLED=1 $(GO) install github.com/sqlc-dev/sqlc/cmd/sqlc@$(SQLC_VERSION)
+	@touch $(SQLC)
 
 .PHONY: fuzz
 fuzz: ## fuzz every decoder for FUZZTIME (60s) each

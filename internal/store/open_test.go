@@ -1,0 +1,39 @@
+package store_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"busbar/internal/store"
+)
+
+// open opens a store that is closed with its test.
+func open(t testing.TB, o store.Options) *store.Store {
+	t.Helper()
+	s, err := store.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// each runs a test on every database, with options for one of its own.
+func each(t *testing.T, test func(t *testing.T, o store.Options)) {
+	t.Helper()
+	t.Parallel()
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		test(t, store.Options{Path: filepath.Join(t.TempDir(), "busbar.db")})
+	})
+}
+
+// eachBench is each for benchmarks.
+func eachBench(b *testing.B, bench func(b *testing.B, o store.Options)) {
+	b.Helper()
+	b.Run("sqlite", func(b *testing.B) { bench(b, store.Options{Path: filepath.Join(b.TempDir(), "busbar.db")}) })
+}

@@ -1,0 +1,58 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"busbar/internal/store/db"
+)
+
+// SecretInfo is what may be seen of a secret.
+type SecretInfo struct {
+	Name   string
+	Author string
+	At     time.Time
+}
+
+// SetSecret keeps a secret, encrypted, in place of the one of that name. It
+// fails with [ErrNoKey] if there is no key and none can be made.
+func (s *Store) SetSecret(ctx context.Context, name, plaintext, author string) error {
+	sealed, err := s.keys.seal(secretPlace(name), plaintext)
+	if err != nil {
+		return fault("keep secret", err)
+	}
+	err = db.New(s.write).PutSecret(ctx, db.PutSecretParams{Name: name, Sealed: sealed, Author: clean(author), At: millis(now())})
+	return fault("keep secret "+name, err)
+}
+
+// Secret returns a secret in plain text. It fails with [ErrNotFound], with
+// [ErrNoKey] without a key and with [ErrWrongKey] if it was encrypted with another.
+func (s *Store) Secret(ctx context.Context, name string) (string, error) {
+	sealed, err := db.New(s.read).Secret(ctx, name)
+	if err != nil {
+		return "", fault("read secret "+name, err)
+	}
+	text, err := s.keys.open(secretPlace(name), sealed)
+	return text, fault("read", err)
+}
+
+// Secrets returns what may be seen of all secrets, by name.
+func (s *Store) Secrets(ctx context.Context) ([]SecretInfo, error) {
+	rows, err := db.New(s.read).Secrets(ctx)
+	if err != nil {
+		return nil, fault("read secrets", err)
+	}
+	list := make([]SecretInfo, len(rows))
+	for i, r := range rows {
+		list[i] = SecretInfo{Name: r.Name, Author: r.Author, At: instant(r.At)}
+	}
+	return list, nil
+}
+
+// DeleteSecret removes a secret.
+func (s *Store) DeleteSecret(ctx context.Context, name string) error {
+	n, err := db.New(s.write).DeleteSecret(ctx, name)
+	return touched("remove secret "+name, n, err)
+}
+
+func secretPlace(name string) string { return "secret " + name }
