@@ -7,7 +7,7 @@ type arena struct {
 	used   int // nodes handed out
 }
 
-const arenaBlock = 512 // nodes
+const arenaBlock = 64 // nodes: most of a tree of one point
 
 func (a *arena) node(kind NodeKind, line, col int32) *Node {
 	if a.used == len(a.blocks)*arenaBlock {

@@ -86,10 +86,8 @@ func (d *decoding) file(o *outline) Problems {
 	if err := d.structs.plan(); err != nil {
 		return Problems{{Text: err.Error()}}
 	}
-	var keys fileKeys
 	root := o.root
-	whole := &Field{Line: root.Line, Col: root.Col, Value: root}
-	d.report("", whole, d.structs.file.Decode(root, &keys)...)
+	d.outermost(root)
 	if f := root.field("connectors"); f != nil {
 		d.each(f, d.connector)
 	}
@@ -109,6 +107,14 @@ func (d *decoding) file(o *outline) Problems {
 	d.check(o)
 	slices.SortFunc(d.plant.Commands, func(a, b Command) int { return cmp.Compare(a.ID, b.ID) })
 	return nil
+}
+
+// outermost checks the keys of the outermost map. It returns whether there are any.
+func (d *decoding) outermost(root *Node) bool {
+	var keys fileKeys
+	whole := &Field{Line: root.Line, Col: root.Col, Value: root}
+	d.report("", whole, d.structs.file.Decode(root, &keys)...)
+	return root.Kind == Map
 }
 
 // each calls decode for every entry of a map that may be left empty.

@@ -99,37 +99,51 @@ func newFile(name, text string, kinds Kinds, o Options) *file {
 
 func (f *file) isJSON() bool { return strings.EqualFold(filepath.Ext(f.name), ".json") }
 
-// decode decodes the points in parts. If that is not possible, or shows a fault
-// of syntax, it does so with the tree of the whole file, which tells best what is wrong.
+// decode decodes the whole file.
 func (f *file) decode() (*Plant, Problems) {
+	var d *decoding
+	problems := f.walk(func(next *decoding, o *outline) Problems {
+		d = next
+		return d.file(o)
+	})
+	if d == nil { // nothing was decoded
+		d = newDecoding(f)
+	}
+	d.problems = problems
+	return d.finish()
+}
+
+// walk calls work with the outline of the file, whose points are in parts. If that is
+// not possible, or shows a fault of syntax, it does so with the tree of the whole file, which
+// tells best what is wrong. It returns all problems that were found the last time.
+func (f *file) walk(work func(*decoding, *outline) Problems) Problems {
 	outlineOf, treeOf := yamlOutline, yamlTree
 	if f.isJSON() {
 		outlineOf, treeOf = jsonOutline, jsonTree
 	}
 	if len(f.text) > maxFile {
-		return nil, Problems{{File: f.name, Text: errTooLarge.Error()}}
+		return Problems{{Text: errTooLarge.Error()}}
 	}
 	whole := len(f.text) <= f.maxWhole
 	if f.partSize > 0 {
 		if o := outlineOf(f.text, f.partSize); o != nil {
 			d := newDecoding(f)
-			broken := d.file(o)
+			broken := work(d, o)
 			if len(broken) == 0 || !whole {
-				d.problems = append(d.problems, broken...)
-				return d.finish()
+				return append(d.problems, broken...)
 			}
 		}
 	}
-	d := newDecoding(f)
 	if !whole {
-		d.problems = Problems{{Text: fmt.Sprintf("is larger than %d MiB and its points cannot be read in parts, want each id in a line of its own "+
+		return Problems{{Text: fmt.Sprintf("is larger than %d MiB and its points cannot be read in parts, want each id in a line of its own "+
 			"below the key points, at the same indentation, without tabs", f.maxWhole>>20)}}
-		return d.finish()
 	}
 	root, problems := treeOf(f.text)
-	d.problems = problems
-	if root != nil {
-		d.problems = append(d.problems, d.file(&outline{root: root})...)
+	if root == nil {
+		return problems
 	}
-	return d.finish()
+	d := newDecoding(f)
+	d.problems = problems
+	broken := work(d, &outline{root: root})
+	return append(d.problems, broken...)
 }

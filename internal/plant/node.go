@@ -121,7 +121,7 @@ func (n *Node) Bool() (bool, error) {
 	return false, n.wrong("true or false")
 }
 
-// Int returns a decimal integer from low to high, without quotes.
+// Int returns an integer from low to high, without quotes and leading zeros.
 func (n *Node) Int(low, high int64) (int64, error) {
 	v, err := strconv.ParseInt(n.number(), 10, 64)
 	if err != nil || v < low || v > high {
@@ -141,7 +141,7 @@ func wantInt(low, high int64) string {
 	}
 }
 
-// Float returns a finite decimal number, without quotes.
+// Float returns a finite number as JSON writes it, without quotes.
 func (n *Node) Float() (float64, error) {
 	v, err := strconv.ParseFloat(n.number(), 64)
 	if err != nil {
@@ -150,10 +150,10 @@ func (n *Node) Float() (float64, error) {
 	return v, nil
 }
 
-// number returns the text if it can only be a decimal number, so that the
-// other forms that strconv knows (hexadecimal, infinities, NaN) are refused.
+// number returns the text if it is a number as JSON writes it, so that the other
+// forms that strconv and YAML know (hexadecimal, infinities, leading zeros) are refused.
 func (n *Node) number() string {
-	if n.Kind != Scalar || n.Quoted || strings.Trim(n.Text, "0123456789+-.eE") != "" {
+	if !n.IsNumber() {
 		return ""
 	}
 	return n.Text
