@@ -16,14 +16,21 @@ import (
 // directory.
 type Config struct {
 	Data       string // directory of everything that is kept, default "busbar-data"
-	HTTPListen string // host:port of /livez, /readyz and /metrics, default 127.0.0.1:8080; empty: off
-	Plant      string // the plant file; empty: an empty plant
-	LogLevel   string // trace, debug, info (the default), warn or error
-	LogFormat  string // text (the default) or json
-	Image      string // embedded (the default), or memory
+	HTTPListen string // host:port of the API, /livez, /readyz and /metrics, default 127.0.0.1:8080; empty: off
+	HTTPCert   string // file of the certificate of HTTPS; empty: HTTP
+	HTTPKey    string // file of its key
+	HTTPPlain  bool   // HTTP also on addresses that other machines reach
+	// MetricsOpen lets who has not signed in read /metrics.
+	MetricsOpen bool
+	Plant       string // the plant file, the only writer; empty: the store is
+	Database    string // postgres:// URL of the store; empty: SQLite in the data directory
+	LogLevel    string // trace, debug, info (the default), warn or error
+	LogFormat   string // text (the default) or json
+	Image       string // embedded (the default), or memory
 	// JournalLimit is the most that the journal may take, in octets, default 2 GiB.
 	JournalLimit int64
 	SecretsDir   string // directory of the secrets that a plant refers to with ${file:…}; empty: none
+	SecretsKey   string // file of the key of the secrets in the store; empty: see package store
 }
 
 // flagConfig is the flag that names the file; BUSBAR_CONFIG names it too.
@@ -65,7 +72,7 @@ func Load(flags *flag.FlagSet, env func(name string) (value string, found bool))
 			errs = append(errs, fmt.Errorf("%s: %s %w", source, s.name, err))
 		}
 	}
-	return c, errors.Join(append(file.errs, errs...)...)
+	return c, errors.Join(append(append(file.errs, errs...), c.check())...)
 }
 
 func fileName(given map[string]string, env func(string) (string, bool)) string {

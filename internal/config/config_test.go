@@ -70,6 +70,17 @@ func TestLoad(t *testing.T) {
 			[]string{"--http-listen", "off"},
 			Config{Data: "busbar-data", LogLevel: "info", LogFormat: "text", Image: "embedded", JournalLimit: 2 << 30},
 		},
+		{
+			"http with TLS for everybody", "http: {listen: ':8443', tls: {cert: c.pem, key: k.pem}, metrics: open}\ndatabase: postgres://busbar@h/d\nsecrets: {key: k}\n", nil, nil,
+			Config{
+				Data: "busbar-data", HTTPListen: ":8443", HTTPCert: "c.pem", HTTPKey: "k.pem", MetricsOpen: true, Database: "postgres://busbar@h/d",
+				LogLevel: "info", LogFormat: "text", Image: "embedded", JournalLimit: 2 << 30, SecretsKey: "k",
+			},
+		},
+		{
+			"http without TLS behind a proxy", "", map[string]string{"BUSBAR_HTTP_PLAIN": "true", "BUSBAR_HTTP_LISTEN": ":80"}, nil,
+			Config{Data: "busbar-data", HTTPListen: ":80", HTTPPlain: true, LogLevel: "info", LogFormat: "text", Image: "embedded", JournalLimit: 2 << 30},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -99,15 +110,16 @@ func TestLoadNamesEveryProblem(t *testing.T) {
 			[]string{"--http-listen", "0.0.0.0:8080", "--data", ""},
 			[]string{
 				"flag --data: data is empty, want a directory",
-				`flag --http-listen: http.listen is "0.0.0.0:8080", want a loopback address such as 127.0.0.1:8080, or off`,
+				`http.listen is "0.0.0.0:8080", which other machines reach: want http.tls.cert and http.tls.key, or 127.0.0.1:8080, or http.plain: true`,
 				`environment variable BUSBAR_LOG_LEVEL: log.level is "loud", want trace, debug, info, warn or error`,
 				`busbar.yaml:1:15: log.format is "xml", want text or json`,
 			},
 		},
 		{"unknown setting", "data: d\nlog: {levl: debug}\n", nil, nil, []string{"busbar.yaml:2:7: log.levl is not a setting, want one of data, http.listen"}},
-		{"later setting", "http: {tls: {cert: x}}\ndatabase: y\n", nil, nil, []string{
-			"busbar.yaml:1:8: http.tls is not supported by this version", "busbar.yaml:2:1: database is not supported by this version",
-		}},
+		{"half of TLS", "http: {tls: {cert: x}}\n", nil, nil, []string{"http.tls.cert and http.tls.key: want both or none"}},
+		{"database of another make", "database: mysql://root:geheim@h/d\n", nil, nil, []string{"busbar.yaml:1:11: database is neither sqlite nor a URL"}},
+		{"plain", "http: {plain: yes}\n", nil, nil, []string{`busbar.yaml:1:15: http.plain is "yes", want true or false`}},
+		{"who reads metrics", "http: {metrics: all}\n", nil, nil, []string{`http.metrics is "all", want signed-in or open`}},
 		{"twice", "data: a\ndata: b\n", nil, nil, []string{"data is there twice"}},
 		{"list", "plant: [a, b]\n", nil, nil, []string{"busbar.yaml:1:8: plant is no text"}},
 		{"no map", "- a\n", nil, nil, []string{"busbar.yaml:1:1: is no map"}},
@@ -119,8 +131,8 @@ func TestLoadNamesEveryProblem(t *testing.T) {
 		{"size too large", "", nil, []string{"--journal-limit", "4294967295TiB"}, []string{`want a whole number and a unit`}},
 		{"role of a later version", "", nil, []string{"--role", "frontend"}, []string{`flag --role: role is "frontend", which is not supported by this version, want all`}},
 		{"unknown role", "", nil, []string{"--role", "x"}, []string{`flag --role: role is "x", want all`}},
-		{"host name", "", nil, []string{"--http-listen", "example.org:80"}, []string{"want a loopback address"}},
-		{"every address", "", nil, []string{"--http-listen", ":80"}, []string{"want a loopback address"}},
+		{"host name", "", nil, []string{"--http-listen", "example.org:80"}, []string{"which other machines reach"}},
+		{"every address", "", nil, []string{"--http-listen", ":80"}, []string{"which other machines reach"}},
 		{"no port", "", nil, []string{"--http-listen", "localhost"}, []string{"want host:port"}},
 	}
 	for _, tt := range tests {

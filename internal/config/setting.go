@@ -1,10 +1,12 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"net"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,8 +33,19 @@ func settings() []setting {
 			c.Data = v
 			return nonEmpty(v, "a directory")
 		}},
-		{"http.listen", "127.0.0.1:8080", "`address` of /livez, /readyz and /metrics, or off", setHTTPListen},
-		{"plant", "", "the plant `file`", func(c *Config, v string) error {
+		{"http.listen", "127.0.0.1:8080", "`address` of the API, /livez, /readyz and /metrics, or off", setHTTPListen},
+		{"http.tls.cert", "", "`file` of the certificate of HTTPS, with its chain", setText(func(c *Config) *string { return &c.HTTPCert })},
+		{"http.tls.key", "", "`file` of the key of the certificate", setText(func(c *Config) *string { return &c.HTTPKey })},
+		{"http.plain", "false", "true: HTTP without TLS also on addresses that other machines reach, where a proxy does it", func(c *Config, v string) error {
+			c.HTTPPlain = v == "true"
+			return oneOf(v, "true", "false")
+		}},
+		{"http.metrics", "signed-in", "who reads /metrics: signed-in, or open", func(c *Config, v string) error {
+			c.MetricsOpen = v == "open"
+			return oneOf(v, "signed-in", "open")
+		}},
+		{"database", "sqlite", "where plant, users and audit log are kept: sqlite (in the data directory) or postgres://…", setDatabase},
+		{"plant", "", "the plant `file`, which is the only writer of the plant then", func(c *Config, v string) error {
 			c.Plant = v
 			return nil
 		}},
@@ -52,15 +65,13 @@ func settings() []setting {
 			}
 			return oneOf(v, "all")
 		}},
-		{"secrets.dir", "", "`directory` of the secrets that the plant refers to with ${file:…}", func(c *Config, v string) error {
-			c.SecretsDir = v
-			return nil
-		}},
+		{"secrets.dir", "", "`directory` of the secrets that the plant refers to with ${file:…}", setText(func(c *Config) *string { return &c.SecretsDir })},
+		{"secrets.key", "", "`file` of the key by which secrets are encrypted, outside of the data directory", setText(func(c *Config) *string { return &c.SecretsKey })},
 	}
 }
 
 // later are settings that have a place in the format but are not supported yet.
-func later() []string { return []string{"auth", "database", "http.tls"} }
+func later() []string { return []string{"auth"} }
 
 func setImage(c *Config, v string) error {
 	c.Image = v
@@ -120,19 +131,52 @@ func oneOf(v string, words ...string) error {
 	return fmt.Errorf("is %q, want %s", v, want)
 }
 
-// setHTTPListen refuses addresses that other machines reach: nobody signs in yet.
 func setHTTPListen(c *Config, v string) error {
 	if v == "off" {
 		c.HTTPListen = ""
 		return nil
 	}
 	c.HTTPListen = v
-	host, port, err := net.SplitHostPort(v)
-	if err != nil || port == "" {
+	if _, port, err := net.SplitHostPort(v); err != nil || port == "" {
 		return fmt.Errorf("is %q, want host:port such as 127.0.0.1:8080, or off", v)
+	}
+	return nil
+}
+
+// setDatabase takes a URL, which may hold a password: it is not repeated in the error.
+func setDatabase(c *Config, v string) error {
+	if v == "sqlite" {
+		c.Database = ""
+		return nil
+	}
+	c.Database = v
+	if u, err := url.Parse(v); err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" || u.Host == "" && u.RawQuery == "" {
+		return errors.New("is neither sqlite nor a URL such as postgres://user@host/database")
+	}
+	return nil
+}
+
+// setText takes any text.
+func setText(field func(*Config) *string) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		*field(c) = v
+		return nil
+	}
+}
+
+// check returns what is wrong between settings. It refuses to talk without TLS to other
+// machines, since passwords go over the line.
+func (c *Config) check() error {
+	if (c.HTTPCert == "") != (c.HTTPKey == "") {
+		return errors.New("http.tls.cert and http.tls.key: want both or none")
+	}
+	host, port, err := net.SplitHostPort(c.HTTPListen)
+	if err != nil || c.HTTPCert != "" || c.HTTPPlain {
+		return nil
 	}
 	if addr, err := netip.ParseAddr(host); host == "localhost" || err == nil && addr.IsLoopback() {
 		return nil
 	}
-	return fmt.Errorf("is %q, want a loopback address such as 127.0.0.1:%s, or off: without sign-in other machines are not let in", v, port)
+	return fmt.Errorf("http.listen is %q, which other machines reach: want http.tls.cert and http.tls.key, or 127.0.0.1:%s, or http.plain: true "+
+		"if a proxy in front does TLS", c.HTTPListen, port)
 }

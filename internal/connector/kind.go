@@ -43,6 +43,7 @@ type kindSpec interface {
 	executor() *EndSpec
 	listens(settings any) []string
 	dials(settings any) []string
+	secrets() [][]string
 }
 
 // Define makes a kind of its declaration. The name is that of the `kind` key in
