@@ -18,7 +18,7 @@ import (
 var layers = [][]string{
 	{"iec104/apci"},
 	{"iec104/asdu"},
-	{"internal/point", "internal/pki", "iec104"},
+	{"internal/point", "internal/pki", "internal/tape", "iec104"},
 	{"internal/plant"},
 	{"internal/mapping", "internal/plantdoc"},
 	{"internal/image"},
