@@ -59,7 +59,7 @@ type link struct {
 	direct     bool // the reader may write: the system buffers what is written
 	user       user
 	trace      func(sent bool, apdu []byte)
-	tap        func(sent bool, apdus []byte)
+	tap        TapFunc // set before run
 	begun      time.Time
 	woken      atomic.Bool // a writer was started and has not looked yet what is due
 	over       sync.Cond   // of mu: the connection has ended, or the writing after that

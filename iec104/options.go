@@ -15,7 +15,7 @@ type Option func(*options)
 type options struct {
 	log      *slog.Logger
 	trace    TraceFunc
-	tap      TapFunc
+	tap      func(conn uint64, c net.Conn) TapFunc
 	dial     DialFunc
 	handler  func(asdu.ASDU)
 	receipts func(asdu.ASDU, Receipt) // takes the place of handler; nil: none
@@ -59,17 +59,19 @@ type TraceFunc func(conn uint64, sent bool, apdu []byte)
 // WithTrace sets a function that sees every frame. Tracing costs time per frame.
 func WithTrace(f TraceFunc) Option { return func(o *options) { o.trace = f } }
 
-// TapFunc takes frames with the number of the connection: whole ones, one or more
-// behind each other, as they are about to be written together or were received
-// together. Octets that are no frame, for which the connection is closed, come
-// alone. Those of one connection come in the order of the link. The octets
-// are valid until it returns. It must not block, and must not call the server, the
-// connection or the client.
-type TapFunc func(conn uint64, sent bool, apdus []byte)
+// TapFunc takes the frames of one connection: whole ones, one or more behind each other, as
+// they are about to be written together or were received together, in the order of
+// the link. Octets that are no frame, for which the connection is closed, come
+// alone. The octets are valid until it returns. It must not block, and must not call the
+// server, the connection or the client.
+type TapFunc func(sent bool, apdus []byte)
 
-// WithTap sets a function that sees every frame, as [WithTrace] does, but is called
-// once for many of them: it costs time per write and not per frame.
-func WithTap(f TapFunc) Option { return func(o *options) { o.tap = f } }
+// WithTap sets a function that is asked for each connection, once it is established, who
+// sees its frames; nil: nobody. It is as [WithTrace], but costs time per write and not
+// per frame. The connection must not be read, written or closed.
+func WithTap(open func(conn uint64, c net.Conn) TapFunc) Option {
+	return func(o *options) { o.tap = open }
+}
 
 // DialFunc establishes a connection, as [net.Dialer.DialContext] does.
 type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)

@@ -54,9 +54,6 @@ func newServerConn(s *Server, id uint64, conn net.Conn) *ServerConn {
 	l.user = c
 	l.begun = c.since
 	l.over.L = &l.mu
-	if tap := s.opt.tap; tap != nil {
-		l.tap = func(sent bool, apdus []byte) { tap(id, sent, apdus) }
-	}
 	if trace := s.opt.trace; trace != nil {
 		l.trace = func(sent bool, apdu []byte) { trace(id, sent, apdu) }
 	}
@@ -76,6 +73,9 @@ func (c *ServerConn) serve(ctx context.Context) *LinkError {
 	}
 	c.link.mu.Lock()
 	c.session = session
+	if tap := c.srv.opt.tap; tap != nil {
+		c.link.tap = tap(c.id, c.link.conn)
+	}
 	c.link.unlock()
 	stop := context.AfterFunc(ctx, func() { c.Close(nil) })
 	defer stop()
