@@ -222,30 +222,6 @@ func ticks(t *testing.T) <-chan time.Time {
 	return ticker.C
 }
 
-func TestValuesOfRequests(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		typ       point.Type
-		raw, want string
-	}{
-		{point.Single, `true`, "on"}, {point.Single, `"off"`, "off"}, {point.Single, `1`, "want true"}, {point.Single, `null`, "want true"},
-		{point.Double, `false`, "off"}, {point.Double, `"intermediate"`, "want true"},
-		{point.Step, `1`, "1"}, {point.Step, `"lower"`, "-1"}, {point.Step, `2`, "want 1, -1"},
-		{point.Int, `-9223372036854775808`, "-9223372036854775808"}, {point.Int, `1.5`, "want an integer"}, {point.Int, `"1"`, "want an integer"},
-		{point.Bits, `4294967295`, "0xffffffff"}, {point.Bits, `-1`, "want an integer"},
-		{point.Float, `1e3`, "1000"}, {point.Float, `"1"`, "want a number"}, {point.Float, `null`, "want a number"}, {point.Float, `1e999`, "want a number"}, {point.Float, ``, "want a number"},
-	} {
-		v, err := parseValue(json.RawMessage(tt.raw), tt.typ)
-		got := v.String()
-		if err != nil {
-			got = err.Error()
-		}
-		if err == nil && got != tt.want || err != nil && !strings.Contains(got, tt.want) {
-			t.Errorf("%v %s: %s, want %s", tt.typ, tt.raw, got, tt.want)
-		}
-	}
-}
-
 func FuzzRequest(f *testing.F) {
 	for _, seed := range []string{`{"value":true}`, `{"value":-1.5,"qualifier":3,"id":"a","expires":"2026-01-02T03:04:05Z"}`, `{"value":"on"} x`, `[]`, `{"id":"\u0000"}`} {
 		f.Add([]byte(seed), byte(point.Single))

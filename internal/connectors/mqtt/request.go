@@ -6,10 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
-	"strconv"
 	"time"
 
+	"busbar/internal/dispatch"
 	"busbar/internal/point"
 )
 
@@ -59,8 +58,10 @@ func parseRequest(payload []byte, typ point.Type) (o point.Order, err error) {
 			return o, errors.New("expires: want a time from 1970 to 2261")
 		}
 	}
-	o.Value, err = parseValue(r.Value, typ)
-	return o, err
+	if o.Value, err = dispatch.ParseValue(r.Value, typ); err != nil {
+		return o, fmt.Errorf("value: %w", err)
+	}
+	return o, nil
 }
 
 // checkMembers returns what is wrong with the members of a request that is JSON: the
@@ -99,64 +100,4 @@ func checkID(id string) bool {
 		}
 	}
 	return id != "" && len(id) <= 100
-}
-
-// parseValue reads the value of a request: true, false or the name of a state of
-// single and double commands, "lower" or "higher", −1 or 1 of a step, otherwise a
-// number.
-func parseValue(raw json.RawMessage, typ point.Type) (v point.Value, err error) {
-	text := string(raw)
-	if len(raw) > 0 && raw[0] == '"' {
-		if err := json.Unmarshal(raw, &text); err != nil {
-			return v, fmt.Errorf("value: %w", err)
-		}
-	}
-	switch typ {
-	case point.Single, point.Double:
-		switch text {
-		case "true", "on":
-			return switched(true, typ), nil
-		case "false", "off":
-			return switched(false, typ), nil
-		}
-		return v, fmt.Errorf("value: is %s, want true, false, on or off", shorten(string(raw)))
-	case point.Step:
-		switch text {
-		case "1", "higher":
-			return point.StepValue(1, false), nil
-		case "-1", "lower":
-			return point.StepValue(-1, false), nil
-		}
-		return v, fmt.Errorf("value: is %s, want 1, -1, higher or lower", shorten(string(raw)))
-	case point.Int:
-		i, err := strconv.ParseInt(string(raw), 10, 64)
-		if err != nil {
-			return v, fmt.Errorf("value: is %s, want an integer", shorten(string(raw)))
-		}
-		return point.IntValue(i), nil
-	case point.Bits:
-		i, err := strconv.ParseUint(string(raw), 10, 32)
-		if err != nil {
-			return v, fmt.Errorf("value: is %s, want an integer from 0 to %d", shorten(string(raw)), uint32(math.MaxUint32))
-		}
-		return point.BitsValue(uint32(i)), nil
-	default:
-		var f float64
-		if json.Unmarshal(raw, &f) != nil || string(raw) == "null" {
-			return v, fmt.Errorf("value: is %s, want a number", shorten(string(raw)))
-		}
-		return point.FloatValue(f), nil
-	}
-}
-
-// switched is one of the end positions of a single or double command.
-func switched(on bool, typ point.Type) point.Value {
-	switch {
-	case typ == point.Single:
-		return point.SingleValue(on)
-	case on:
-		return point.DoubleValue(point.DoubleOn)
-	default:
-		return point.DoubleValue(point.DoubleOff)
-	}
 }
