@@ -134,18 +134,24 @@ func cut(reason string) string {
 // decode returns the record of a line. Members that are not known are left
 // aside, for they may come from a newer version.
 func decode(text []byte) (connector.CommandRecord, error) {
+	r, _, err := decodeAt(text)
+	return r, err
+}
+
+// decodeAt is decode, and returns the time of the line, too.
+func decodeAt(text []byte) (r connector.CommandRecord, at point.Instant, err error) {
 	var l line
 	if err := json.Unmarshal(text, &l); err != nil {
-		return connector.CommandRecord{}, err
+		return r, 0, err
 	}
 	if l.ID == "" {
-		return connector.CommandRecord{}, errors.New("id is missing")
+		return r, 0, errors.New("id is missing")
 	}
 	value, err := decodeValue(l.Type, l.Value)
 	if err != nil {
-		return connector.CommandRecord{}, fmt.Errorf("value: %w", err)
+		return r, 0, fmt.Errorf("value: %w", err)
 	}
-	r := connector.CommandRecord{
+	r = connector.CommandRecord{
 		Order: point.Order{
 			ID: l.ID, Command: l.Command, Value: value, Qualifier: l.Qualifier, Requester: point.Requester(l.Requester),
 			Issued: point.Instant(l.Issued), Expires: point.Instant(l.Expires),
@@ -154,7 +160,7 @@ func decode(text []byte) (connector.CommandRecord, error) {
 		Received: point.Instant(l.Received), Accepted: point.Instant(l.Accepted), Replied: point.Instant(l.Replied),
 		Confirmed: point.Instant(l.Confirmed), Terminated: point.Instant(l.Terminated), Late: point.Instant(l.Late),
 	}
-	return r, l.results(&r)
+	return r, point.Instant(l.Time), l.results(&r)
 }
 
 // results fills in what was told of an order.

@@ -24,6 +24,9 @@ var (
 type Log struct {
 	log  *slog.Logger
 	opts Options
+	fs   FS
+
+	reading chan struct{} // holds a token while the files are read
 
 	work chan struct{} // a token: there is something in the queue
 	stop chan struct{} // closed by Close

@@ -104,7 +104,11 @@ func (m *memFS) Open(name string) (io.ReadCloser, error) {
 	if err := m.call("open", name); err != nil {
 		return nil, err
 	}
-	return io.NopCloser(bytes.NewReader(bytes.Clone(m.names[name].data))), nil
+	n := m.names[name]
+	if n == nil {
+		return nil, os.ErrNotExist
+	}
+	return io.NopCloser(bytes.NewReader(bytes.Clone(n.data))), nil
 }
 
 func (m *memFS) Create(name string) (File, error) {

@@ -29,7 +29,7 @@ func Open(fs FS, log *slog.Logger, o Options) (*Log, []connector.CommandRecord, 
 		return nil, nil, fmt.Errorf("command log: %w", err)
 	}
 	l := &Log{
-		log: log, opts: s.opts, store: s,
+		log: log, opts: s.opts, fs: fs, store: s, reading: make(chan struct{}, 1),
 		work: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 		status: Status{Files: len(s.files), Octets: s.octets()},
 	}
