@@ -37,7 +37,7 @@ func (s *Store) Commit(ctx context.Context, base int64, r Revision, changes []pl
 		if have.Number != base {
 			return fmt.Errorf("%w: the plant is at revision %d, not %d", ErrConflict, have.Number, base)
 		}
-		if err := writeRevision(ctx, q, tx, r, changes); err != nil {
+		if err := writeRevision(ctx, q, s.bulk(tx), r, changes); err != nil {
 			return err
 		}
 		if apply == nil {
@@ -71,17 +71,17 @@ func ordered(changes []plantdoc.Change) ([]plantdoc.Change, error) {
 	return changes, nil
 }
 
-func writeRevision(ctx context.Context, q *db.Queries, tx *sql.Tx, r Revision, changes []plantdoc.Change) error {
+func writeRevision(ctx context.Context, q *db.Queries, w bulk, r Revision, changes []plantdoc.Change) error {
 	err := q.AddRevision(ctx, db.AddRevisionParams{
 		Number: r.Number, Author: r.Author, Comment: r.Comment, Origin: r.Origin, At: millis(r.At), Changes: int64(r.Changes),
 	})
 	if err != nil {
 		return err
 	}
-	if err := writeChanges(ctx, tx, r.Number, changes); err != nil {
+	if err := writeChanges(ctx, w, r.Number, changes); err != nil {
 		return err
 	}
-	if err := writeObjects(ctx, tx, r.Number, changes); err != nil {
+	if err := writeObjects(ctx, w, r.Number, changes); err != nil {
 		return err
 	}
 	if r.Number%snapshotEvery == 0 {
@@ -90,16 +90,16 @@ func writeRevision(ctx context.Context, q *db.Queries, tx *sql.Tx, r Revision, c
 	return nil
 }
 
-func writeChanges(ctx context.Context, tx *sql.Tx, number int64, changes []plantdoc.Change) error {
+func writeChanges(ctx context.Context, w bulk, number int64, changes []plantdoc.Change) error {
 	rows := insertion{head: "INSERT INTO changes (revision, section, id, before, after) VALUES ", columns: 5}
-	return rows.run(ctx, tx, len(changes), func(i int, args []any) []any {
+	return w.insert(ctx, rows, len(changes), func(i int, args []any) []any {
 		c := &changes[i]
 		return append(args, number, string(c.Section), c.ID, nullable(c.Before), nullable(c.After))
 	})
 }
 
 // writeObjects brings the objects to what changes say.
-func writeObjects(ctx context.Context, tx *sql.Tx, number int64, changes []plantdoc.Change) error {
+func writeObjects(ctx context.Context, w bulk, number int64, changes []plantdoc.Change) error {
 	var added, changed []int
 	removed := make(map[plantdoc.Section][]string)
 	for i := range changes {
@@ -113,13 +113,13 @@ func writeObjects(ctx context.Context, tx *sql.Tx, number int64, changes []plant
 		}
 	}
 	for _, section := range plantdoc.Sections() {
-		if err := removeObjects(ctx, tx, section, removed[section]); err != nil {
+		if err := w.removeObjects(ctx, section, removed[section]); err != nil {
 			return err
 		}
 	}
 	const head = "INSERT INTO objects (section, id, body, revision) VALUES "
 	put := func(rows insertion, which []int) error {
-		return rows.run(ctx, tx, len(which), func(i int, args []any) []any {
+		return w.insert(ctx, rows, len(which), func(i int, args []any) []any {
 			c := &changes[which[i]]
 			return append(args, string(c.Section), c.ID, string(c.After), number)
 		})

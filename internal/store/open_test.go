@@ -1,11 +1,15 @@
 package store_test
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 
 	"busbar/internal/store"
+	"busbar/internal/store/storetest"
 )
+
+func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }
 
 // open opens a store that is closed with its test.
 func open(t testing.TB, o store.Options) *store.Store {
@@ -30,10 +34,15 @@ func each(t *testing.T, test func(t *testing.T, o store.Options)) {
 		t.Parallel()
 		test(t, store.Options{Path: filepath.Join(t.TempDir(), "busbar.db")})
 	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		test(t, store.Options{URL: storetest.Postgres(t)})
+	})
 }
 
 // eachBench is each for benchmarks.
 func eachBench(b *testing.B, bench func(b *testing.B, o store.Options)) {
 	b.Helper()
 	b.Run("sqlite", func(b *testing.B) { bench(b, store.Options{Path: filepath.Join(b.TempDir(), "busbar.db")}) })
+	b.Run("postgres", func(b *testing.B) { bench(b, store.Options{URL: storetest.Postgres(b)}) })
 }

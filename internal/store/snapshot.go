@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"cmp"
 	"compress/gzip"
 	"context"
 	"database/sql"
@@ -153,6 +152,6 @@ func merge(list []plantdoc.Object, changed map[string]plantdoc.Change) []plantdo
 			kept = append(kept, plantdoc.Object{Section: c.Section, ID: c.ID, Body: c.After})
 		}
 	}
-	slices.SortFunc(kept, func(a, b plantdoc.Object) int { return cmp.Or(plantdoc.Compare(a, b)) })
+	slices.SortFunc(kept, plantdoc.Compare)
 	return kept
 }
