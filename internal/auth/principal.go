@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Role is what somebody may do. Roles are sets; see [Roles].
@@ -91,6 +92,8 @@ type Principal struct {
 	MustChange bool
 	// Session is the id of the session, empty for tokens and OpenID Connect.
 	Session string
+	// Expires is when what was presented ends by itself; zero: it does not.
+	Expires time.Time
 }
 
 // May reports whether the principal may do what needs role r.
