@@ -57,6 +57,10 @@ $(SQLC): Makefile
 	GOBIN=$(TOOLS) CGO_ENABLED=1 $(GO) install github.com/sqlc-dev/sqlc/cmd/sqlc@$(SQLC_VERSION)
 	@touch $(SQLC)
 
+.PHONY: api
+api: ## write the OpenAPI document of the routes to api/openapi.yaml
+	$(GO) test ./internal/api -count=1 -run TestCommittedDocument -update
+
 .PHONY: fuzz
 fuzz: ## fuzz every decoder for FUZZTIME (60s) each
 	GO=$(GO) FUZZTIME=$(FUZZTIME) scripts/fuzz.sh

@@ -1,0 +1,101 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"busbar/internal/auth"
+)
+
+// base is the path below which all routes of the API lie.
+const base = "/api/v1"
+
+// Authenticator knows who makes a request. It also refuses requests that a
+// foreign page may have made a browser send. It must be safe for concurrent use.
+type Authenticator interface {
+	Authenticate(r *http.Request) (auth.Principal, error)
+}
+
+// Deps are what the API stands on.
+type Deps struct {
+	Log     *slog.Logger  // nil: nothing is logged
+	Auth    Authenticator // nil: only public routes can be used
+	Audit   Audit         // nil: nothing is audited
+	Version string        // of Busbar
+	Started time.Time     // of the process
+	// Stopping is closed when the process begins to stop: streams end then. nil: never.
+	Stopping <-chan struct{}
+	// Limits bound what clients may ask; the zero value means the defaults.
+	Limits Limits
+
+	observe func(operation string, status int) // told of every answer of a route; nil: nobody is
+}
+
+// api is one API. Its handlers are methods of it.
+type api struct {
+	deps    Deps
+	log     *slog.Logger
+	huma    huma.API
+	mux     *http.ServeMux
+	ops     []*op
+	limits  *limiter
+	streams *slots
+}
+
+// New returns the handler of the API, of its OpenAPI document and of the page
+// that shows it. It serves /api/, /openapi.json, /openapi.yaml and /docs, and
+// answers every other path with a problem.
+func New(deps Deps) (http.Handler, error) {
+	a, err := build(deps)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.serveDocument(); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// build registers every route.
+func build(deps Deps) (a *api, err error) {
+	defer func() { // the library reports mistakes of a declaration so
+		if p := recover(); p != nil {
+			a, err = nil, fmt.Errorf("api: %v", p)
+		}
+	}()
+	if deps.Log == nil {
+		deps.Log = slog.New(slog.DiscardHandler)
+	}
+	if deps.Auth == nil {
+		deps.Auth = nobody{}
+	}
+	deps.Limits = deps.Limits.orDefault()
+	a = &api{deps: deps, log: deps.Log, mux: http.NewServeMux(), limits: newLimiter(deps.Limits), streams: newSlots(deps.Limits)}
+	a.huma = huma.NewAPI(a.documentConfig(), adapter{a})
+	registerRoutes(a)
+	return a, nil
+}
+
+var errNobody = errors.New("nobody can sign in")
+
+// nobody lets nobody in.
+type nobody struct{}
+
+// Authenticate implements [Authenticator].
+func (nobody) Authenticate(*http.Request) (auth.Principal, error) { return auth.Principal{}, errNobody }
+
+// adapter joins the library with the mux: every operation is guarded.
+type adapter struct{ *api }
+
+// Handle implements [huma.Adapter].
+func (a adapter) Handle(o *huma.Operation, handle func(huma.Context)) {
+	declared := o.Metadata[opKey].(*op)
+	a.mux.HandleFunc(o.Method+" "+base+o.Path, a.guard(declared, func(w http.ResponseWriter, r *http.Request) {
+		handle(newContext(o, r, w))
+	}))
+}

@@ -1,0 +1,6 @@
+package api
+
+// registerRoutes registers every route: one line per resource.
+func registerRoutes(a *api) {
+	registerSystem(a)
+}
