@@ -1,0 +1,31 @@
+package store_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"busbar/internal/store"
+)
+
+func TestProbeAudit(t *testing.T) {
+	t.Parallel()
+	s, err := store.Open(t.Context(), store.Options{Path: filepath.Join(t.TempDir(), "busbar.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.ProbeAudit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if entries, err := s.Audit(t.Context(), store.AuditFilter{}, 0); err != nil || len(entries) != 0 {
+		t.Errorf("entries %v, %v after a probe, want none", entries, err)
+	}
+	if err := s.AddAudit(t.Context(), store.AuditEntry{Action: "a"}); err != nil {
+		t.Errorf("adding after a probe: %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.ProbeAudit(t.Context()); err == nil {
+		t.Error("the audit log of a closed store can be written")
+	}
+}
