@@ -44,6 +44,7 @@ type api struct {
 	mux     *http.ServeMux
 	ops     []*op
 	limits  *limiter
+	audit   *auditor
 	streams *slots
 }
 
@@ -75,7 +76,7 @@ func build(deps Deps) (a *api, err error) {
 		deps.Auth = nobody{}
 	}
 	deps.Limits = deps.Limits.orDefault()
-	a = &api{deps: deps, log: deps.Log, mux: http.NewServeMux(), limits: newLimiter(deps.Limits), streams: newSlots(deps.Limits)}
+	a = &api{deps: deps, log: deps.Log, mux: http.NewServeMux(), limits: newLimiter(deps.Limits), audit: &auditor{log: deps.Log, keep: deps.Audit}, streams: newSlots(deps.Limits)}
 	a.huma = huma.NewAPI(a.documentConfig(), adapter{a})
 	registerRoutes(a)
 	return a, nil

@@ -8,43 +8,19 @@ import (
 	"time"
 
 	"busbar/internal/auth"
+	"busbar/internal/store"
 )
-
-// AuditEntry is a line of the audit log.
-type AuditEntry struct {
-	ID             int64
-	At             time.Time
-	Actor, ActorID string
-	Address        string
-	Action         string // operation id
-	Object         string
-	Result         string
-	Detail         string
-	Before, After  string // JSON
-}
-
-// Audit keeps the audit log.
-type Audit interface {
-	// AddAudit keeps a new entry and returns its id.
-	AddAudit(ctx context.Context, e AuditEntry) (int64, error)
-	// FinishAudit completes the entry with the id of e.
-	FinishAudit(ctx context.Context, e AuditEntry) error
-}
 
 // Results of audited requests.
 const (
-	resultBegun   = "begun" // the process ended before the result was known
 	resultOK      = "ok"
 	resultRefused = "refused"
 	resultFailed  = "failed"
 )
 
-// auditTimeout is how long an entry may take to be kept.
-const auditTimeout = 5 * time.Second
-
 // note is what a request says about itself to the audit log.
 type note struct {
-	id            int64 // of the entry, once it has begun
+	begun         bool // the handler was reached
 	object        string
 	detail        string
 	before, after string
@@ -63,54 +39,37 @@ func noteChange(ctx context.Context, before, after any) {
 	n.before, n.after = redacted(before), redacted(after)
 }
 
-// begin keeps the entry of a request before it changes anything. Where that
-// fails the request is refused: nothing changes without an entry.
+// begin makes sure that the audit log can be written before a request changes anything.
 func (a *api) begin(ctx context.Context, req *request) error {
-	if !req.op.changes() || a.deps.Audit == nil {
+	if !req.op.changes() {
 		return nil
 	}
-	id, err := a.deps.Audit.AddAudit(ctx, a.entry(req, resultBegun))
-	if err != nil {
+	if err := a.audit.ready(ctx); err != nil {
 		a.log.Error("audit log cannot be written, request refused", "request", req.id, "operation", req.op.ID, "error", err)
 		return unavailable("the audit log cannot be written; nothing was changed")
 	}
-	req.audit.id = id
+	req.audit.begun = true
 	return nil
 }
 
-// endAudit completes the entry of a request, or adds the one of a request that
-// was refused before it began. Who has not signed in is not audited here, nor who asks too often.
+// endAudit adds the entry of a request. Requests without a sign-in that were
+// refused are not audited here, nor those that came too often.
 func (a *api) endAudit(req *request) {
-	if req.op == nil || !req.op.changes() || a.deps.Audit == nil {
+	if req.op == nil || !req.op.changes() {
 		return
 	}
 	status := req.answer.status
-	if req.audit.id == 0 && (status == http.StatusUnauthorized || status == http.StatusTooManyRequests) {
+	if !req.audit.begun && (status == http.StatusUnauthorized || status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(req.http.Context()), auditTimeout)
-	defer cancel()
-	e := a.entry(req, resultOf(status))
-	var err error
-	if e.ID == 0 {
-		_, err = a.deps.Audit.AddAudit(ctx, e)
-	} else {
-		err = a.deps.Audit.FinishAudit(ctx, e)
-	}
-	if err != nil {
-		a.log.Error("audit log cannot be written", "request", req.id, "operation", req.op.ID, "result", e.Result, "error", err)
-	}
-}
-
-func (a *api) entry(req *request, result string) AuditEntry {
 	n := req.audit
 	if n.object == "" {
 		n.object = objectOf(req.http)
 	}
-	return AuditEntry{
-		ID: n.id, At: time.Now().UTC(), Actor: req.who.Name, ActorID: req.who.ID, Address: req.address, Action: req.op.ID,
-		Object: n.object, Result: result, Detail: n.detail, Before: n.before, After: n.after,
-	}
+	a.audit.add(context.WithoutCancel(req.http.Context()), store.AuditEntry{
+		At: time.Now().UTC(), Actor: req.who.Name, ActorID: req.who.ID, Address: req.address, Action: req.op.ID,
+		Object: n.object, Result: resultOf(status), Detail: n.detail, Before: n.before, After: n.after,
+	})
 }
 
 // objectOf returns the path of a request below the base.

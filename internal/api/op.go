@@ -66,11 +66,8 @@ type op struct {
 // opKey is where an operation of the library holds its op.
 const opKey = "op"
 
-// writes reports whether the method of the route is one that changes something.
-func (o *op) writes() bool { return o.Method != http.MethodGet }
-
 // changes reports whether the route is audited.
-func (o *op) changes() bool { return o.writes() && !o.Harmless }
+func (o *op) changes() bool { return o.Method != http.MethodGet && !o.Harmless }
 
 // role is what the document says about who may.
 func (o *op) role() string {
@@ -130,10 +127,7 @@ func (o *op) documentAnswers(h *huma.Operation) {
 	answers := slices.Clone(o.Errors)
 	answers = append(answers, http.StatusUnprocessableEntity)
 	if !o.Public {
-		answers = append(answers, http.StatusUnauthorized)
-	}
-	if o.Role != 0 || !o.Public && o.writes() { // a foreign page may have sent what writes
-		answers = append(answers, http.StatusForbidden)
+		answers = append(answers, http.StatusUnauthorized, http.StatusForbidden)
 	}
 	if len(o.accepts) > 0 {
 		answers = append(answers, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)

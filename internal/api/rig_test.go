@@ -6,14 +6,17 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"busbar/internal/auth"
+	"busbar/internal/store"
 )
 
 // rig is an API under test. Its requests count for the coverage of the document.
@@ -28,6 +31,7 @@ func newRig(t *testing.T, edit ...func(*Deps)) *rig {
 	t.Helper()
 	r := &rig{t: t, audit: &auditLog{}}
 	deps := Deps{
+		Log:  slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Auth: bearers{}, Audit: r.audit, Version: "1.2.3", Started: time.Now().Add(-time.Minute), observe: seen.observe,
 		Limits: Limits{AddressRate: 1e6, AddressBurst: 1e6, PrincipalRate: 1e6, PrincipalBurst: 1e6},
 	}
@@ -43,7 +47,8 @@ func newRig(t *testing.T, edit ...func(*Deps)) *rig {
 }
 
 // bearers takes tokens that say who asks: "admin", "viewer,operator", "viewer:ons4711" for who is
-// limited to a subtree, "admin!" for who must change the password, "foreign" for a request that a foreign page sends.
+// limited to a subtree, "admin!" for who must change the password, "foreign" for what is refused with 403,
+// such as a request that a foreign page sends.
 type bearers struct{}
 
 func (bearers) Authenticate(r *http.Request) (auth.Principal, error) {
@@ -51,7 +56,7 @@ func (bearers) Authenticate(r *http.Request) (auth.Principal, error) {
 	if !ok {
 		return auth.Principal{}, errors.New("no token")
 	}
-	if token == "foreign" && r.Method != http.MethodGet {
+	if token == "foreign" {
 		return auth.Principal{}, problem(http.StatusForbidden, "csrf", "a foreign page sent this")
 	}
 	token, must := strings.CutSuffix(token, "!")
@@ -73,34 +78,47 @@ func (bearers) Authenticate(r *http.Request) (auth.Principal, error) {
 // auditLog is an audit log in memory.
 type auditLog struct {
 	mu      sync.Mutex
-	entries []AuditEntry
-	err     error // of every call
+	entries []store.AuditEntry // oldest first
+	err     error              // of every call
 }
 
-func (l *auditLog) AddAudit(_ context.Context, e AuditEntry) (int64, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.err != nil {
-		return 0, l.err
-	}
-	e.ID = int64(len(l.entries) + 1)
-	l.entries = append(l.entries, e)
-	return e.ID, nil
-}
-
-func (l *auditLog) FinishAudit(_ context.Context, e AuditEntry) error {
+func (l *auditLog) AddAudit(_ context.Context, e store.AuditEntry) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.err == nil {
-		l.entries[e.ID-1] = e
+		e.ID = int64(len(l.entries) + 1)
+		l.entries = append(l.entries, e)
 	}
 	return l.err
 }
 
-func (l *auditLog) all() []AuditEntry {
+func (l *auditLog) ProbeAudit(context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return append([]AuditEntry(nil), l.entries...)
+	return l.err
+}
+
+func (l *auditLog) Audit(_ context.Context, f store.AuditFilter, limit int) (list []store.AuditEntry, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range slices.Backward(l.entries) {
+		if (f.Before == 0 || e.ID < f.Before) && len(list) < limit && (f.Action == "" || e.Action == f.Action) {
+			list = append(list, e)
+		}
+	}
+	return list, l.err
+}
+
+func (l *auditLog) fail(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.err = err
+}
+
+func (l *auditLog) all() []store.AuditEntry {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.entries)
 }
 
 // option changes a request.
