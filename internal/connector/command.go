@@ -125,6 +125,7 @@ type Progress struct {
 // [RequesterOf] or [ExecutorOf]. The zero EndSpec is none.
 type EndSpec struct {
 	decode  func(n *plant.Node) (any, []plant.FieldProblem)
+	schema  func() Schema
 	check   func(end any, c *plant.Command) []Problem
 	replies func(end any) bool
 	err     error
@@ -158,6 +159,7 @@ func endSpec[E any](defaults E, check func(end E, c *plant.Command) []Problem) E
 	d, err := plant.NewDecoder[E]()
 	s := EndSpec{err: err}
 	s.decode = func(n *plant.Node) (any, []plant.FieldProblem) { return decode(d, n, defaults) }
+	s.schema = func() Schema { return d.Schema(defaults) }
 	if check != nil {
 		s.check = func(end any, c *plant.Command) []Problem { return check(*end.(*E), c) }
 	}

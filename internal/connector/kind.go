@@ -27,6 +27,7 @@ type kindSpec interface {
 	decodeSettings(n *plant.Node) (any, []plant.FieldProblem)
 	decodeSource(n *plant.Node) (any, []plant.FieldProblem)
 	decodeTarget(n *plant.Node) (any, []plant.FieldProblem)
+	schemas() (settings, source, target Schema)
 	newConnector(settings any, env Env) (Connector, error)
 	input(source any) mapping.Input // what its readings are found by
 	sourceKey(source any) any       // equal for equal ends
@@ -109,6 +110,10 @@ func (e *erased[S, F, T]) decodeSource(n *plant.Node) (any, []plant.FieldProblem
 
 func (e *erased[S, F, T]) decodeTarget(n *plant.Node) (any, []plant.FieldProblem) {
 	return decode(e.target, n, e.Target)
+}
+
+func (e *erased[S, F, T]) schemas() (settings, source, target Schema) {
+	return e.settings.Schema(e.Settings), e.source.Schema(e.Source), e.target.Schema(e.Target)
 }
 
 func decode[V any](d *plant.Decoder[V], n *plant.Node, defaults V) (any, []plant.FieldProblem) {

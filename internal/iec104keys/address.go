@@ -13,7 +13,7 @@ import (
 )
 
 // CommonAddress is the common address of ASDU of a point or command, 1 … 65534. It is
-// written as a number or structured, "0.225", the high octet first.
+// written as a number, decimal or as "0x00E1", or structured, "0.225", the high octet first.
 type CommonAddress uint16
 
 // UnmarshalNode implements plant.NodeDecoder.
@@ -24,7 +24,7 @@ func (a *CommonAddress) UnmarshalNode(n *connector.Node) error {
 }
 
 // ObjectAddress is an information object address, 1 … 16777215. It is written as
-// a number or structured, "0.0.100", the high octet first.
+// a number, decimal or as "0x000064", or structured, "0.0.100", the high octet first.
 type ObjectAddress uint32
 
 // UnmarshalNode implements plant.NodeDecoder.
@@ -49,6 +49,10 @@ func address(n *connector.Node, octets int, high uint64) (uint64, error) {
 }
 
 func parseAddress(text string, octets int) (uint64, bool) {
+	if digits, ok := strings.CutPrefix(strings.ToLower(text), "0x"); ok {
+		v, err := strconv.ParseUint(digits, 16, 32)
+		return v, err == nil
+	}
 	if !strings.Contains(text, ".") {
 		v, err := strconv.ParseUint(text, 10, 32)
 		return v, err == nil

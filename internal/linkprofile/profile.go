@@ -135,3 +135,6 @@ func (n *Name) UnmarshalNode(node *connector.Node) error {
 	*n = Name(text)
 	return nil
 }
+
+// JSONSchema implements plant.Describer.
+func (Name) JSONSchema() connector.Schema { return connector.EnumSchema(Names()...) }

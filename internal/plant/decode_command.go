@@ -33,18 +33,27 @@ type commandType point.Type
 
 // UnmarshalNode implements [NodeDecoder].
 func (t *commandType) UnmarshalNode(n *Node) error {
-	types := []point.Type{point.Single, point.Double, point.Step, point.Int, point.Float, point.Bits}
-	names := make([]string, len(types))
-	for i, typ := range types {
-		names[i] = typ.String()
-	}
+	names := commandTypeNames()
 	if n.Kind == Scalar {
 		if i := slices.Index(names, n.Text); i >= 0 {
-			*t = commandType(types[i])
+			*t = commandType(commandTypes()[i])
 			return nil
 		}
 	}
 	return n.wrong(oneOf(names) + suggest(n.printable(), names))
+}
+
+func commandTypes() []point.Type {
+	return []point.Type{point.Single, point.Double, point.Step, point.Int, point.Float, point.Bits}
+}
+
+func commandTypeNames() []string {
+	types := commandTypes()
+	names := make([]string, len(types))
+	for i, t := range types {
+		names[i] = t.String()
+	}
+	return names
 }
 
 // highestQualifier is that of set points; the QU of other commands ends at 31.

@@ -72,7 +72,8 @@ func DecodeStruct(n *Node, into any) []FieldProblem {
 }
 
 // NodeDecoder is implemented by types that decode themselves. The error is
-// what is wrong and what is wanted, without the path.
+// what is wrong and what is wanted, without the path. What they take is told by
+// [Describer].
 type NodeDecoder interface {
 	UnmarshalNode(n *Node) error
 }
@@ -120,6 +121,7 @@ type fieldPlan struct {
 	index    []int
 	required bool
 	wanted   string // what is wanted where the key is missing
+	doc      string // empty: there is none
 	value    *value
 }
 

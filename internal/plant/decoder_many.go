@@ -24,6 +24,11 @@ func (pl *planner) pointer(t reflect.Type, tag reflect.StructTag) (*value, error
 		if elem.decode(r, n, target.Elem()); len(r.problems) == before {
 			into.Set(target)
 		}
+	}, schema: func(def reflect.Value) Schema {
+		if !def.IsValid() || def.IsNil() {
+			return elem.schema(reflect.Value{})
+		}
+		return elem.schema(def.Elem())
 	}}, nil
 }
 
@@ -53,6 +58,9 @@ func (pl *planner) slice(t reflect.Type, tag reflect.StructTag) (*value, error) 
 			r.trail.leave()
 		}
 		into.Set(list)
+	}, schema: func(reflect.Value) Schema {
+		s := Schema{"type": "array", "items": elem.schema(reflect.Value{})}
+		return s.bounded("minItems", low, "maxItems", high)
 	}}, nil
 }
 
@@ -88,6 +96,9 @@ func (pl *planner) mapOf(t reflect.Type, tag reflect.StructTag) (*value, error) 
 			m.SetMapIndex(reflect.ValueOf(f.Key).Convert(t.Key()), v)
 		}
 		into.Set(m)
+	}, schema: func(reflect.Value) Schema {
+		s := Schema{"type": "object", "additionalProperties": elem.schema(reflect.Value{})}
+		return s.bounded("minProperties", low, "maxProperties", high)
 	}}, nil
 }
 

@@ -1,6 +1,7 @@
 package plant
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -18,15 +19,17 @@ var errLater = errors.New("not supported by this version")
 type value struct {
 	want   string // what is wanted, for problems
 	decode func(r *report, n *Node, into reflect.Value)
+	// schema returns what nodes fit, given the default, which is invalid where there is none.
+	schema func(def reflect.Value) Schema
 }
 
-// scalar makes a value of a function that returns what is wrong.
-func scalar(want string, set func(n *Node, into reflect.Value) error) *value {
+// scalar makes a value of a function that returns what is wrong, and of what fits.
+func scalar(want string, fits Schema, set func(n *Node, into reflect.Value) error) *value {
 	return &value{want: want, decode: func(r *report, n *Node, into reflect.Value) {
 		if err := set(n, into); err != nil {
 			r.add(err.Error())
 		}
-	}}
+	}, schema: fits.withDefault}
 }
 
 // planner makes the plan of one decoder.
@@ -64,7 +67,7 @@ func (pl *planner) structOf(t reflect.Type) (*value, error) {
 			p.known = append(p.known, f.name)
 		}
 	}
-	return &value{want: "a map", decode: p.decode}, nil
+	return &value{want: "a map", decode: p.decode, schema: p.schema}, nil
 }
 
 // fields adds the fields of t, which lies at index in the outermost struct.
@@ -89,11 +92,10 @@ func (pl *planner) fields(p *structPlan, t reflect.Type, index []int) error {
 		if err != nil {
 			return fmt.Errorf("field %s: %w", f.Name, err)
 		}
-		wanted := v.want
-		if doc := f.Tag.Get("doc"); doc != "" {
-			wanted = doc
-		}
-		p.fields = append(p.fields, fieldPlan{name: name, index: at, required: f.Tag.Get("required") == "true", wanted: wanted, value: v})
+		doc := f.Tag.Get("doc")
+		p.fields = append(p.fields, fieldPlan{
+			name: name, index: at, required: f.Tag.Get("required") == "true", wanted: cmp.Or(doc, v.want), doc: doc, value: v,
+		})
 	}
 	return nil
 }
@@ -102,9 +104,9 @@ func (pl *planner) fields(p *structPlan, t reflect.Type, index []int) error {
 func (pl *planner) value(t reflect.Type, tag reflect.StructTag) (*value, error) {
 	switch {
 	case reflect.PointerTo(t).Implements(reflect.TypeFor[NodeDecoder]()):
-		return custom(), nil
+		return custom(t), nil
 	case t == reflect.TypeFor[*Node]():
-		return scalar("a value", func(n *Node, into reflect.Value) error {
+		return scalar("a value", Schema{}, func(n *Node, into reflect.Value) error {
 			into.Set(reflect.ValueOf(n))
 			return nil
 		}), nil
@@ -113,7 +115,7 @@ func (pl *planner) value(t reflect.Type, tag reflect.StructTag) (*value, error) 
 	}
 	switch t.Kind() {
 	case reflect.String:
-		return planString(tag)
+		return planString(t, tag)
 	case reflect.Bool:
 		return planBool(), nil
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
@@ -135,14 +137,16 @@ func (pl *planner) value(t reflect.Type, tag reflect.StructTag) (*value, error) 
 	}
 }
 
-func custom() *value {
-	return scalar("a value", func(n *Node, into reflect.Value) error {
+func custom(t reflect.Type) *value {
+	v := scalar("a value", Schema{}, func(n *Node, into reflect.Value) error {
 		return into.Addr().Interface().(NodeDecoder).UnmarshalNode(n)
 	})
+	v.schema = func(def reflect.Value) Schema { return describe(t, def) }
+	return v
 }
 
 func planBool() *value {
-	return scalar("true or false", func(n *Node, into reflect.Value) error {
+	return scalar("true or false", Schema{"type": "boolean"}, func(n *Node, into reflect.Value) error {
 		b, err := n.Bool()
 		if err == nil {
 			into.SetBool(b)
@@ -151,7 +155,7 @@ func planBool() *value {
 	})
 }
 
-func planString(tag reflect.StructTag) (*value, error) {
+func planString(t reflect.Type, tag reflect.StructTag) (*value, error) {
 	if list := tag.Get("enum"); list != "" {
 		return planEnum(strings.Split(list, ",")), nil
 	}
@@ -160,7 +164,7 @@ func planString(tag reflect.StructTag) (*value, error) {
 		return nil, err
 	}
 	want := "text" + of(wantLength(low, high, "characters"))
-	return scalar(want, func(n *Node, into reflect.Value) error {
+	return scalar(want, textSchema(t).bounded("minLength", low, "maxLength", high), func(n *Node, into reflect.Value) error {
 		s, err := n.Str()
 		if err != nil {
 			return err
@@ -175,7 +179,7 @@ func planString(tag reflect.StructTag) (*value, error) {
 
 func planEnum(words []string) *value {
 	want := oneOf(words)
-	return scalar(want, func(n *Node, into reflect.Value) error {
+	return scalar(want, EnumSchema(words...), func(n *Node, into reflect.Value) error {
 		if n.Kind != Scalar || !slices.Contains(words, n.Text) {
 			return errors.New(n.show() + ", want " + want + suggest(n.printable(), words))
 		}
@@ -189,7 +193,7 @@ func planInt(t reflect.Type, tag reflect.StructTag) (*value, error) {
 	if err := bounds(tag, func(s string) (int64, error) { return strconv.ParseInt(s, 10, 64) }, &low, &high); err != nil {
 		return nil, err
 	}
-	return scalar(wantInt(low, high), func(n *Node, into reflect.Value) error {
+	return scalar(wantInt(low, high), intSchema(low, high), func(n *Node, into reflect.Value) error {
 		i, err := n.Int(low, high)
 		if err == nil {
 			into.SetInt(i)
@@ -207,7 +211,7 @@ func planUint(t reflect.Type, tag reflect.StructTag) (*value, error) {
 	if err := bounds(tag, func(s string) (int64, error) { return strconv.ParseInt(s, 10, 64) }, &low, &high); err != nil {
 		return nil, err
 	}
-	return scalar(wantInt(low, high), func(n *Node, into reflect.Value) error {
+	return scalar(wantInt(low, high), intSchema(low, high), func(n *Node, into reflect.Value) error {
 		i, err := n.Int(low, high)
 		if err == nil {
 			into.SetUint(uint64(i))
@@ -225,7 +229,7 @@ func planFloat(t reflect.Type, tag reflect.StructTag) (*value, error) {
 		return nil, err
 	}
 	want := "a number" + wantBounds(tag)
-	return scalar(want, func(n *Node, into reflect.Value) error {
+	return scalar(want, floatSchema(tag, low, high), func(n *Node, into reflect.Value) error {
 		f, err := n.Float()
 		if err != nil || f < low || f > high {
 			return n.wrong(want)
@@ -244,7 +248,7 @@ func planDuration(tag reflect.StructTag) (*value, error) {
 	if b := wantBounds(tag); b != "" {
 		want = "a duration" + b
 	}
-	return scalar(want, func(n *Node, into reflect.Value) error {
+	return scalar(want, durationSchema(tag), func(n *Node, into reflect.Value) error {
 		d, err := n.Duration()
 		if err != nil || d < low || d > high {
 			return n.wrong(want)

@@ -201,3 +201,8 @@ func parseSubject(text string) ([]string, error) {
 	}
 	return rdns, end()
 }
+
+// JSONSchema implements plant.Describer.
+func (Allow) JSONSchema() connector.Schema {
+	return connector.Schema{"type": "array", "items": connector.TextSchema(), "minItems": 1}
+}

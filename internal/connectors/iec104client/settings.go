@@ -131,3 +131,14 @@ func (p *Period) UnmarshalNode(n *connector.Node) error {
 	*p = Period(d)
 	return nil
 }
+
+// JSONSchema implements plant.Describer.
+func (p Period) JSONSchema() connector.Schema {
+	d := connector.DurationSchema()
+	d["x-minimum"], d["x-maximum"] = minPeriod.String(), maxPeriod.String()
+	s := connector.Schema{"anyOf": []connector.Schema{d, {"const": "off"}}, "default": "off"}
+	if p != 0 {
+		s["default"] = time.Duration(p).String()
+	}
+	return s
+}

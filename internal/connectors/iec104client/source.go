@@ -98,3 +98,8 @@ func checkConnector(settings Settings, sources []connector.End[Source], _ []conn
 	}
 	return problems
 }
+
+// JSONSchema implements plant.Describer.
+func (MonitorType) JSONSchema() connector.Schema {
+	return iec104keys.TypeSchema(func(t asdu.TypeID) bool { return familyOf[t] != noFamily })
+}

@@ -56,3 +56,8 @@ func instead(t asdu.TypeID) string {
 	}
 	return ""
 }
+
+// JSONSchema implements plant.Describer.
+func (MonitorType) JSONSchema() connector.Schema {
+	return iec104keys.TypeSchema(func(t asdu.TypeID) bool { return t.Time() != asdu.CP24 && forms[t].family != noFamily })
+}

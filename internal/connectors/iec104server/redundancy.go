@@ -138,3 +138,8 @@ func (r *Replay) UnmarshalNode(n *connector.Node) error {
 	}
 	return nil
 }
+
+// JSONSchema implements plant.Describer.
+func (Replay) JSONSchema() connector.Schema {
+	return connector.Schema{"anyOf": []connector.Schema{connector.EnumSchema("all", "latest", "none"), connector.DurationSchema()}}
+}

@@ -201,3 +201,9 @@ func (c Counter) problems(as asdu.TypeID) []connector.Problem {
 		return nil
 	}
 }
+
+// JSONSchema implements plant.Describer.
+func (Groups) JSONSchema() connector.Schema {
+	group := connector.Schema{"type": "integer", "minimum": 1, "maximum": 16}
+	return connector.Schema{"type": "array", "items": group, "minItems": 1}
+}
