@@ -70,7 +70,7 @@ func newClientConn(c *Client, id uint64, p *path, conn net.Conn) *clientConn {
 		cc.receipts = &receipts{}
 	}
 	if tap := c.opt.tap; tap != nil {
-		l.tap = tap(id, conn)
+		l.tap = tap(LinkEvent{Link: p.number, Addr: p.addr, Conn: id, NetConn: cc.netConn()})
 	}
 	if trace := c.opt.trace; trace != nil {
 		l.trace = func(sent bool, apdu []byte) { trace(id, sent, apdu) }

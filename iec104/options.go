@@ -15,7 +15,7 @@ type Option func(*options)
 type options struct {
 	log      *slog.Logger
 	trace    TraceFunc
-	tap      func(conn uint64, c net.Conn) TapFunc
+	tap      func(LinkEvent) TapFunc
 	dial     DialFunc
 	handler  func(asdu.ASDU)
 	receipts func(asdu.ASDU, Receipt) // takes the place of handler; nil: none
@@ -68,8 +68,9 @@ type TapFunc func(sent bool, apdus []byte)
 
 // WithTap sets a function that is asked for each connection, once it is established, who
 // sees its frames; nil: nobody. It is as [WithTrace], but costs time per write and not
-// per frame. The connection must not be read, written or closed.
-func WithTap(open func(conn uint64, c net.Conn) TapFunc) Option {
+// per frame. Of the event State is not set, and Addr not where the connection was accepted by
+// a server. open must not call the server or client.
+func WithTap(open func(LinkEvent) TapFunc) Option {
 	return func(o *options) { o.tap = open }
 }
 

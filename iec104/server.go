@@ -176,12 +176,15 @@ func (s *Server) logEnd(ctx context.Context, c *ServerConn, err *LinkError) {
 }
 
 // Disconnect closes the connection with the given id; false: there is none.
-func (s *Server) Disconnect(id uint64) bool {
+func (s *Server) Disconnect(id uint64) bool { return s.DisconnectFor(id, errors.New("disconnected")) }
+
+// DisconnectFor is Disconnect with a reason, see [ServerConn.Close].
+func (s *Server) DisconnectFor(id uint64, reason error) bool {
 	s.mu.Lock()
 	c := s.conns[id]
 	s.mu.Unlock()
 	if c != nil {
-		c.Close(errors.New("disconnected"))
+		c.Close(reason)
 	}
 	return c != nil
 }

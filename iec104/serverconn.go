@@ -74,7 +74,7 @@ func (c *ServerConn) serve(ctx context.Context) *LinkError {
 	c.link.mu.Lock()
 	c.session = session
 	if tap := c.srv.opt.tap; tap != nil {
-		c.link.tap = tap(c.id, c.link.conn)
+		c.link.tap = tap(LinkEvent{Conn: c.id, NetConn: c.link.conn})
 	}
 	c.link.unlock()
 	stop := context.AfterFunc(ctx, func() { c.Close(nil) })

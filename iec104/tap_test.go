@@ -27,7 +27,7 @@ func newTapped() *tapped {
 
 func (r *tapped) options() []Option {
 	return []Option{
-		WithTap(func(uint64, net.Conn) TapFunc {
+		WithTap(func(LinkEvent) TapFunc {
 			return func(sent bool, apdus []byte) {
 				r.mu.Lock()
 				defer r.mu.Unlock()

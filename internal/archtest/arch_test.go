@@ -24,7 +24,7 @@ var layers = [][]string{
 	{"internal/image"},
 	{"internal/connector", "internal/config", "internal/store"},
 	{"internal/dispatch", "internal/commandlog", "internal/tlsconf", "internal/linkprofile", "internal/linkdoctor", "internal/interop"},
-	{"internal/iec104keys"},
+	{"internal/iec104keys", "internal/linkbook"},
 	{"internal/connectors", "internal/auth"},
 	{"internal/manage", "internal/trace"},
 	{"internal/api"},

@@ -13,6 +13,7 @@ import (
 	"busbar/internal/image/journal"
 	"busbar/internal/mapping"
 	"busbar/internal/point"
+	"busbar/internal/tape"
 )
 
 // ErrConfig marks a configuration that the operator must correct. A connector
@@ -114,6 +115,10 @@ type Env struct {
 	// tell that the source can be heard, unless the connector itself has called
 	// Away.
 	Report func(s State, reason string)
+	// Tapes is where the frames of links are recorded.
+	Tapes *tape.Deck
+	// Blocks says of which links commands are refused.
+	Blocks *Blocks
 	// Now is the wall clock.
 	Now func() time.Time
 }

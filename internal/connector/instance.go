@@ -22,6 +22,7 @@ type instance struct {
 	orders  *requester
 	duties  *executions
 	life    life
+	blocks  *Blocks
 	sourced bool     // points come from it
 	targets []Target // that the feed was given
 
@@ -51,9 +52,11 @@ func (m *Manager) newInstance(config plant.Connector, kind Kind) (i *instance, e
 	}
 	i.orders = &requester{router: m.router, connector: config.ID}
 	i.duties = newExecutions()
+	i.blocks = m.blocksOf(config.ID)
 	i.conn, err = kind.New(config.Settings, Env{
 		ID: config.ID, Log: log, Sink: sink, Readings: sink, Feed: i.feed, Commands: i.orders, Executions: i.duties,
 		System: i.board.set, PublishOwn: i.keeper.publish, Report: i.super.report, Now: m.clock.now,
+		Tapes: m.deck, Blocks: i.blocks,
 	})
 	return i, err
 }

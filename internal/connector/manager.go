@@ -12,6 +12,7 @@ import (
 
 	"busbar/internal/image"
 	"busbar/internal/point"
+	"busbar/internal/tape"
 )
 
 // stopTimeout is how long connectors may take to stop: first those that points
@@ -31,6 +32,7 @@ type Manager struct {
 
 	router  *router
 	journal *board
+	deck    *tape.Deck
 
 	ctx    context.Context // of all connectors
 	cancel context.CancelFunc
@@ -48,7 +50,8 @@ type Manager struct {
 
 	view      sync.RWMutex // guards what follows for those who only look
 	instances map[string]*instance
-	points    []known // by index
+	blocks    map[string]*Blocks // of commands, by connector, also of those that are no more
+	points    []known            // by index
 }
 
 // NewManager returns a manager of connectors of the given kinds, without any. now
@@ -57,9 +60,9 @@ func NewManager(log *slog.Logger, img image.Image, kinds *Registry, now func() t
 	m := &Manager{
 		log: log, img: img, kinds: kinds, clock: newClock(now),
 		sources:   make(map[string]point.Source),
-		instances: make(map[string]*instance),
-		router:    newRouter(log, img, now),
-		journal:   newBoard(log, img, now, nil),
+		instances: make(map[string]*instance), blocks: make(map[string]*Blocks), deck: tape.NewDeck(tape.Limits{}),
+		router:  newRouter(log, img, now),
+		journal: newBoard(log, img, now, nil),
 	}
 	m.ledger = &ledger{publisher: newPublisher(img), table: &m.table}
 	m.ctx, m.cancel = context.WithCancel(context.Background())

@@ -37,3 +37,18 @@ func (i *Identity) String() string {
 	}
 	return text + ", " + i.Fingerprint
 }
+
+// Name returns what a certificate is called: its subject, or the first of its other
+// names, or its fingerprint; empty for nil.
+func (i *Identity) Name() string {
+	switch {
+	case i == nil:
+		return ""
+	case i.Subject != "":
+		return i.Subject
+	case len(i.Names) > 0:
+		return i.Names[0]
+	default:
+		return i.Fingerprint
+	}
+}

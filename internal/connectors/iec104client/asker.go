@@ -187,7 +187,9 @@ func (c *Client) request(ctx context.Context, ca uint16, which int, freeze bool)
 	defer cancel()
 	switch which {
 	case syncClock:
-		_, err = c.link.Load().ClockSync(ctx, ca, nil)
+		if _, err = c.link.Load().ClockSync(ctx, ca, nil); err == nil {
+			c.book.Synchronised(c.connection(), 0)
+		}
 	case interrogate:
 		err = c.interrogate(ctx, ca)
 	case readCounters:

@@ -11,6 +11,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"busbar/iec104"
 	"busbar/iec104/asdu"
 	"busbar/internal/connector"
+	"busbar/internal/linkbook"
 	"busbar/internal/linkdoctor"
 	"busbar/internal/tlsconf"
 )
@@ -46,6 +48,8 @@ type Client struct {
 	link     atomic.Pointer[iec104.Client] // of the present run
 	tls      *tlsconf.Endpoint             // nil: none
 	doctor   *linkdoctor.Doctor
+	book     *linkbook.Book
+	running  atomic.Bool
 	dial     iec104.DialFunc // nil: over the network
 	listen   func(ctx context.Context, address string) (net.Listener, error)
 	figures  figures
@@ -78,6 +82,7 @@ func newClient(settings Settings, env connector.Env, dial iec104.DialFunc) (*Cli
 	c := &Client{env: env, settings: settings, dial: dial, listen: connector.Listen, wake: make(chan struct{}, 1), plan: &plan{}, asked: make(map[uint16]*station)}
 	c.condition = newCondition(&settings, env)
 	c.intake = newIntake(c)
+	c.book = linkbook.New(env, func(e iec104.LinkEvent) string { return strconv.Itoa(e.Link + 1) })
 	c.doctor = linkdoctor.New(linkdoctor.Options{Role: linkdoctor.Controlling, Params: settings.params(), Location: settings.Time.Location})
 	if settings.TLS.Enabled() {
 		c.tls = tlsconf.New(settings.security(), settings.use(), env.Log)
@@ -98,6 +103,7 @@ func (c *Client) newLink(further ...iec104.Option) (*iec104.Client, error) {
 		iec104.WithLogger(c.env.Log), iec104.WithTrace(c.doctor.Trace(tracer(c.env.Log))), iec104.WithReceipts(c.intake.take),
 		iec104.WithLinkEvents(c.moved), iec104.WithAddresses(c.addresses[1:]...), iec104.WithOriginator(uint8(s.Originator)),
 		iec104.WithTime(c.stamp), iec104.WithRetry(retryLeast, retryMost),
+		iec104.WithTap(c.book.Open),
 	}
 	if s.Single {
 		opts = append(opts, iec104.WithSingleConnection())
@@ -139,6 +145,8 @@ func (c *Client) Run(parent context.Context) error {
 	}
 	ctx, cancel := context.WithCancelCause(parent)
 	c.begin()
+	c.running.Store(true)
+	defer c.running.Store(false)
 	c.intake.begin(ctx)
 	var parts sync.WaitGroup
 	if c.tls != nil {
@@ -165,4 +173,7 @@ func (c *Client) attend(e iec104.LinkEvent) {
 		e.Addr = hostOf(e.NetConn.RemoteAddr())
 	}
 	c.doctor.LinkEvent(e)
+	if e.State == iec104.LinkDown && e.Conn != 0 {
+		c.book.End(e.Conn, "", nil)
+	}
 }

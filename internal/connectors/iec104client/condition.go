@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"busbar/iec104"
 	"busbar/internal/connector"
@@ -23,6 +24,8 @@ type condition struct {
 	state  sync.Mutex // of what follows
 	links  []link     // by address
 	active int        // place of the address with data transfer, −1: none
+	conn   uint64     // its connection
+	began  time.Time  // the run
 	loss   string     // why there is none
 	faults []fault    // in order of occurrence
 	misfit string     // what is severe of what does not fit on the link; empty: nothing
@@ -61,6 +64,7 @@ func (c *condition) begin() {
 	c.state.Lock()
 	defer c.state.Unlock()
 	clear(c.links)
+	c.began = time.Now()
 	c.active, c.loss, c.faults, c.misfit, c.shown = -1, "", nil, "", shown{}
 	c.show()
 	for i := range c.links {
@@ -86,7 +90,7 @@ func (c *condition) note(e *iec104.LinkEvent) (started, stopped bool) {
 	c.system(linkName(i), point.SingleValue(l.up))
 	switch {
 	case e.State == iec104.LinkStarted:
-		c.active, started = i, true
+		c.active, c.conn, started = i, e.Conn, true
 		c.system("active", point.IntValue(int64(i+1)))
 	case i == c.active:
 		c.active, stopped = -1, true
@@ -105,6 +109,30 @@ func (c *condition) started() bool {
 	c.state.Lock()
 	defer c.state.Unlock()
 	return c.active >= 0
+}
+
+// start returns when the run began.
+func (c *condition) start() time.Time {
+	c.state.Lock()
+	defer c.state.Unlock()
+	return c.began
+}
+
+// present returns the address with data transfer; empty: there is none.
+func (c *condition) present() string {
+	c.state.Lock()
+	defer c.state.Unlock()
+	if c.active < 0 {
+		return ""
+	}
+	return c.addresses[c.active]
+}
+
+// connection returns the number of the connection with data transfer.
+func (c *condition) connection() uint64 {
+	c.state.Lock()
+	defer c.state.Unlock()
+	return c.conn
 }
 
 // fault tells that something works in part only; without a text, that it works again.

@@ -31,6 +31,9 @@ func (c *Client) Execute(ctx context.Context, o point.Order, end any, report fun
 	if c.expired(ctx, &o) {
 		return errExpired
 	}
+	if err := c.blocked(); err != nil {
+		return err
+	}
 	selecting := op.Select
 	op.Selected = func() { selecting = false }
 	op.Confirmed = func() { report(connector.Progress{}) }

@@ -45,6 +45,7 @@ func (s *session) Clock(_ uint16, t asdu.Time) bool {
 		return false
 	}
 	offset := theirs.Sub(st.now())
+	st.book.Synchronised(s.conn.ID(), offset)
 	if !st.clock.set(offset) {
 		return true
 	}

@@ -78,6 +78,15 @@ func (d *desk) take(c *order) iec104.Verdict {
 	}
 	var fault error
 	c.value, c.taken, fault = o.order(&c.Object, &d.settings)
+	if block := d.blocks.Of(c.from.String()); block != nil {
+		var releases []func()
+		if s := o.selection; s != nil && s.owner == c.owner {
+			releases = o.drop(releases)
+		}
+		d.mu.Unlock()
+		call(releases)
+		return d.verdict(c, errors.New(block.Refusal()))
+	}
 	if c.Select {
 		dropped, err := o.selects(c.owner, fault, now)
 		d.mu.Unlock()

@@ -36,6 +36,7 @@ type desk struct {
 	refusals limiter // of what is logged of them
 	records  limiter // of those that are recorded
 
+	blocks *connector.Blocks
 	serves func(point.Index) bool // whether the server has a target of a point
 	doctor *linkdoctor.Doctor
 
@@ -51,7 +52,7 @@ type desk struct {
 
 func newDesk(settings *Settings, env connector.Env) *desk {
 	return &desk{
-		host: env.Commands, settings: settings.CommandSettings, zone: settings.Time.Location, log: env.Log, now: env.Now,
+		host: env.Commands, settings: settings.CommandSettings, zone: settings.Time.Location, log: env.Log, now: env.Now, blocks: env.Blocks,
 		objects: map[objectKey]*object{}, types: map[asdu.TypeID]bool{}, runs: map[point.Index][]*run{},
 		refusals: limiter{every: logEvery}, records: limiter{every: recordEvery},
 	}

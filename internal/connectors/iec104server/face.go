@@ -61,6 +61,13 @@ func (f *face) setLink(problem string) {
 	f.show()
 }
 
+// reason returns why an address that is dialled is not connected; empty: it is.
+func (f *face) reason(addr string) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.down[addr]
+}
+
 // linked takes what is told of the connections that are dialled.
 func (f *face) linked(e iec104.LinkEvent) {
 	if e.State == iec104.LinkDown && e.Retry == 0 {

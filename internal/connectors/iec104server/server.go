@@ -16,6 +16,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"busbar/iec104"
 	"busbar/internal/connector"
@@ -48,7 +49,8 @@ type server struct {
 	link    *iec104.Server
 	tls     *tlsconf.Endpoint // nil: none
 	listen  func(ctx context.Context, address string) (net.Listener, error)
-	addr    atomic.Pointer[net.Addr] // where it listens, while it does
+	began   atomic.Pointer[time.Time] // the last run, or the instance
+	addr    atomic.Pointer[net.Addr]  // where it listens, while it does
 }
 
 var (
@@ -67,8 +69,9 @@ func build(settings Settings, env connector.Env) (connector.Connector, error) {
 func newServer(settings Settings, env connector.Env) (*server, error) {
 	st := newStation(settings, env)
 	s := &server{env: env, station: st, listen: connector.Listen}
+	s.begin()
 	opts := []iec104.Option{
-		iec104.WithLogger(env.Log), iec104.WithTrace(st.doctor.Trace(tracer(env.Log))), iec104.WithLinkEvents(st.face.linked),
+		iec104.WithLogger(env.Log), iec104.WithTrace(st.doctor.Trace(tracer(env.Log))), iec104.WithLinkEvents(st.face.linked), iec104.WithTap(st.book.Open),
 	}
 	if settings.TLS.Enabled() {
 		s.tls = tlsconf.New(settings.security(), settings.use(), env.Log)
@@ -100,6 +103,12 @@ func tracer(log *slog.Logger) iec104.TraceFunc {
 	}
 }
 
+// begin notes when it began.
+func (s *server) begin() {
+	now := s.env.Now()
+	s.began.Store(&now)
+}
+
 // Run implements [connector.Connector]. It serves until ctx ends, or until the
 // address cannot be listened on; a controlling station that cannot be dialled is
 // no failure. Counters and what was frozen of them, the
@@ -116,6 +125,7 @@ func (s *server) Run(ctx context.Context) error {
 		return err
 	}
 	defer s.addr.Store(nil)
+	s.begin()
 	s.station.askKernel(ctx)
 	if s.station.files != nil {
 		s.station.files.sweep()

@@ -312,5 +312,6 @@ func (s *session) Files() iec104.Files {
 func (s *session) Closed(reason error) {
 	s.station.doctor.Closed(s.conn.ID(), reason)
 	s.station.desk.forget(s.conn.ID())
+	s.ended(reason)
 	s.station.leave(s)
 }

@@ -13,6 +13,7 @@ import (
 
 	"busbar/iec104"
 	"busbar/internal/connector"
+	"busbar/internal/linkbook"
 	"busbar/internal/linkdoctor"
 	"busbar/internal/point"
 	"busbar/internal/tlsconf"
@@ -34,6 +35,7 @@ type station struct {
 	now      func() time.Time
 	face     *face
 	doctor   *linkdoctor.Doctor
+	book     *linkbook.Book
 	kick     chan struct{} // for the scheduler: wake the sessions, look at the table
 
 	feed       connector.Feed // of which others than its goroutine only save and drop cursors
@@ -91,7 +93,7 @@ func (f *figures) add(g figures) {
 func newStation(settings Settings, env connector.Env) *station {
 	st := &station{
 		settings: settings, log: env.Log, now: env.Now, desk: newDesk(&settings, env),
-		face:   newFace(&settings, env.Report),
+		face: newFace(&settings, env.Report), book: linkbook.New(env, nil),
 		doctor: linkdoctor.New(linkdoctor.Options{Role: linkdoctor.Controlled, Params: settings.params(), Location: settings.Time.Location}),
 		kick:   make(chan struct{}, 1), table: &table{}, greeted: map[caller]bool{},
 		groups: map[groupKey]*queue{}, feed: env.Feed, publishOwn: env.PublishOwn, kernel: kernelClock,
@@ -111,7 +113,7 @@ func (st *station) Open(c *iec104.ServerConn) (iec104.Session, error) {
 	if secured, ok := c.NetConn().(*tlsconf.Conn); ok {
 		secured.OnEnd(func(reason *tlsconf.Error) { c.Close(reason) })
 		cert = secured.Peer()
-		from.certificate = nameOf(cert)
+		from.certificate = cert.Name()
 	}
 	s := newSession(st, c, from, cert)
 	if s == nil {
@@ -136,21 +138,6 @@ func (c caller) String() string {
 		return c.peer.String()
 	}
 	return c.peer.String() + " " + c.certificate
-}
-
-// nameOf returns what a certificate is called: its subject, or the first of its
-// other names, or its fingerprint.
-func nameOf(cert *tlsconf.Identity) string {
-	switch {
-	case cert == nil:
-		return ""
-	case cert.Subject != "":
-		return cert.Subject
-	case len(cert.Names) > 0:
-		return cert.Names[0]
-	default:
-		return cert.Fingerprint
-	}
 }
 
 // addressOf returns the IP address of a controlling station; it is not valid for

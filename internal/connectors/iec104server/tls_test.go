@@ -415,7 +415,7 @@ func TestStationsBehindOneAddressAreToldTheInitialisationEach(t *testing.T) {
 	r.targets(oneInt())
 	for _, name := range []string{"scada1", "grid"} {
 		cert := &tlsconf.Identity{Subject: "CN=" + name, CommonName: name}
-		s := newSession(r.station, &fakeConn{}, caller{addressA, nameOf(cert)}, cert)
+		s := newSession(r.station, &fakeConn{}, caller{addressA, cert.Name()}, cert)
 		s.Started(true)
 		if n := len(initialisations(take(s, 10))); n != 1 {
 			t.Errorf("%s was told %d times, want once", name, n)
