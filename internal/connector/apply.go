@@ -169,6 +169,7 @@ func (m *Manager) swap(c *change) {
 	moves := m.img.Moves()
 	for _, i := range c.aimed { // before there are events for the new targets
 		i.targets = c.targets[i.config.ID]
+		i.placed.Store(&places{targets: i.targets})
 		i.keeper.allow(i.targets)
 		i.feed.set(i.targets, moves)
 	}

@@ -119,6 +119,8 @@ type Env struct {
 	Tapes *tape.Deck
 	// Blocks says of which links commands are refused.
 	Blocks *Blocks
+	// Messages keeps messages that do not go to the Sink.
+	Messages *Messages
 	// Now is the wall clock.
 	Now func() time.Time
 }

@@ -3,6 +3,7 @@ package connector
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"busbar/internal/plant"
@@ -10,21 +11,24 @@ import (
 
 // instance is one configured connector at work.
 type instance struct {
-	config  plant.Connector
-	kind    Kind
-	conn    Connector
-	track   *tracker
-	sink    *sink
-	feed    *feed
-	keeper  *keeper
-	board   *board
-	super   *supervisor
-	orders  *requester
-	duties  *executions
-	life    life
-	blocks  *Blocks
-	sourced bool     // points come from it
-	targets []Target // that the feed was given
+	config plant.Connector
+	kind   Kind
+	conn   Connector
+	track  *tracker
+	sink   *sink
+	feed   *feed
+	keeper *keeper
+	board  *board
+	super  *supervisor
+	orders *requester
+	duties *executions
+	life   life
+	blocks *Blocks
+
+	messages *Messages
+	sourced  bool     // points come from it
+	targets  []Target // that the feed was given
+	placed   atomic.Pointer[places]
 
 	cancel context.CancelFunc
 	done   chan struct{} // closed when it has stopped, or does not run
@@ -35,8 +39,9 @@ func (m *Manager) newInstance(config plant.Connector, kind Kind) (i *instance, e
 	defer contain(&err)
 	log := m.log.With("connector", config.ID, "kind", config.Kind)
 	sink := newSink(log, m.ledger, m.clock, newSinkCounts(log, m.img.ID))
+	sink.messages = &Messages{now: m.clock.now}
 	sink.key = kind.spec.sourceKey
-	i = &instance{config: config, kind: kind, sink: sink, feed: newFeed(m.img, config.ID)}
+	i = &instance{config: config, kind: kind, sink: sink, messages: sink.messages, feed: newFeed(m.img, config.ID)}
 	i.keeper = newKeeper(m.img, m.clock.now)
 	i.board = newBoard(log, m.img, m.clock.now, kind.spec.system())
 	i.track = newTracker(config.ID, config.Kind, m.clock.now)
@@ -45,7 +50,7 @@ func (m *Manager) newInstance(config plant.Connector, kind Kind) (i *instance, e
 	}
 	i.track.changed = func() { i.board.follow(i.track) }
 	i.super = &supervisor{
-		log: log, track: i.track,
+		log: log, track: i.track, repeat: make(chan struct{}, 1),
 		before: func() { i.feed.restart(); sink.unattended(); i.board.begin(); i.life.begin() },
 		after:  func() { i.life.end(); i.feed.close(); i.board.end(); sink.unattended() },
 		up:     sink.attended,
@@ -56,7 +61,7 @@ func (m *Manager) newInstance(config plant.Connector, kind Kind) (i *instance, e
 	i.conn, err = kind.New(config.Settings, Env{
 		ID: config.ID, Log: log, Sink: sink, Readings: sink, Feed: i.feed, Commands: i.orders, Executions: i.duties,
 		System: i.board.set, PublishOwn: i.keeper.publish, Report: i.super.report, Now: m.clock.now,
-		Tapes: m.deck, Blocks: i.blocks,
+		Tapes: m.deck, Blocks: i.blocks, Messages: i.messages,
 	})
 	return i, err
 }

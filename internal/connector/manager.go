@@ -156,20 +156,3 @@ func (m *Manager) Reload() {
 		}
 	}
 }
-
-// Report is all that is known of one connector.
-type Report struct {
-	Status
-	Sink    SinkStatus
-	History []StateChange // the last 100, oldest first
-}
-
-// Reports returns the reports of all connectors, in order of their id.
-func (m *Manager) Reports() []Report {
-	list := m.list()
-	reports := make([]Report, len(list))
-	for n, i := range list {
-		reports[n] = Report{Status: i.track.get(), Sink: i.sink.counts.get(), History: i.track.changesSoFar()}
-	}
-	return reports
-}

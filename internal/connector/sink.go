@@ -16,13 +16,15 @@ import (
 
 // sink implements Sink for one connector, over all its restarts.
 type sink struct {
-	log     *slog.Logger
-	img     image.Image
-	clock   clock
-	table   *heardTable
-	ledger  *ledger
-	counts  *sinkCounts
-	buffers sync.Pool // of *[]point.Update
+	log    *slog.Logger
+	img    image.Image
+	clock  clock
+	table  *heardTable
+	ledger *ledger
+	counts *sinkCounts
+
+	messages *Messages // nil: they are not kept
+	buffers  sync.Pool // of *[]point.Update
 
 	ending atomic.Bool // the connector is told to stop
 
@@ -62,7 +64,9 @@ func (s *sink) Deliver(ctx context.Context, m Message, committed func(error)) er
 	updates, outcome := s.sources.Map((*buffer)[:0], m.Selector, m.Payload, point.InstantOf(now), m.Retained)
 	*buffer = updates
 	defer clear(updates) // texts are not kept alive by the pool
-	return s.publish(ctx, now, updates, &outcome, committed)
+	err := s.publish(ctx, now, updates, &outcome, committed)
+	s.messages.delivered(now, &m, len(updates), &outcome, err)
+	return err
 }
 
 // publish publishes the updates that were made at a time.

@@ -17,6 +17,7 @@ type Status struct {
 	Restarts    uint64    // failures of Run since the connector was configured
 	LastError   string    // of the last failure; empty if there was none
 	LastErrorAt time.Time
+	Repeats     uint64 // restarts that were asked for
 }
 
 // StateChange is one entry of the history of a connector.
@@ -91,6 +92,13 @@ func (t *tracker) failed(err error) {
 	defer t.mu.Unlock()
 	t.status.Restarts++
 	t.status.LastError, t.status.LastErrorAt = err.Error(), t.now()
+}
+
+// repeated notes a restart that was asked for.
+func (t *tracker) repeated() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.status.Repeats++
 }
 
 func (t *tracker) get() Status {

@@ -21,7 +21,9 @@ const (
 type supervisor struct {
 	log     *slog.Logger
 	track   *tracker
-	running atomic.Bool // within Run of the connector
+	running atomic.Bool   // within Run of the connector
+	repeat  chan struct{} // asks for another run
+	alive   atomic.Bool   // run is running
 	// before is called before each run, after when it has failed, up when the
 	// connector reports that it works, be it in part.
 	before, after, up func()
@@ -29,18 +31,26 @@ type supervisor struct {
 
 // run returns when ctx has ended and the connector has returned.
 func (s *supervisor) run(ctx context.Context, c Connector) {
+	s.alive.Store(true)
 	defer s.set(Stopped, "")
+	defer s.alive.Store(false)
 	var pause backOff
 	for {
 		s.set(Starting, "")
 		s.before()
 		started := time.Now()
-		s.running.Store(true)
-		err := runContained(ctx, c)
-		s.running.Store(false)
+		repeat, err := s.once(ctx, c)
 		if ctx.Err() != nil {
 			s.logLate(ctx, err)
 			return
+		}
+		if repeat {
+			s.logLate(ctx, err)
+			s.track.repeated()
+			s.set(Stopped, "is restarted by hand")
+			s.after()
+			pause = backOff{}
+			continue
 		}
 		if err == nil {
 			err = errors.New("ended by itself")
@@ -50,8 +60,13 @@ func (s *supervisor) run(ctx context.Context, c Connector) {
 			s.track.set(Refused, err.Error())
 			s.log.WarnContext(ctx, "connector refused its configuration", "error", err)
 			s.after()
-			<-ctx.Done()
-			return
+			select {
+			case <-s.repeat:
+				s.track.repeated()
+				continue
+			case <-ctx.Done():
+				return
+			}
 		}
 		if time.Since(started) >= backOffMax {
 			pause = backOff{}
@@ -60,9 +75,71 @@ func (s *supervisor) run(ctx context.Context, c Connector) {
 		s.track.set(Failed, err.Error())
 		s.logFailure(ctx, err, delay)
 		s.after()
-		if !wait(ctx, delay) {
+		switch s.wait(ctx, delay) {
+		case ended:
 			return
+		case hurried:
+			s.track.repeated()
+			pause = backOff{}
 		}
+	}
+}
+
+// once runs the connector until it returns. repeat tells that it was ended to be run
+// again.
+func (s *supervisor) once(ctx context.Context, c Connector) (repeat bool, err error) {
+	run, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan struct{})
+	asked := make(chan bool, 1)
+	go func() {
+		select {
+		case <-s.repeat:
+			cancel()
+			asked <- true
+		case <-done:
+			asked <- false
+		}
+	}()
+	s.running.Store(true)
+	err = runContained(run, c)
+	s.running.Store(false)
+	close(done)
+	return <-asked, err
+}
+
+// again asks for another run; false: the connector is stopped.
+func (s *supervisor) again() bool {
+	if !s.alive.Load() {
+		return false
+	}
+	select {
+	case s.repeat <- struct{}{}:
+	default: // somebody has asked already
+	}
+	return true
+}
+
+// How a wait has ended.
+type waited uint8
+
+const (
+	elapsed waited = iota
+	hurried        // another run was asked for
+	ended          // the context has
+)
+
+// wait waits before the next run.
+func (s *supervisor) wait(ctx context.Context, d time.Duration) waited {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return elapsed
+	case <-s.repeat:
+		return hurried
+	case <-ctx.Done():
+		return ended
 	}
 }
 
@@ -148,16 +225,4 @@ type backOff struct{ last time.Duration }
 func (b *backOff) next() time.Duration {
 	b.last = min(max(2*b.last, 2*backOffMin), backOffMax)
 	return b.last/2 + rand.N(b.last/2)
-}
-
-// wait waits; it returns false if ctx ends before.
-func wait(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -48,7 +48,7 @@ func supervised(t *testing.T, log *slog.Logger, s *script) (sup *supervisor, sto
 	t.Helper()
 	sup = &supervisor{
 		log: log, track: newTracker("id", "fake", time.Now),
-		before: func() {}, after: func() {}, up: func() {},
+		before: func() {}, after: func() {}, up: func() {}, repeat: make(chan struct{}, 1),
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -179,5 +179,52 @@ func TestHistoryKeepsTheLastHundred(t *testing.T) {
 	got := track.changesSoFar()
 	if len(got) != 100 || got[0].Reason != "150" || got[99].Reason != "249" {
 		t.Errorf("%d changes from %q to %q, want 100 from 150 to 249", len(got), got[0].Reason, got[len(got)-1].Reason)
+	}
+}
+
+// wait waits; it returns false if ctx ends before.
+func wait(ctx context.Context, d time.Duration) bool {
+	return (&supervisor{}).wait(ctx, d) == elapsed
+}
+
+func TestRestartBeginsAnotherRunAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &script{runs: []func(context.Context) error{untilEnd}}
+		sup, stop := supervised(t, slog.New(slog.DiscardHandler), c)
+		synctest.Wait()
+		began := time.Now()
+		for range 3 {
+			if !sup.again() {
+				t.Error("cannot be restarted")
+			}
+			synctest.Wait()
+		}
+		if n := c.n.Load(); n != 4 || !time.Now().Equal(began) {
+			t.Errorf("%d runs after %v, want 4 at once", n, time.Since(began))
+		}
+		if got := sup.track.get(); got.Repeats != 3 || got.Restarts != 0 || got.State != Starting {
+			t.Errorf("status %+v, want 3 restarts by hand and no failure", got)
+		}
+		stop()
+		if sup.again() {
+			t.Error("a connector that is stopped can be restarted")
+		}
+	})
+}
+
+func TestRestartCutsBackOffShort(t *testing.T) {
+	for _, fault := range []error{errors.New("broken"), ErrConfig} {
+		synctest.Test(t, func(t *testing.T) {
+			c := &script{runs: []func(context.Context) error{fails(fault)}}
+			sup, stop := supervised(t, slog.New(slog.DiscardHandler), c)
+			synctest.Wait()
+			began := time.Now()
+			sup.again()
+			synctest.Wait()
+			if n := c.n.Load(); n != 2 || !time.Now().Equal(began) {
+				t.Errorf("%v: %d runs after %v, want 2 at once", fault, n, time.Since(began))
+			}
+			stop()
+		})
 	}
 }

@@ -31,6 +31,9 @@ type Range struct {
 	High float64 `json:"high"`
 }
 
+// Place implements [connector.Addressed].
+func (e *Executor) Place() uint64 { return addressOf(uint16(e.CA), uint32(e.IOA)) }
+
 func executorDefaults() Executor { return Executor{Terminates: true, Scale: 1} }
 
 // Staged tells the host that the station says that it will carry out an order, and

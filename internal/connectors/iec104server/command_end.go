@@ -20,6 +20,9 @@ type Requester struct {
 	Offset float64       `json:"offset" doc:"of C_SE_NB_1 and C_SE_NC_1: what is added then"`
 }
 
+// Place implements [connector.Addressed].
+func (r *Requester) Place() uint64 { return uint64(r.CA)<<24 | uint64(r.IOA) }
+
 func requesterDefaults() Requester { return Requester{Scale: 1} }
 
 // Validate implements connector.Validator.
