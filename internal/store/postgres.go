@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
+	"database/sql"
 	"errors"
 	"fmt"
 
@@ -13,7 +15,8 @@ import (
 // connections is how many connections to PostgreSQL there are at most.
 const connections = 8
 
-// applicationName is what a connection of ours is called in pg_stat_activity.
+// applicationName is what a connection of ours is called in pg_stat_activity,
+// with a word after it that tells stores apart.
 const applicationName = "busbar"
 
 // openPostgres opens the database at the URL of o.
@@ -22,9 +25,7 @@ func (s *Store) openPostgres(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("store: database URL: %w", err) // without the password
 	}
-	if config.RuntimeParams["application_name"] == "" {
-		config.RuntimeParams["application_name"] = applicationName
-	}
+	config.RuntimeParams["application_name"] = applicationName + " " + rand.Text()
 	s.dialect = goose.DialectPostgres
 	s.write = stdlib.OpenDB(*config)
 	s.write.SetMaxOpenConns(connections)
@@ -34,6 +35,24 @@ func (s *Store) openPostgres(ctx context.Context, o Options) error {
 	const collation = `CREATE COLLATION IF NOT EXISTS "BINARY" (provider = libc, locale = 'C')`
 	if _, err := s.write.ExecContext(ctx, collation); err != nil {
 		return errors.Join(fault("open database", err), s.Close())
+	}
+	return nil
+}
+
+// refuseOthers fails if another Busbar is connected to the database. With SQLite
+// the lock of the data directory sees to that.
+func (s *Store) refuseOthers(ctx context.Context, tx *sql.Tx) error {
+	if s.dialect != goose.DialectPostgres {
+		return nil
+	}
+	const others = `SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database()
+		AND application_name LIKE $1 || ' %' AND application_name <> current_setting('application_name')`
+	var n int
+	if err := tx.QueryRowContext(ctx, others, applicationName).Scan(&n); err != nil {
+		return err
+	}
+	if n > 0 {
+		return errors.New("another Busbar is connected to the database; stop it first")
 	}
 	return nil
 }

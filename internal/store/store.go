@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -27,9 +28,14 @@ type Options struct {
 	// NewKey makes a key when the first secret needs one and Key is nil. nil:
 	// without Key there are no secrets.
 	NewKey func() ([]byte, error)
+	// Version is that of Busbar, which backups tell.
+	Version string
 	// Log is told of migrations. nil: nobody is.
 	Log *slog.Logger
 }
+
+// FileName is what the SQLite database in the data directory is called.
+const FileName = "busbar.db"
 
 // Store is an open store.
 type Store struct {
@@ -37,6 +43,7 @@ type Store struct {
 	write   *sql.DB // of SQLite it has one connection: there is one writer
 	read    *sql.DB
 	log     *slog.Logger
+	version string
 	keys    keyring
 	audit   chan struct{} // holds one token: who has it appends to the audit log
 }
@@ -57,9 +64,53 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	return s, nil
 }
 
+// OpenExisting opens a store that another process may be using: it must be
+// there, and have the schema of this version of Busbar already.
+func OpenExisting(ctx context.Context, o Options) (*Store, error) {
+	if o.URL == "" {
+		if _, err := os.Stat(o.Path); err != nil {
+			return nil, fault("open", err)
+		}
+	}
+	s, err := connect(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.upToDate(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Store) upToDate(ctx context.Context) error {
+	p, err := s.migrations()
+	if err != nil {
+		return err
+	}
+	have, target, err := p.GetVersions(ctx)
+	if err != nil {
+		return fault("read version of schema", err)
+	}
+	if have != target {
+		return fmt.Errorf("store: its schema has version %d, this Busbar works with %d: use the one that runs with it", have, target)
+	}
+	return nil
+}
+
+// schemaVersion returns the version of the schema of this program, which that
+// of an open store is.
+func (s *Store) schemaVersion() (int64, error) {
+	p, err := s.migrations()
+	if err != nil {
+		return 0, err
+	}
+	sources := p.ListSources()
+	return sources[len(sources)-1].Version, nil
+}
+
 // connect opens the database as it is.
 func connect(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{log: o.Log, audit: make(chan struct{}, 1)}
+	s := &Store{log: o.Log, version: o.Version, audit: make(chan struct{}, 1)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
