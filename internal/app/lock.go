@@ -34,3 +34,7 @@ func lockData(dir string) (io.Closer, error) {
 	}
 	return lock, nil
 }
+
+// LockData keeps Busbar from running in a data directory, which is made if there
+// is none, until what it returns is closed. It fails if one is running.
+func LockData(dir string) (io.Closer, error) { return lockData(dir) }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 )
 
 // Config are the settings of the process. Paths are relative to the working
@@ -36,11 +37,14 @@ type Config struct {
 // flagConfig is the flag that names the file; BUSBAR_CONFIG names it too.
 const flagConfig = "config"
 
-// AddFlags adds a flag for each setting to fs, and the flag --config that
-// names the file.
-func AddFlags(fs *flag.FlagSet) {
+// AddFlags adds a flag for each setting to fs, or for those with the given names, and
+// the flag --config that names the file.
+func AddFlags(fs *flag.FlagSet, only ...string) {
 	fs.String(flagConfig, "", "`file` with settings, in YAML; environment variable BUSBAR_CONFIG")
 	for _, s := range settings() {
+		if len(only) > 0 && !slices.Contains(only, s.name) {
+			continue
+		}
 		fs.String(s.flag(), s.value, s.doc+"; environment variable "+s.env())
 	}
 }
