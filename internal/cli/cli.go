@@ -55,6 +55,9 @@ func commands() []command {
 		{"profiles", "[NAME] [--json]", "list link profiles: parameters by control system", profilesCommand},
 		{"interop", "--plant PLANT [--connector ID]", "write an interoperability statement, or compare two", interopCommand},
 		{"cert", "ca|issue|revoke|show", "make and show certificates for tests and small plants", certCommand},
+		{"backup", "[--data DIR] --out FILE", "copy plant, users and audit log to a file, also while busbar runs", backupCommand},
+		{"restore", "[--data DIR] FILE", "put back what was backed up", restoreCommand},
+		{"rekey", "[--data DIR] KEYFILE", "encrypt the secrets with another key", rekeyCommand},
 		{"version", "", "print the version", versionCommand},
 	}
 }
