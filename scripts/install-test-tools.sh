@@ -1,8 +1,8 @@
 #!/bin/sh
 # install-test-tools.sh installs the peers that the tests run against: the MQTT
-# broker mosquitto with its clients, tshark and openssl. Debian and Ubuntu, as root or
-# with sudo. No daemon is started or left enabled: the tests start their own
-# broker on a free port. Running it again does nothing.
+# broker mosquitto with its clients, PostgreSQL, tshark and openssl. Debian and Ubuntu, as
+# root or with sudo. No daemon is started or left enabled: the tests start their own
+# broker on a free port, and their own database on a socket. Running it again does nothing.
 set -eu
 
 tools='mosquitto mosquitto_pub mosquitto_sub tshark openssl'
@@ -14,10 +14,16 @@ die() {
 	exit 1
 }
 
+# postgres prints the newest server program, which is in no PATH.
+postgres() {
+	ls /usr/lib/postgresql/*/bin/postgres 2>/dev/null | tail -n 1
+}
+
 missing() {
 	for tool in $tools; do
 		command -v "$tool" >/dev/null || printf '%s ' "$tool"
 	done
+	[ -n "$(postgres)" ] || printf 'postgres '
 }
 
 as_root() {
@@ -60,13 +66,13 @@ install_tools() {
 	fi
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
-		mosquitto mosquitto-clients tshark openssl
+		mosquitto mosquitto-clients postgresql tshark openssl
 
 	restore_policy
 	trap - EXIT HUP INT TERM
 
 	if [ -d /run/systemd/system ]; then
-		as_root systemctl disable --now mosquitto.service
+		as_root systemctl disable --now mosquitto.service postgresql.service
 	fi
 }
 
@@ -78,5 +84,6 @@ fi
 # mosquitto has no version flag; -h prints it first, with exit code 3.
 mosquitto -h 2>&1 | sed -n 1p || true
 mosquitto_pub --version 2>&1 | sed -n 1p || true
+"$(postgres)" --version
 tshark --version 2>/dev/null | sed -n 1p
 openssl version

@@ -18,6 +18,7 @@ run() { # package, pattern of the tests
 begun=$SECONDS
 run internal/image/journal 'Kill|PowerCut|Truncation|Full'
 run internal/image 'Kill|PowerCut|Truncation|Full'
+run internal/store 'Kill'
 run iec104 'BadLines'
 run test/e2e 'Kill|Cut|SwitchOver|EndOfTheProcess|Restart|Full|ComesAndGoes'
 

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -9,7 +10,15 @@ import (
 	"busbar/internal/store/storetest"
 )
 
-func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }
+// TestMain becomes the child process of TestKillLeavesAConsistentStore when it
+// is told to.
+func TestMain(m *testing.M) {
+	if place := os.Getenv(childEnv); place != "" {
+		fmt.Fprintln(os.Stderr, child(place))
+		os.Exit(1)
+	}
+	os.Exit(storetest.Main(m))
+}
 
 // open opens a store that is closed with its test.
 func open(t testing.TB, o store.Options) *store.Store {
