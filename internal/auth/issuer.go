@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -150,12 +151,17 @@ func (i *issuer) read(ctx context.Context) (oauth2.Endpoint, []jose.JSONWebKey, 
 		return oauth2.Endpoint{}, nil, fmt.Errorf("discovery: %w", err)
 	}
 	var more struct {
-		Keys string `json:"jwks_uri"`
+		Keys    string   `json:"jwks_uri"`
+		Methods []string `json:"token_endpoint_auth_methods_supported"`
 	}
 	if err := provider.Claims(&more); err != nil {
 		return oauth2.Endpoint{}, nil, fmt.Errorf("discovery: %w", err)
 	}
 	endpoint := provider.Endpoint()
+	endpoint.AuthStyle = oauth2.AuthStyleInHeader // the default of the specification
+	if len(more.Methods) > 0 && !slices.Contains(more.Methods, "client_secret_basic") {
+		endpoint.AuthStyle = oauth2.AuthStyleInParams
+	}
 	for _, address := range []string{more.Keys, endpoint.AuthURL, endpoint.TokenURL} {
 		if err := checkEndpoint(address); err != nil {
 			return oauth2.Endpoint{}, nil, fmt.Errorf("discovery: %w", err)
