@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -62,6 +63,10 @@ func New(deps Deps) (http.Handler, error) {
 	return a, nil
 }
 
+// strictCasing makes the library take the names of members as they are written.
+// It has one switch for all of its users.
+var strictCasing = sync.OnceFunc(func() { huma.ValidateStrictCasing = true })
+
 // build registers every route.
 func build(deps Deps) (a *api, err error) {
 	defer func() { // the library reports mistakes of a declaration so
@@ -69,6 +74,7 @@ func build(deps Deps) (a *api, err error) {
 			a, err = nil, fmt.Errorf("api: %v", p)
 		}
 	}()
+	strictCasing()
 	if deps.Log == nil {
 		deps.Log = slog.New(slog.DiscardHandler)
 	}

@@ -35,6 +35,9 @@ func register[I, O any](a *api, o op, handle func(context.Context, *I) (*O, erro
 	h.Metadata[opKey] = declared
 	huma.Register(a.huma, h, func(ctx context.Context, in *I) (*O, error) {
 		req := requestOf(ctx)
+		if err := req.read(); err != nil {
+			return nil, a.problemOf(req, err)
+		}
 		if err := a.begin(ctx, req); err != nil {
 			return nil, err
 		}

@@ -3,8 +3,10 @@ package api
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"net"
 	"net/http"
+	"time"
 
 	"busbar/internal/auth"
 )
@@ -35,6 +37,16 @@ func newRequest(w http.ResponseWriter, r *http.Request) *request {
 func requestOf(ctx context.Context) *request {
 	req, _ := ctx.Value(requestKey{}).(*request)
 	return req
+}
+
+// read ends the time that the request may take to be read. Were it left, it would
+// end the context of a handler that takes longer.
+func (r *request) read() error {
+	err := http.NewResponseController(r.answer).SetReadDeadline(time.Time{})
+	if errors.Is(err, http.ErrNotSupported) { // no connection
+		return nil
+	}
+	return err
 }
 
 // answer notes what was answered.
