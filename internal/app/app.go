@@ -15,23 +15,31 @@ import (
 	"busbar/internal/config"
 	"busbar/internal/connector"
 	"busbar/internal/image"
+	"busbar/internal/manage"
+	"busbar/internal/plant"
+	"busbar/internal/store"
 )
 
 // Options say how Run is embedded into its process.
 type Options struct {
 	// Kinds are the kinds of connectors that the plant may use.
 	Kinds []connector.Kind
-	// Reload makes Run read the settings, for the log level, and the plant file
-	// again. What is faulty is logged and changes nothing. nil: never.
+	// Reload makes Run read the settings, for the log level, the plant file, if there is
+	// one, and certificates again. What is faulty is logged and changes nothing. nil: never.
 	Reload <-chan os.Signal
 	// Load reads the settings again; nil: they stay.
 	Load func() (config.Config, error)
 	// Env looks up the secrets of a plant; nil is the environment of the process.
 	Env func(name string) (value string, found bool)
+	// Prepare changes the plant of the store before it is put into force; nil: nothing does. It is
+	// not called if the plant comes from a file.
+	Prepare func(*manage.Edit) error
 	// Started is called once everything is started and the plant is applied.
 	// httpAddr is the address that HTTP is served on, empty if it is off. nil:
 	// nothing is called.
 	Started func(httpAddr string)
+	// Version is that of Busbar, shown by the API.
+	Version string
 }
 
 // Run runs Busbar until ctx ends, then stops everything in order within 5 s
@@ -48,19 +56,29 @@ func Run(ctx context.Context, log *Log, c config.Config, o Options) (err error) 
 	if err != nil {
 		return fmt.Errorf("kinds of connectors: %w", err)
 	}
+	st, err := openStore(ctx, log, c, o.Env)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
 	img, closeImage, err := openImage(log, c)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeImage()) }()
 	a := &app{
-		log: log, config: c, options: o, registry: registry, img: img,
+		log: log, config: c, options: o, registry: registry, store: st, img: img, begun: time.Now(),
 		manager: connector.NewManager(log.Logger, img, registry, time.Now),
+		changed: make(chan struct{}, 1), record: make(chan struct{}, 1),
 	}
 	if a.commands, err = openCommands(c.Data, log, a.manager); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.commands.Close()) }()
+	a.manage = manage.New(manage.Options{
+		Store: st, Kinds: registry, Apply: a.manager.Apply, File: c.Plant, Log: log.Logger,
+		Secrets: plant.Secrets{Dir: c.SecretsDir, Env: o.Env}, Changed: a.noteChange,
+	})
 	return a.run(ctx)
 }
 
@@ -70,9 +88,22 @@ type app struct {
 	config   config.Config
 	options  Options
 	registry *connector.Registry
+	store    *store.Store
 	img      image.Image
 	manager  *connector.Manager
 	commands *commandlog.Log
+	manage   *manage.Service
+	cert     *certificate // nil: HTTP
+	begun    time.Time
+	changed  chan struct{} // holds a token after the plant was changed
+	record   chan struct{} // holds a token when the plant file is to be recorded
+}
+
+func (a *app) noteChange() {
+	select {
+	case a.changed <- struct{}{}:
+	default:
+	}
 }
 
 // run starts the parts, each after what it needs, and stops them in reverse.
@@ -80,8 +111,10 @@ func (a *app) run(ctx context.Context) (err error) {
 	s := stages{}
 	defer func() { err = errors.Join(err, s.stop()) }()
 	s.start(a.manager.Run)
-
-	server, err := newServer(a.log, a.config.HTTPListen, a.manager, a.img, commandMetrics(a.commands)...)
+	if a.config.Plant != "" {
+		s.start(a.recordFile)
+	}
+	server, err := a.serve(ctx)
 	if err != nil {
 		return err
 	}
@@ -114,6 +147,7 @@ func (a *app) run(ctx context.Context) (err error) {
 			return nil // stop returns the error
 		case <-a.options.Reload:
 			a.reload(ctx)
+		case <-a.changed:
 			tidy.Reset(tidyAfter)
 		case <-tidy.C:
 			debug.FreeOSMemory()

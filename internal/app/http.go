@@ -15,65 +15,98 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"busbar/internal/api"
+	"busbar/internal/auth"
 	"busbar/internal/connector"
-	"busbar/internal/image"
 )
 
-// Limits of the HTTP server.
+// Limits of the HTTP server. Bodies and streams have deadlines of their own, which the API sets.
 const (
 	httpHeaderTimeout = 5 * time.Second
-	httpReadTimeout   = 10 * time.Second
-	httpWriteTimeout  = 30 * time.Second
+	httpReadTimeout   = 10 * time.Second // of what is no part of the API
+	httpWriteTimeout  = 30 * time.Second // likewise
 	httpIdleTimeout   = 2 * time.Minute
 	httpStopTimeout   = 500 * time.Millisecond
-	httpMaxHeader     = 16 << 10
+	httpMaxHeader     = 32 << 10
 )
 
-// server serves /livez, /readyz and /metrics.
+// server serves the API, /livez, /readyz and /metrics.
 type server struct {
+	log      *slog.Logger
 	listener net.Listener // nil: off
 	http     *http.Server
+	mux      *http.ServeMux
 	ready    atomic.Bool
+	stopping chan struct{} // closed when the server begins to stop
 }
 
-// newServer listens on addr; empty means that nothing is served. more are
-// figures beside those of m.
-func newServer(log *Log, addr string, m *connector.Manager, img image.Image, more ...prometheus.Collector) (*server, error) {
-	s := &server{}
+// listen listens on addr, with TLS if there is a certificate; empty means that nothing is served. What is served is
+// added before run.
+func listen(log *Log, addr string, cert *certificate) (*server, error) {
+	s := &server{log: log.Logger, mux: http.NewServeMux(), stopping: make(chan struct{})}
 	if addr == "" {
 		return s, nil
 	}
-	metrics, err := metricsHandler(log, m, more)
-	if err != nil {
-		return nil, err
-	}
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", metrics)
-	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { answer(log.Logger, w, http.StatusOK, "alive") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		status := img.Status()
-		switch {
-		case !s.ready.Load():
-			answer(log.Logger, w, http.StatusServiceUnavailable, "starting or stopping")
-		case status.Failed:
-			answer(log.Logger, w, http.StatusServiceUnavailable, "nothing is accepted: "+status.Reason)
-		default:
-			answer(log.Logger, w, http.StatusOK, "ready")
-		}
-	})
 	s.http = &http.Server{
-		Handler:           mux,
+		Handler:           s.mux,
 		ReadHeaderTimeout: httpHeaderTimeout,
-		ReadTimeout:       httpReadTimeout,
-		WriteTimeout:      httpWriteTimeout,
 		IdleTimeout:       httpIdleTimeout,
 		MaxHeaderBytes:    httpMaxHeader,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
+	if cert != nil {
+		s.http.TLSConfig = cert.config()
+	}
+	var err error
 	if s.listener, err = net.Listen("tcp", addr); err != nil {
 		return nil, fmt.Errorf("http.listen: %w; choose another address with --http-listen, or off", err)
 	}
 	return s, nil
+}
+
+// serveHealth adds /livez and /readyz. unready says why Busbar is not ready; empty: it is, as far as the server knows.
+func (s *server) serveHealth(unready func() string) {
+	s.handle("GET /livez", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { answer(s.log, w, http.StatusOK, "alive") }))
+	s.handle("GET /readyz", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		reason := "starting or stopping"
+		if s.ready.Load() {
+			reason = unready()
+		}
+		if reason != "" {
+			answer(s.log, w, http.StatusServiceUnavailable, reason)
+			return
+		}
+		answer(s.log, w, http.StatusOK, "ready")
+	}))
+}
+
+// handle adds a handler whose requests and answers are small.
+func (s *server) handle(pattern string, h http.Handler) {
+	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		control := http.NewResponseController(w)
+		now := time.Now()
+		if err := errors.Join(control.SetReadDeadline(now.Add(httpReadTimeout)), control.SetWriteDeadline(now.Add(httpWriteTimeout))); err != nil {
+			s.log.Debug("http request without deadlines", "error", err)
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// signedIn lets only those pass who have signed in and may see.
+func signedIn(who api.Authenticator, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p, err := who.Authenticate(r)
+		if err != nil {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="busbar"`)
+			http.Error(w, "sign in, or send an API token, or set http.metrics to open", http.StatusUnauthorized)
+			return
+		}
+		if !p.May(auth.Viewer) || p.Limited() {
+			http.Error(w, "this needs the role viewer without a limit to a part of the points", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func answer(log *slog.Logger, w http.ResponseWriter, status int, text string) {
@@ -113,12 +146,19 @@ func (s *server) run(ctx context.Context) error {
 		return nil
 	}
 	served := make(chan error, 1)
-	go func() { served <- s.http.Serve(s.listener) }()
+	go func() {
+		if s.http.TLSConfig != nil {
+			served <- s.http.ServeTLS(s.listener, "", "")
+			return
+		}
+		served <- s.http.Serve(s.listener)
+	}()
 	select {
 	case err := <-served:
 		return fmt.Errorf("http: %w", err)
 	case <-ctx.Done():
 	}
+	close(s.stopping)
 	stop, cancel := context.WithTimeout(context.Background(), httpStopTimeout)
 	defer cancel()
 	err := s.http.Shutdown(stop)

@@ -1,0 +1,34 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"busbar/internal/config"
+	"busbar/internal/store"
+)
+
+// StoreFile is the SQLite database in the data directory.
+const StoreFile = "busbar.db"
+
+// openStore opens the database that holds plant, users and audit log.
+func openStore(ctx context.Context, log *Log, c config.Config, env func(string) (string, bool)) (*store.Store, error) {
+	if env == nil {
+		env = os.LookupEnv
+	}
+	key, makeKey, err := secretsKey(c, env)
+	if err != nil {
+		return nil, err
+	}
+	o := store.Options{Path: filepath.Join(c.Data, StoreFile), URL: c.Database, Key: key, NewKey: makeKey, Log: log.Logger}
+	st, err := store.Open(ctx, o)
+	if err != nil && c.Database != "" {
+		return nil, fmt.Errorf("database: %w", err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("database %s: %w", o.Path, err)
+	}
+	return st, nil
+}
