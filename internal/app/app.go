@@ -114,7 +114,7 @@ func (a *app) run(ctx context.Context) (err error) {
 	if a.config.Plant != "" {
 		s.start(a.recordFile)
 	}
-	server, err := a.serve(ctx)
+	server, err := a.serve()
 	if err != nil {
 		return err
 	}

@@ -116,7 +116,7 @@ func start(t *testing.T, plantText string, load func() (config.Config, error)) *
 		t: t, log: newLogBuffer(), dir: t.TempDir(), events: make(chan string, 100),
 		reload: make(chan os.Signal, 1), done: make(chan error, 1),
 	}
-	c := config.Config{Data: filepath.Join(p.dir, "data"), HTTPListen: "127.0.0.1:0", LogLevel: "info", LogFormat: "text"}
+	c := config.Config{Data: filepath.Join(p.dir, "data"), HTTPListen: "127.0.0.1:0", LogLevel: "info", LogFormat: "text", MetricsOpen: true}
 	if plantText != "" {
 		p.plant = filepath.Join(p.dir, "plant.yaml")
 		p.write(plantText)
@@ -267,7 +267,7 @@ func TestReloadChangesTheLogLevel(t *testing.T) {
 		defer mu.Unlock()
 		return c, fault
 	})
-	p.log.wantLine(t, "there is no plant file")
+	p.log.wantLine(t, "the store holds no plant yet")
 	mu.Lock()
 	fault = errors.New("log.level is wrong")
 	mu.Unlock()

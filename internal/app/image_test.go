@@ -2,7 +2,6 @@ package app
 
 import (
 	"errors"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -10,10 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"busbar/internal/config"
-	"busbar/internal/connector"
 	"busbar/internal/image"
 	"busbar/internal/point"
 )
@@ -125,17 +122,14 @@ func TestReadyUntilTheJournalFails(t *testing.T) {
 	}{
 		"accepting": {image.Status{Accepting: true}, http.StatusOK, "ready\n"},
 		"full":      {image.Status{Reason: "journal: full"}, http.StatusOK, "ready\n"},
+		"faulty":    {image.Status{Accepting: true}, http.StatusServiceUnavailable, "no plant is in force: the one of the store is faulty\n"},
 		"failed":    {image.Status{Failed: true, Reason: "journal: failed: I/O error"}, http.StatusServiceUnavailable, "nothing is accepted: journal: failed: I/O error\n"},
 	} {
-		img := broken{image.New(image.Options{Log: 1}), tt.status}
-		registry, err := connector.NewRegistry()
+		s, err := listen(quiet(t), "127.0.0.1:0", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := newServer(quiet(t), "127.0.0.1:0", connector.NewManager(slog.New(slog.DiscardHandler), img, registry, time.Now), img)
-		if err != nil {
-			t.Fatal(err)
-		}
+		s.serveHealth(func() string { return unready(name != "faulty", tt.status) })
 		s.setReady(true)
 		w := httptest.NewRecorder()
 		s.http.Handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", http.NoBody))

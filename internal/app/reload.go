@@ -6,6 +6,7 @@ import (
 
 	"busbar/internal/manage"
 	"busbar/internal/plant"
+	"busbar/internal/store"
 )
 
 // errNoPlant: a start with an empty plant would give up every value and event
@@ -25,6 +26,9 @@ func (a *app) loadFirst(ctx context.Context) error {
 	if head.Number == 0 && a.img.Seq() > 0 && a.options.Prepare == nil {
 		return errNoPlant
 	}
+	if head.Number == 0 && a.options.Prepare == nil {
+		a.log.Warn("the store holds no plant yet, so there are no points and no connectors; make one through the API, or name a file with --plant")
+	}
 	if a.options.Prepare != nil {
 		return a.prepare(ctx)
 	}
@@ -40,7 +44,7 @@ func (a *app) loadFirst(ctx context.Context) error {
 
 // prepare puts the plant of the store into force as who runs Busbar changes it.
 func (a *app) prepare(ctx context.Context) error {
-	r, err := a.manage.Change(ctx, manage.Actor{Name: "busbar", Origin: manage.OriginCLI}, manage.ChangeOptions{}, a.options.Prepare)
+	r, err := a.manage.Change(ctx, manage.Actor{Name: "busbar", Origin: store.OriginCLI}, manage.ChangeOptions{}, a.options.Prepare)
 	a.warn(r.Warnings)
 	return err
 }

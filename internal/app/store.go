@@ -18,11 +18,12 @@ func openStore(ctx context.Context, log *Log, c config.Config, env func(string) 
 	if env == nil {
 		env = os.LookupEnv
 	}
-	key, makeKey, err := secretsKey(c, env)
+	source := store.KeySource{File: c.SecretsKey, Data: c.Data, Env: env}
+	key, err := source.Load()
 	if err != nil {
 		return nil, err
 	}
-	o := store.Options{Path: filepath.Join(c.Data, StoreFile), URL: c.Database, Key: key, NewKey: makeKey, Log: log.Logger}
+	o := store.Options{Path: filepath.Join(c.Data, StoreFile), URL: c.Database, Key: key, NewKey: source.Make, Log: log.Logger}
 	st, err := store.Open(ctx, o)
 	if err != nil && c.Database != "" {
 		return nil, fmt.Errorf("database: %w", err)

@@ -15,14 +15,6 @@ import (
 	"busbar/internal/store"
 )
 
-// Origins of revisions.
-const (
-	OriginFile = "file"
-	OriginAPI  = "api"
-	OriginUI   = "ui"
-	OriginCLI  = "cli"
-)
-
 // ErrFileManaged is returned for a change of a plant that comes from a file: the file is the only writer.
 var ErrFileManaged = errors.New("the plant is managed by a file")
 
@@ -39,7 +31,7 @@ func (e *ApplyError) Unwrap() error { return e.Err }
 // Actor is who changes the plant.
 type Actor struct {
 	Name, ID, Address string
-	Origin            string // one of the Origin constants
+	Origin            string // of its revisions: store.OriginAPI, OriginUI or OriginCLI
 }
 
 // Options say what a service works on.

@@ -90,7 +90,7 @@ func newRig(tb testing.TB, file string) *rig {
 	return r
 }
 
-var alice = manage.Actor{Name: "alice", Origin: manage.OriginAPI}
+var alice = manage.Actor{Name: "alice", Origin: store.OriginAPI}
 
 // change changes the plant by lines such as "connectors a {…}"; without a body the object is deleted.
 func (r *rig) change(o manage.ChangeOptions, lines ...string) (manage.Result, error) {

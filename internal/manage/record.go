@@ -67,7 +67,7 @@ func (s *Service) Record(ctx context.Context) error {
 		return err
 	}
 	if changes := plantdoc.Diff(before, after); len(changes) > 0 {
-		r := store.Revision{Author: OriginFile, Comment: s.o.File, Origin: OriginFile}
+		r := store.Revision{Author: store.OriginFile, Comment: s.o.File, Origin: store.OriginFile}
 		if head, err = s.o.Store.Commit(ctx, head.Number, r, changes, nil); err != nil {
 			return err
 		}

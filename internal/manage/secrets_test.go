@@ -107,7 +107,7 @@ func TestAFileIsTheOnlyWriter(t *testing.T) {
 		r.wantDocument(1, `connectors a {"host":"${env:BUSBAR_SECRET_X}","kind":"device","password":"***","users":{"eve":"${env:BUSBAR_SECRET_X}"}}`)
 		r.wantSecrets()
 	}
-	if head, err := r.store.Head(t.Context()); err != nil || head.Origin != manage.OriginFile || head.Comment != file {
+	if head, err := r.store.Head(t.Context()); err != nil || head.Origin != store.OriginFile || head.Comment != file {
 		t.Errorf("revision %+v, %v, want one of the file", head, err)
 	}
 	_, err := r.change(manage.ChangeOptions{}, "connectors a")
@@ -141,7 +141,7 @@ func TestAPlantThatIsTakenOverFromAFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		changes := plantdoc.Diff(objs, []plantdoc.Object{{Section: plantdoc.Connectors, ID: "a", Body: []byte(body)}})
-		if _, err := r.store.Commit(t.Context(), head.Number, store.Revision{Origin: manage.OriginFile}, changes, nil); err != nil {
+		if _, err := r.store.Commit(t.Context(), head.Number, store.Revision{Origin: store.OriginFile}, changes, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -222,7 +222,7 @@ func BenchmarkScale(b *testing.B) {
 				if err := writePlant(plant, c.points, c.perTopic, broker.Addr(), listen); err != nil {
 					b.Fatal(err)
 				}
-				report(b, measure(b, listen, http, "2", "run", "--plant", plant, "--data", b.TempDir(), "--http-listen", http), c.points)
+				report(b, measure(b, listen, http, "2", "run", "--plant", plant, "--data", b.TempDir(), "--http-listen", http, "--http-metrics", "open"), c.points)
 			}
 		})
 	}

@@ -67,7 +67,7 @@ func newBusbar(tb testing.TB, plant string, args []string) *Busbar {
 	dir := tb.TempDir()
 	b := &Busbar{tb: tb, HTTP: FreeAddr(tb), plant: filepath.Join(dir, "plant.yaml"), data: filepath.Join(dir, "data")}
 	b.args = append([]string{
-		"run", "--plant", b.plant, "--data", b.data, "--http-listen", b.HTTP,
+		"run", "--plant", b.plant, "--data", b.data, "--http-listen", b.HTTP, "--http-metrics", "open",
 	}, args...)
 	b.WritePlant(plant)
 	tb.Cleanup(func() {
