@@ -214,7 +214,7 @@ func (s *sink) age(g *freshGroup, p point.Index, at tick, now time.Time) time.Du
 	if !g.sinceSource {
 		return time.Duration(s.clock.tickOf(now) - at)
 	}
-	state, _ := s.img.State(p)
+	state, _ := s.img.Beneath(p)
 	return time.Duration(point.InstantOf(now) - state.Time)
 }
 

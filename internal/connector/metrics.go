@@ -55,6 +55,10 @@ func (m *Manager) collectImage(e exporter) {
 	for _, class := range []string{"good", "invalid", "not_topical", "other"} {
 		e.gauge("points_quality", "Points of the plant by quality.", float64(byQuality[class]), Label{"quality", class})
 	}
+	over := m.img.Overlaid()
+	e.gauge("points_overlaid", "Points with a substituted value, and points that are blocked.", float64(over.Substituted), Label{"overlay", "substituted"})
+	e.gauge("points_overlaid", "Points with a substituted value, and points that are blocked.", float64(over.Blocked), Label{"overlay", "blocked"})
+	e.counter("overlays_dropped_total", "Overlays that went with their points, which were removed or became others.", float64(over.Dropped))
 	e.counter("image_changes_total", "Changes in the change log since it was begun.", float64(m.img.Seq()))
 	collectJournal(e, m.img.Status())
 }

@@ -43,7 +43,7 @@ func (m *Manager) restore(c *change) {
 		if p.From == nil {
 			continue
 		}
-		state, ok := m.img.State(index)
+		state, ok := m.img.Beneath(index)
 		if !ok || state.Value.Type() == 0 {
 			continue
 		}

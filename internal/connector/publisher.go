@@ -75,7 +75,7 @@ func (p *publisher) replay(skip func(point.Index) bool) {
 	for _, l := range lost {
 		batch := make([]point.Update, 0, len(l.points))
 		for _, at := range l.points {
-			s, ok := p.img.State(at)
+			s, ok := p.img.Beneath(at)
 			if ok && (skip == nil || !skip(at)) {
 				batch = append(batch, point.Update{Point: at, Quality: s.Quality, TimeQuality: s.TimeQuality, Flags: point.KeepValue})
 			}

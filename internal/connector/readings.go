@@ -48,9 +48,9 @@ func (s *sink) news(updates []point.Update, now time.Time) []point.Update {
 	return kept
 }
 
-// has reports whether the image has the value of an update, with its quality.
+// has reports whether the image has the value of an update from the source, with its quality.
 func (s *sink) has(u *point.Update) bool {
-	state, ok := s.img.State(u.Point)
+	state, ok := s.img.Beneath(u.Point)
 	return ok && state.Value.Equal(u.Value) && state.Quality == u.Quality
 }
 
@@ -76,7 +76,7 @@ func (s *sink) miss(r *requalifier, p point.Index) {
 	if at == 0 {
 		return
 	}
-	state, _ := s.img.State(p)
+	state, _ := s.img.Beneath(p)
 	rule := freshRule{counter: state.Value.Type() == point.Counter}
 	// NT of a restart was no event: what happens now is one. That it is the
 	// source's own is not noted, so that its return alone does not clear it.

@@ -44,7 +44,7 @@ type requalifier struct {
 func (l *ledger) requalifier() requalifier { return requalifier{ledger: l} }
 
 func (r *requalifier) add(c requality) {
-	state, ok := r.img.State(c.point)
+	state, ok := r.img.Beneath(c.point)
 	q := state.Quality&^c.unset | c.set
 	if !ok || q == state.Quality && !c.force {
 		r.table.of(c.point).mark(c.marks)

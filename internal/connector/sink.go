@@ -92,7 +92,7 @@ func (s *sink) heard(updates []point.Update, at tick) {
 	for i := range updates {
 		u := &updates[i]
 		if u.Flags&point.Retained != 0 {
-			if state, _ := s.img.State(u.Point); state.Arrival != u.Arrival {
+			if state, _ := s.img.Beneath(u.Point); state.Arrival != u.Arrival {
 				continue
 			}
 		}

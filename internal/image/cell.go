@@ -34,6 +34,23 @@ func (c *cell) value(text string) point.Value {
 	return point.Restore(c.typ, c.bits, c.transient, text)
 }
 
+// state returns the state as it is told.
+func (c *cell) state(text string) point.State {
+	s := point.State{Time: c.time, Arrival: c.arrival, Seq: c.seq, Source: c.source, Quality: c.quality, TimeQuality: c.timeQuality}
+	if c.known() {
+		s.Value = c.value(text)
+	}
+	return s
+}
+
+// takes reports whether an update has anything to say, after keep.
+func (c *cell) takes(u *point.Update) bool {
+	if u.Flags&point.KeepValue != 0 && !c.known() || u.Value.Type() != c.typ {
+		return false
+	}
+	return u.Flags&point.Retained == 0 || c.wantsRetained(u)
+}
+
 // keep fills in what an update with KeepValue leaves as it is.
 func (c *cell) keep(u *point.Update, text string) {
 	u.Value = c.value(text)

@@ -25,18 +25,21 @@ import (
 //
 //	0  octets that follow in this section
 //	4  points: number, cell (36 octets), number of their layout, number of gates,
-//	   gates (11 octets each, in the order of that layout); of texts length and text
+//	   gates (11 octets each, in the order of that layout); of texts length and text;
+//	   the overlay if there is one
 const (
 	checkpointMagic = "BUSBARI1"
 	checkpointHead  = 16
-	savedSize       = 4 + 37 + 1
+	savedCell       = 36
+	savedSize       = 4 + savedCell + 1 + 1
 	sectionSize     = 256 << 10 // about
-	maxSection      = sectionSize + savedSize + MaxGates*mapping.GateStateSize + 4 + MaxText
+	maxSection      = sectionSize + savedSize + MaxGates*mapping.GateStateSize + 4 + MaxText + maxOverlay + savedCell + 4 + MaxText
 )
 
 const (
 	savedTransient = 1 << iota
 	savedRefused
+	savedOverlay
 )
 
 // saved is a point in a checkpoint.
@@ -46,11 +49,34 @@ type saved struct {
 	layout uint8 // that the gates are in the order of
 	gates  []mapping.GateState
 	text   string
+	over   *overlay
 }
 
 // appendSaved appends a point as it is now; the image is locked.
 func (m *Memory) appendSaved(b []byte, p point.Index) []byte {
-	c := &m.cells[p]
+	c, over := &m.cells[p], m.overlays[p]
+	b = binary.LittleEndian.AppendUint32(b, uint32(p))
+	b = appendCell(b, c)
+	if over != nil {
+		b[len(b)-1] |= savedOverlay
+	}
+	b = append(b, m.layouts.numberOf(p))
+	from, to := m.gates.span(p)
+	b = append(b, byte(to-from))
+	for i := from; i < to; i++ {
+		b = m.gates.states[i].AppendTo(b)
+	}
+	if c.typ == point.Text {
+		b = appendText(b, m.texts[p])
+	}
+	if over != nil {
+		b = appendOverlay(b, over, true)
+	}
+	return b
+}
+
+// appendCell appends what outlives the process of a state.
+func appendCell(b []byte, c *cell) []byte {
 	flags := byte(0)
 	if c.transient {
 		flags |= savedTransient
@@ -58,22 +84,34 @@ func (m *Memory) appendSaved(b []byte, p point.Index) []byte {
 	if c.refused {
 		flags |= savedRefused
 	}
-	b = binary.LittleEndian.AppendUint32(b, uint32(p))
 	for _, v := range []uint64{c.bits, uint64(c.time), uint64(c.arrival), c.seq} {
 		b = binary.LittleEndian.AppendUint64(b, v)
 	}
-	b = append(b, byte(c.typ), byte(c.kept), byte(c.timeQuality), flags, m.layouts.numberOf(p))
-	from, to := m.gates.span(p)
-	b = append(b, byte(to-from))
-	for i := from; i < to; i++ {
-		b = m.gates.states[i].AppendTo(b)
+	return append(b, byte(c.typ), byte(c.kept), byte(c.timeQuality), flags)
+}
+
+// parseCell is the reverse of appendCell, for b of savedCell octets.
+func parseCell(b []byte) cell {
+	field := func(i int) uint64 { return binary.LittleEndian.Uint64(b[8*i:]) }
+	return cell{
+		bits: field(0), time: point.Instant(field(1)), arrival: point.Instant(field(2)), seq: field(3),
+		typ: point.Type(b[32]), quality: point.Quality(b[33]), kept: point.Quality(b[33]), timeQuality: point.TimeQuality(b[34]),
+		transient: b[35]&savedTransient != 0, refused: b[35]&savedRefused != 0,
 	}
-	if c.typ == point.Text {
-		text := m.texts[p]
-		b = binary.LittleEndian.AppendUint32(b, uint32(len(text)))
-		b = append(b, text...)
+}
+
+func appendText(b []byte, text string) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(text)))
+	return append(b, text...)
+}
+
+// parseText is the reverse of appendText, and returns what follows.
+func parseText(b []byte) (text string, rest []byte, ok bool) {
+	if len(b) < 4 || uint64(len(b)-4) < uint64(binary.LittleEndian.Uint32(b)) {
+		return "", nil, false
 	}
-	return b
+	size := int(binary.LittleEndian.Uint32(b))
+	return string(b[4 : 4+size]), b[4+size:], true
 }
 
 // parse reads a point and returns what follows it.
@@ -81,13 +119,9 @@ func (s *saved) parse(b []byte) (rest []byte, ok bool) {
 	if len(b) < savedSize {
 		return nil, false
 	}
-	field := func(i int) uint64 { return binary.LittleEndian.Uint64(b[4+8*i:]) }
 	s.point = point.Index(binary.LittleEndian.Uint32(b))
-	s.cell = cell{
-		bits: field(0), time: point.Instant(field(1)), arrival: point.Instant(field(2)), seq: field(3),
-		typ: point.Type(b[36]), quality: point.Quality(b[37]), kept: point.Quality(b[37]), timeQuality: point.TimeQuality(b[38]),
-		transient: b[39]&savedTransient != 0, refused: b[39]&savedRefused != 0,
-	}
+	s.cell = parseCell(b[4 : 4+savedCell])
+	covered := b[4+savedCell-1]&savedOverlay != 0
 	s.layout = b[40]
 	n := int(b[41])
 	b = b[savedSize:]
@@ -101,16 +135,15 @@ func (s *saved) parse(b []byte) (rest []byte, ok bool) {
 		s.gates = append(s.gates, state)
 		b = b[mapping.GateStateSize:]
 	}
-	s.text = ""
-	if s.cell.typ != point.Text {
-		return b, true
+	s.text, s.over, ok = "", nil, true
+	if s.cell.typ == point.Text {
+		s.text, b, ok = parseText(b)
 	}
-	if len(b) < 4 || uint64(len(b)-4) < uint64(binary.LittleEndian.Uint32(b)) {
-		return nil, false
+	if ok && covered {
+		s.over = new(overlay)
+		b, ok = s.over.parse(b)
 	}
-	size := int(binary.LittleEndian.Uint32(b))
-	s.text = string(b[4 : 4+size])
-	return b[4+size:], true
+	return b, ok
 }
 
 // checkpoint writes a checkpoint. The image goes on meanwhile.

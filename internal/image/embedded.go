@@ -25,6 +25,7 @@ type Embedded struct {
 
 	sectionSize int           // of checkpoints, in octets
 	writing     sync.Mutex    // held by the checkpoint that is written
+	editing     sync.Mutex    // held by the change of an overlay, until it is kept
 	stop        chan struct{} // closed by Close
 	tasks       sync.WaitGroup
 	once        sync.Once
@@ -139,6 +140,11 @@ func (e *Embedded) refuse(after uint64) {
 		if c := &e.cells[p]; c.seq > after {
 			c.refused = true
 			e.gates.reset(point.Index(p))
+		}
+	}
+	for _, o := range e.overlays {
+		if o.under.seq > after {
+			o.under.refused = true
 		}
 	}
 }

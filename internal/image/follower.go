@@ -162,8 +162,8 @@ func (f *everyFollower) readLog(dst []Change) (n int, gap uint64, drained, ok bo
 	end := min(m.log.next, f.cursor+stride)
 	for ; f.cursor < end && n < len(dst); f.cursor++ {
 		u := m.log.at(f.cursor)
-		if m.typeOf(u.Point) != u.Value.Type() {
-			continue // of a point that was removed, or was another
+		if m.typeOf(u.Point) != u.Value.Type() || u.Flags&point.Beneath != 0 {
+			continue // of a point that was removed, or was another; or not to be seen
 		}
 		if f.cursor <= f.from[u.Value.Type().Class()] {
 			continue

@@ -142,6 +142,38 @@ type Image interface {
 	// State returns what is known of a point; false if it is not defined.
 	State(p point.Index) (point.State, bool)
 
+	// Beneath returns what is known of a point from its source: the state, or what
+	// lies beneath its overlay; false if it is not defined.
+	Beneath(p point.Index) (point.State, bool)
+
+	// Substitute, Block and Release change the overlay of a point. What they change is
+	// shown at once; they return when it is kept. If it cannot be kept they fail, and the overlay is
+	// as it was. They fail with [ErrNoPoint] if there is no such point, and with [ErrOverlay] if the
+	// point or the overlay is not one that may be.
+	//
+	// Beneath an overlay updates go on by the rules of Publish, without being delivered
+	// and without being events. Each change of the overlay is one change, and an event
+	// as any other. A state that happened before the one it replaces is told with the time
+	// of now, marked as substituted, so that nobody takes it for late. A point
+	// that is removed, or becomes one of another type, loses its overlay.
+
+	// Substitute shows a value in the place of that of the source. It replaces the
+	// substitution that there is.
+	Substitute(ctx context.Context, p point.Index, s Substitution) error
+
+	// Block freezes what the source has told until now. A point that is blocked stays so.
+	Block(ctx context.Context, p point.Index, by Mark) error
+
+	// Release ends a substitution (point.Substituted), a block (point.Blocked), or both. What lies
+	// beneath is shown again. Without anything to release it does nothing.
+	Release(ctx context.Context, p point.Index, what point.Quality) error
+
+	// Overlay returns the overlay of a point; false if it has none.
+	Overlay(p point.Index) (Overlay, bool)
+
+	// Overlaid returns how many overlays there are.
+	Overlaid() Overlaid
+
 	// Status returns whether the image accepts updates, and how far they are kept.
 	Status() Status
 

@@ -29,10 +29,15 @@ type keeper struct {
 	news progress
 }
 
-// add takes a change up into the batch.
-func (k *keeper) add(seq uint64, u *point.Update, events uint64) {
+// add takes a change up into the batch. over is the overlay that it makes, nil: it
+// makes none.
+func (k *keeper) add(seq uint64, u *point.Update, events uint64, over *overlay) {
 	start := len(k.payload)
 	k.payload = appendRecord(k.payload, u, events)
+	if over != nil {
+		k.payload[start+5] |= recordOverlay
+		k.payload = appendTrailer(k.payload, over)
+	}
 	class := u.Value.Type().Class()
 	if events == 0 {
 		class = journal.Quiet

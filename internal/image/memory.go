@@ -55,6 +55,12 @@ type Memory struct {
 	layouts layouts
 	cursors map[string]Position
 	keeper  *keeper // nil: nothing is kept
+
+	overlays map[point.Index]*overlay
+	dropped  uint64 // overlays that went with their points
+	// public are the points whose point.Restored quality was told when an overlay was
+	// released: that it is taken back is news as well.
+	public map[point.Index]bool
 }
 
 var _ Image = (*Memory)(nil)
@@ -70,6 +76,9 @@ func New(opts Options) *Memory {
 		log:     newChanges(1<<bits.Len(uint(size-1)), 1),
 		cursors: make(map[string]Position),
 		moves:   make(Moves),
+
+		overlays: make(map[point.Index]*overlay),
+		public:   make(map[point.Index]bool),
 	}
 }
 
@@ -119,6 +128,7 @@ func (m *Memory) Define(defs []Definition) []point.Index {
 	for p := range m.cells {
 		if !stays[p] && m.cells[p].typ != 0 {
 			gone = true
+			m.uncover(point.Index(p), string(m.names.id(point.Index(p))))
 			m.cells[p] = cell{}
 			delete(m.texts, point.Index(p))
 			if m.keeper != nil {
@@ -153,6 +163,7 @@ func (m *Memory) reset(p point.Index, id string, t point.Type) {
 	if m.keeper != nil {
 		m.keeper.define(p, definition{id: id, typ: t, since: m.log.next - 1})
 	}
+	m.uncover(p, id)
 	m.cells[p] = newCell(t)
 	delete(m.texts, p)
 	m.gates.reset(p)
@@ -252,21 +263,22 @@ func (m *Memory) take(u point.Update) {
 		return
 	}
 	c := &m.cells[u.Point]
-	switch {
-	case u.Flags&point.KeepValue != 0:
-		if !c.known() {
-			return
-		}
-		c.keep(&u, m.texts[u.Point])
-	case u.Value.Type() != typ:
+	if c.quality&overlaid != 0 && m.overlays[u.Point] != nil {
+		m.takeBeneath(m.overlays[u.Point], &u)
 		return
 	}
-	if u.Flags&point.Retained != 0 && !c.wantsRetained(&u) {
+	if u.Flags&point.KeepValue != 0 && c.known() {
+		c.keep(&u, m.texts[u.Point])
+	}
+	if !c.takes(&u) {
 		return
 	}
 	cut(&u)
 	late := c.isLate(&u)
-	u.Flags &= point.Restored
+	if u.Flags &= point.Restored; u.Flags != 0 && m.public[u.Point] {
+		delete(m.public, u.Point)
+		u.Flags = 0
+	}
 	if late {
 		u.Flags |= point.Late
 		m.append(u, m.gates.late(u.Point))
@@ -289,7 +301,7 @@ func (m *Memory) take(u point.Update) {
 func (m *Memory) append(u point.Update, events uint64) uint64 {
 	seq := m.log.append(u, events)
 	if m.keeper != nil && u.Flags&point.Restored == 0 {
-		m.keeper.add(seq, &u, events)
+		m.keeper.add(seq, &u, events, nil)
 	}
 	return seq
 }
@@ -329,10 +341,5 @@ func (m *Memory) typeOf(p point.Index) point.Type {
 
 // state returns the state of a point that is defined.
 func (m *Memory) state(p point.Index) point.State {
-	c := &m.cells[p]
-	s := point.State{Time: c.time, Arrival: c.arrival, Seq: c.seq, Source: c.source, Quality: c.quality, TimeQuality: c.timeQuality}
-	if c.known() {
-		s.Value = c.value(m.texts[p])
-	}
-	return s
+	return m.cells[p].state(m.texts[p])
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"busbar/internal/image/journal"
+	"busbar/internal/point"
 )
 
 // past lets a follower read in the journal what the log in memory does not hold
@@ -157,7 +158,7 @@ func (p *past) deliver(f *everyFollower, dst []Change) (n int) {
 			p.keeper.damaged.Add(1)
 			continue
 		}
-		if m.typeOf(u.Point) != u.Value.Type() {
+		if m.typeOf(u.Point) != u.Value.Type() || u.Flags&point.Beneath != 0 {
 			continue
 		}
 		if rec.Seq <= p.keeper.start {

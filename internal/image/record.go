@@ -12,7 +12,7 @@ import (
 //
 //	0  point
 //	4  type
-//	5  flags: 1 in transit, 2 late
+//	5  flags: 1 in transit, 2 late, 4 beneath an overlay, 8 makes an overlay
 //	6  quality
 //	7  quality of the time
 //	8  source; a number of the process that wrote it
@@ -21,6 +21,7 @@ import (
 //	26 time
 //	34 arrival
 //	42 text, of a point of that type
+//	.. of a change that makes an overlay: the overlay, and its length (4 octets)
 //
 // A change that is no event of any target goes into the quiet chain, others into
 // the chain of the class of their type.
@@ -29,10 +30,12 @@ const recordSize = 42
 const (
 	recordTransient = 1 << iota
 	recordLate
+	recordBeneath
+	recordOverlay
 )
 
-// A text and all beside it must fit.
-const _ = uint(journal.MaxRecord - MaxText - recordSize)
+// A text, that which is blocked beneath it, and all beside them must fit.
+const _ = uint(journal.MaxRecord - recordSize - MaxText - maxOverlay)
 
 func appendRecord(b []byte, u *point.Update, events uint64) []byte {
 	bits, transient := u.Value.Raw()
@@ -44,6 +47,9 @@ func appendRecord(b []byte, u *point.Update, events uint64) []byte {
 	}
 	if u.Flags&point.Late != 0 {
 		h[5] |= recordLate
+	}
+	if u.Flags&point.Beneath != 0 {
+		h[5] |= recordBeneath
 	}
 	h[6], h[7] = byte(u.Quality), byte(u.TimeQuality)
 	binary.LittleEndian.PutUint16(h[8:], uint16(u.Source))
@@ -60,7 +66,8 @@ func appendRecord(b []byte, u *point.Update, events uint64) []byte {
 
 // parseRecord is the reverse of appendRecord. It is false if b is no record.
 func parseRecord(b []byte) (u point.Update, events uint64, ok bool) {
-	if len(b) < recordSize {
+	b, _, ok = cutTrailer(b)
+	if !ok {
 		return u, 0, false
 	}
 	typ, text := point.Type(b[4]), ""
@@ -80,7 +87,10 @@ func parseRecord(b []byte) (u point.Update, events uint64, ok bool) {
 		TimeQuality: point.TimeQuality(b[7]),
 	}
 	if b[5]&recordLate != 0 {
-		u.Flags = point.Late
+		u.Flags |= point.Late
+	}
+	if b[5]&recordBeneath != 0 {
+		u.Flags |= point.Beneath
 	}
 	return u, binary.LittleEndian.Uint64(b[10:]), true
 }

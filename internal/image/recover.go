@@ -145,6 +145,9 @@ func (r *recovery) take(s *saved) {
 	if s.cell.typ == point.Text {
 		r.e.texts[s.point] = s.text
 	}
+	if s.over != nil {
+		r.e.overlays[s.point] = s.over
+	}
 	r.e.gates.recovered(s.point, r.e.moves.gates(s.point, s.layout, s.gates))
 }
 
@@ -186,14 +189,24 @@ func (r *recovery) apply(rec journal.Record) {
 	if !r.concerns(u.Point, u.Value.Type(), rec.Seq) {
 		return
 	}
-	c := &r.e.cells[u.Point]
-	if rec.Seq <= c.seq || u.Flags&point.Late != 0 {
-		return
-	}
 	u.Source = 0
-	c.set(&u, rec.Seq)
-	if c.typ == point.Text {
-		r.e.texts[u.Point] = u.Value.Text()
+	c := &r.e.cells[u.Point]
+	switch {
+	case u.Flags&point.Beneath != 0:
+		if o := r.e.overlays[u.Point]; o != nil && rec.Seq > o.under.seq {
+			o.under.set(&u, rec.Seq)
+			o.under.text = u.Value.Text()
+		}
+		return
+	case rec.Seq <= c.seq || u.Flags&point.Late != 0:
+		return
+	case rec.Payload[5]&recordOverlay != 0:
+		r.cover(&u, rec)
+	default:
+		c.set(&u, rec.Seq)
+		if c.typ == point.Text {
+			r.e.texts[u.Point] = u.Value.Text()
+		}
 	}
 	r.remember(u.Point, r.e.moves.Place(u.Point, rec.Seq, events, nil), u.Value, u.Quality)
 }

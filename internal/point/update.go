@@ -52,6 +52,8 @@ const (
 	// Repeated marks a value that the source repeats. The host of the connectors leaves out the update if
 	// its point has the value already, with the same quality; the image knows nothing of it.
 	Repeated
+	// Beneath is set by the image on a change beneath an overlay. No follower gets it.
+	Beneath
 )
 
 // Update is news of one point.

@@ -36,6 +36,7 @@ func RunKept(t *testing.T, reopener Reopener) {
 		{"gates that are defined later were there", gatesDefinedLater},
 		{"what is restored is not kept", restoredNotKept},
 		{"late changes are events and no states", lateKept},
+		{"overlays outlive the process", overlaysKept},
 		{"numbers go on", numbersKept},
 		{"cursors outlive the process", cursorsKept},
 		{"resume delivers the events before and all after", resumesOver},

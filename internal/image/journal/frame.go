@@ -14,9 +14,9 @@ import (
 //	16 payload
 const frameHeader = 16
 
-// MaxRecord is the longest payload of a record or definition in octets: 1 MiB and
+// MaxRecord is the longest payload of a record or definition in octets: 2 MiB and
 // what belongs to it.
-const MaxRecord = 1<<20 + 1<<10
+const MaxRecord = 2<<20 + 16<<10
 
 // The kinds of frames. Zero is none: it is what reserved room is filled with.
 const (
