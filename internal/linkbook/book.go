@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"busbar/iec104"
+	"busbar/iec104/asdu"
 	"busbar/internal/connector"
 	"busbar/internal/tape"
 	"busbar/internal/tlsconf"
@@ -36,6 +37,8 @@ type Book struct {
 	tapes     *tape.Deck
 	now       func() time.Time
 	name      func(iec104.LinkEvent) string
+	sizes     asdu.Sizes
+	zone      *time.Location
 
 	mu    sync.Mutex
 	open  map[uint64]*Entry
@@ -63,13 +66,13 @@ type Entry struct {
 	tape *tape.Tape
 }
 
-// New returns an empty book. name gives links their names behind the id of the connector and a
+// New returns an empty book. The frames are to be read with sizes and zone. name gives links their names behind the id of the connector and a
 // dot; nil: the number of the connection.
-func New(env connector.Env, name func(iec104.LinkEvent) string) *Book {
+func New(env connector.Env, sizes asdu.Sizes, zone *time.Location, name func(iec104.LinkEvent) string) *Book {
 	if name == nil {
 		name = func(e iec104.LinkEvent) string { return strconv.FormatUint(e.Conn, 10) }
 	}
-	return &Book{connector: env.ID, tapes: env.Tapes, now: env.Now, name: name, open: map[uint64]*Entry{}, peers: map[string][]time.Time{}}
+	return &Book{sizes: sizes, zone: zone, connector: env.ID, tapes: env.Tapes, now: env.Now, name: name, open: map[uint64]*Entry{}, peers: map[string][]time.Time{}}
 }
 
 // Open is for [iec104.WithTap]: it notes a connection and opens its tape.
@@ -82,6 +85,7 @@ func (b *Book) Open(of iec104.LinkEvent) iec104.TapFunc {
 	e.Key = Key(c.RemoteAddr(), e.Certificate)
 	e.tape = b.tapes.Open(tape.Link{
 		ID: e.ID, Connector: b.connector, Conn: conn, Local: c.LocalAddr(), Peer: c.RemoteAddr(), Certificate: e.Certificate,
+		Octets: [3]int{int(b.sizes.COT), int(b.sizes.CA), int(b.sizes.IOA)}, Zone: b.zone,
 	})
 	b.mu.Lock()
 	defer b.mu.Unlock()

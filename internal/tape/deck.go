@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Limits bound the memory of a [Deck] in octets. Zero stands for the default.
@@ -94,6 +95,10 @@ type Link struct {
 	Conn        uint64 // number of the connection at its connector
 	Local, Peer net.Addr
 	Certificate string // of the peer; empty without TLS
+
+	// What the frames are to be read with.
+	Octets [3]int         // of cause, common address and object address
+	Zone   *time.Location // of time tags
 }
 
 // Open returns the tape of a new connection; nil without a deck.

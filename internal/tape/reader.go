@@ -79,3 +79,6 @@ func (r *Reader) fetch() (lost uint64) {
 	}
 	return lost
 }
+
+// Release gives back the memory of what was read.
+func (r *Reader) Release() { r.held = nil }

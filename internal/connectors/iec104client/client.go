@@ -82,7 +82,7 @@ func newClient(settings Settings, env connector.Env, dial iec104.DialFunc) (*Cli
 	c := &Client{env: env, settings: settings, dial: dial, listen: connector.Listen, wake: make(chan struct{}, 1), plan: &plan{}, asked: make(map[uint16]*station)}
 	c.condition = newCondition(&settings, env)
 	c.intake = newIntake(c)
-	c.book = linkbook.New(env, func(e iec104.LinkEvent) string { return strconv.Itoa(e.Link + 1) })
+	c.book = linkbook.New(env, settings.Octets.Sizes(), settings.Time.Location, func(e iec104.LinkEvent) string { return strconv.Itoa(e.Link + 1) })
 	c.doctor = linkdoctor.New(linkdoctor.Options{Role: linkdoctor.Controlling, Params: settings.params(), Location: settings.Time.Location})
 	if settings.TLS.Enabled() {
 		c.tls = tlsconf.New(settings.security(), settings.use(), env.Log)

@@ -93,7 +93,7 @@ func (f *figures) add(g figures) {
 func newStation(settings Settings, env connector.Env) *station {
 	st := &station{
 		settings: settings, log: env.Log, now: env.Now, desk: newDesk(&settings, env),
-		face: newFace(&settings, env.Report), book: linkbook.New(env, nil),
+		face: newFace(&settings, env.Report), book: linkbook.New(env, settings.params().Sizes, settings.Time.Location, nil),
 		doctor: linkdoctor.New(linkdoctor.Options{Role: linkdoctor.Controlled, Params: settings.params(), Location: settings.Time.Location}),
 		kick:   make(chan struct{}, 1), table: &table{}, greeted: map[caller]bool{},
 		groups: map[groupKey]*queue{}, feed: env.Feed, publishOwn: env.PublishOwn, kernel: kernelClock,
