@@ -34,17 +34,22 @@ func unpackList(text string) ([]string, error) {
 	if err := json.Unmarshal([]byte(text), &list); err != nil {
 		return nil, fmt.Errorf("%w: list %q: %w", ErrDamaged, text, err)
 	}
+	if len(list) == 0 {
+		return nil, nil
+	}
 	return list, nil
 }
 
-// newID returns a UUID of version 7: random, but later ones sort after earlier ones.
+// newID returns a UUID of version 7: random, but later ones sort after earlier
+// ones, as it begins with the time, to a part of 4096 of a millisecond.
 func newID() (string, error) {
 	var id [16]byte
-	if _, err := rand.Read(id[6:]); err != nil {
+	if _, err := rand.Read(id[8:]); err != nil {
 		return "", err
 	}
-	binary.BigEndian.PutUint64(id[:8], uint64(time.Now().UnixMilli())<<16|uint64(id[6])<<8|uint64(id[7]))
-	id[6] = id[6]&0x0f | 0x70
+	t := time.Now()
+	part := uint64(t.Nanosecond()%1e6) << 12 / 1e6
+	binary.BigEndian.PutUint64(id[:8], uint64(t.UnixMilli())<<16|7<<12|part)
 	id[8] = id[8]&0x3f | 0x80
 	text := hex.EncodeToString(id[:])
 	return strings.Join([]string{text[:8], text[8:12], text[12:16], text[16:20], text[20:]}, "-"), nil
