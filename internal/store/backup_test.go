@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
+	"fmt"
 	"io"
 	"path/filepath"
 	"strings"
@@ -53,17 +54,20 @@ func contentsOf(t *testing.T, s *store.Store) (c contents) {
 }
 
 // fill puts something into every table.
-func fill(t *testing.T, s *store.Store) {
+func fill(t *testing.T, s *store.Store) { t.Helper(); fillWith(t, s, 450) }
+
+// fillWith puts so many points and something else into every table.
+func fillWith(t *testing.T, s *store.Store, points int) {
 	t.Helper()
 	ctx := t.Context()
-	changes := many(450)
+	changes := many(points)
 	_, err := s.Commit(ctx, 0, store.Revision{Author: "alice", Comment: "Öl", Origin: store.OriginAPI}, changes, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	body := []byte(`{"type":"int"}`)
 	for i := int64(1); i < 102; i++ { // beyond a snapshot
-		next := fmt8(body, i)
+		next := fmt.Appendf(nil, `{"ioa":%d,"type":"int"}`, i)
 		change := plantdoc.Change{Section: plantdoc.Points, ID: changes[0].ID, Before: body, After: next}
 		if _, err := s.Commit(ctx, i, store.Revision{Author: "bob", Origin: store.OriginUI}, []plantdoc.Change{change}, nil); err != nil {
 			t.Fatal(err)
@@ -80,10 +84,6 @@ func fill(t *testing.T, s *store.Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-func fmt8(_ []byte, i int64) []byte {
-	return []byte(`{"ioa":` + strings.Repeat("1", int(i%5)+1) + `,"n":` + time.Duration(i).String() + `}`)
 }
 
 // places returns options for an empty database of each kind.
