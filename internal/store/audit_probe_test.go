@@ -29,3 +29,12 @@ func TestProbeAudit(t *testing.T) {
 		t.Error("the audit log of a closed store can be written")
 	}
 }
+
+func TestInfo(t *testing.T) {
+	each(t, func(t *testing.T, o store.Options) {
+		i, err := open(t, o).Info(t.Context())
+		if kind := map[bool]string{true: "sqlite", false: "postgres"}[o.URL == ""]; err != nil || i.Kind != kind || i.Size < 4096 {
+			t.Errorf("info %+v, %v, want %s and a size", i, err, kind)
+		}
+	})
+}
