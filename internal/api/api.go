@@ -11,6 +11,9 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"busbar/internal/auth"
+	"busbar/internal/connector"
+	"busbar/internal/image"
+	"busbar/internal/store"
 )
 
 // base is the path below which all routes of the API lie.
@@ -27,10 +30,15 @@ type Deps struct {
 	Log     *slog.Logger  // nil: nothing is logged
 	Auth    Authenticator // nil: only public routes can be used
 	Audit   Audit         // nil: nothing is audited
+	Store   *store.Store  // nil: what it holds is not told of
 	Version string        // of Busbar
 	Started time.Time     // of the process
 	// Stopping is closed when the process begins to stop: streams end then. nil: never.
 	Stopping <-chan struct{}
+	// Manager runs the connectors, and Image holds the points. nil: nothing is told of them.
+	Manager *connector.Manager
+	Image   image.Image
+	Process Process
 	// Limits bound what clients may ask; the zero value means the defaults.
 	Limits Limits
 

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// page is the part of a list that is asked for. Inputs of lists embed it.
-type page struct {
+// Page is the part of a list that is asked for. Inputs of lists embed it.
+type Page struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"Most items of the answer"`
 	Cursor string `query:"cursor" maxLength:"1024" doc:"Where the list goes on: next of the answer before, with the same filter and order"`
 }
@@ -21,7 +21,7 @@ type list[T any] struct {
 
 // newList returns a part of a list. rows may hold one row more than the limit, which
 // tells that the list goes on; key returns what the row before the following part is found by.
-func newList[T any](p page, view string, rows []T, key func(T) string) list[T] {
+func newList[T any](p Page, view string, rows []T, key func(T) string) list[T] {
 	l := list[T]{Items: rows}
 	if l.Items == nil {
 		l.Items = []T{}
@@ -35,7 +35,7 @@ func newList[T any](p page, view string, rows []T, key func(T) string) list[T] {
 
 // after returns the key that the part begins after, empty for the first part.
 // view names the list, its filter and its order: a cursor is good for the same view only.
-func (p page) after(view string) (string, error) {
+func (p Page) after(view string) (string, error) {
 	if p.Cursor == "" {
 		return "", nil
 	}

@@ -17,7 +17,7 @@ func TestListIsReadPartByPart(t *testing.T) {
 		all = append(all, row{fmt.Sprintf("point/%02d", i)})
 	}
 	var got []string
-	p := page{Limit: 10}
+	p := Page{Limit: 10}
 	for part := 0; ; part++ {
 		if part > 3 {
 			t.Fatal("the list does not end")
@@ -43,7 +43,7 @@ func TestListIsReadPartByPart(t *testing.T) {
 	if len(got) != 25 || got[0] != "point/00" || got[24] != "point/24" {
 		t.Errorf("list %q, want 25 rows", got)
 	}
-	if l := newList(page{Limit: 1}, "points", nil, func(r row) string { return r.id }); l.Items == nil || l.Next != "" {
+	if l := newList(Page{Limit: 1}, "points", nil, func(r row) string { return r.id }); l.Items == nil || l.Next != "" {
 		t.Errorf("empty list %+v, want items that are not nil and no cursor", l)
 	}
 }
@@ -59,11 +59,11 @@ func TestCursorIsGoodForItsListOnly(t *testing.T) {
 		"no base64":         {viewOf("points", "q=a"), "§"},
 		"trailing bits set": {viewOf("points", "q=a"), encodeCursor("v", "ab")[:9] + "9"},
 	} {
-		if _, err := (page{Cursor: c.cursor}).after(c.view); statusOf(err) != 422 {
+		if _, err := (Page{Cursor: c.cursor}).after(c.view); statusOf(err) != 422 {
 			t.Errorf("%s: %v, want it to be refused", name, err)
 		}
 	}
-	if key, err := (page{Cursor: cursor}).after(viewOf("points", "q=a")); err != nil || key != "point/1" {
+	if key, err := (Page{Cursor: cursor}).after(viewOf("points", "q=a")); err != nil || key != "point/1" {
 		t.Errorf("key %q, %v, want point/1", key, err)
 	}
 }

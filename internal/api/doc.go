@@ -38,8 +38,8 @@
 //     seen that is not documented.
 //   - Changing routes are audited by the core. noteObject(ctx, "points/…"), noteChange(ctx, before,
 //     after) and noteDetail(ctx, "…") say more than the path does. Harmless: true is for a POST that changes nothing.
-//   - Lists: embed page in the input, return list[T], make cursors with a.cursor. Objects: embed
-//     conditions in the input, see etag.go.
+//   - Lists: embed Page in the input, return newList(…). Objects: embed
+//     Conditions in the input, see etag.go. (The library leaves out what is embedded and not exported.)
 //   - Slices that are never null are tagged nullable:"false", and are not nil.
 //   - A body that is read as a stream: Consumes and MaxBody in op, bodyOf(ctx) in the handler.
 //   - Server-sent events: registerStream, see stream.go. Downloads: download, see download.go.

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// conditions are the conditions of a request. Inputs that read or write one object embed them.
-type conditions struct {
+// Conditions are the conditions of a request. Inputs that read or write one object embed them.
+type Conditions struct {
 	IfMatch     string `header:"If-Match" maxLength:"1024" doc:"Only if the object is still so (its ETag), or * if it exists"`
 	IfNoneMatch string `header:"If-None-Match" maxLength:"1024" doc:"Reading: only if the object is no longer so (its ETag). Writing: * if it does not exist yet"`
 }
@@ -23,7 +23,7 @@ func etagOf(revision int64, body []byte) string {
 
 // writable returns why an object must not be written; nil if it may. etag is its
 // present tag, empty if it does not exist.
-func (c conditions) writable(etag string) error {
+func (c Conditions) writable(etag string) error {
 	if c.IfMatch != "" {
 		tags, err := parseTags("If-Match", c.IfMatch)
 		if err != nil {
@@ -47,7 +47,7 @@ func (c conditions) writable(etag string) error {
 
 // readable returns 304 as an error if the client has the object with this tag already, and
 // 412 if it wants another one; nil: it is answered.
-func (c conditions) readable(etag string) error {
+func (c Conditions) readable(etag string) error {
 	if c.IfMatch != "" {
 		tags, err := parseTags("If-Match", c.IfMatch)
 		if err != nil {

@@ -12,27 +12,27 @@ func TestConditionsOfWriting(t *testing.T) {
 	const tag = `"12-9f86d081884c7d65"`
 	for _, c := range []struct {
 		name string
-		conditions
+		Conditions
 		etag string // present one; empty: there is no object
 		want int    // status; 0: may be written
 	}{
-		{"no condition, new", conditions{}, "", 0},
-		{"no condition, there", conditions{}, tag, 0},
-		{"as it is", conditions{IfMatch: tag}, tag, 0},
-		{"one of many", conditions{IfMatch: `"a", W/"b" ,` + tag}, tag, 0},
-		{"changed since", conditions{IfMatch: `"11-9f86d081884c7d65"`}, tag, 412},
-		{"weak tags do not match strongly", conditions{IfMatch: "W/" + tag}, tag, 412},
-		{"gone", conditions{IfMatch: tag}, "", 412},
-		{"must be there and is", conditions{IfMatch: "*"}, tag, 0},
-		{"must be there and is not", conditions{IfMatch: "*"}, "", 412},
-		{"must be new and is", conditions{IfNoneMatch: "*"}, "", 0},
-		{"must be new and is not", conditions{IfNoneMatch: "*"}, tag, 412},
-		{"must be another", conditions{IfNoneMatch: tag}, tag, 412},
-		{"without quotes", conditions{IfMatch: "12-9f86d081884c7d65"}, tag, 422},
-		{"without an end", conditions{IfMatch: `"12`}, tag, 422},
-		{"with a control character", conditions{IfNoneMatch: "\"1\x7f2\""}, tag, 422},
-		{"without a comma", conditions{IfMatch: `"a" "b"`}, tag, 422},
-		{"with a comma at the end", conditions{IfMatch: `"a",`}, tag, 422},
+		{"no condition, new", Conditions{}, "", 0},
+		{"no condition, there", Conditions{}, tag, 0},
+		{"as it is", Conditions{IfMatch: tag}, tag, 0},
+		{"one of many", Conditions{IfMatch: `"a", W/"b" ,` + tag}, tag, 0},
+		{"changed since", Conditions{IfMatch: `"11-9f86d081884c7d65"`}, tag, 412},
+		{"weak tags do not match strongly", Conditions{IfMatch: "W/" + tag}, tag, 412},
+		{"gone", Conditions{IfMatch: tag}, "", 412},
+		{"must be there and is", Conditions{IfMatch: "*"}, tag, 0},
+		{"must be there and is not", Conditions{IfMatch: "*"}, "", 412},
+		{"must be new and is", Conditions{IfNoneMatch: "*"}, "", 0},
+		{"must be new and is not", Conditions{IfNoneMatch: "*"}, tag, 412},
+		{"must be another", Conditions{IfNoneMatch: tag}, tag, 412},
+		{"without quotes", Conditions{IfMatch: "12-9f86d081884c7d65"}, tag, 422},
+		{"without an end", Conditions{IfMatch: `"12`}, tag, 422},
+		{"with a control character", Conditions{IfNoneMatch: "\"1\x7f2\""}, tag, 422},
+		{"without a comma", Conditions{IfMatch: `"a" "b"`}, tag, 422},
+		{"with a comma at the end", Conditions{IfMatch: `"a",`}, tag, 422},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := statusOf(c.writable(c.etag)); got != c.want {
@@ -47,18 +47,18 @@ func TestConditionsOfReading(t *testing.T) {
 	const tag = `"12-9f86d081884c7d65"`
 	for _, c := range []struct {
 		name string
-		conditions
+		Conditions
 		want int
 	}{
-		{"no condition", conditions{}, 0},
-		{"known already", conditions{IfNoneMatch: tag}, 304},
-		{"known already, compared weakly", conditions{IfNoneMatch: "W/" + tag}, 304},
-		{"any is known", conditions{IfNoneMatch: "*"}, 304},
-		{"another is known", conditions{IfNoneMatch: `"11"`}, 0},
-		{"wanted as it is", conditions{IfMatch: tag}, 0},
-		{"wanted as it was", conditions{IfMatch: `"11"`}, 412},
-		{"no tag", conditions{IfNoneMatch: "x"}, 422},
-		{"no tag to match", conditions{IfMatch: "x"}, 422},
+		{"no condition", Conditions{}, 0},
+		{"known already", Conditions{IfNoneMatch: tag}, 304},
+		{"known already, compared weakly", Conditions{IfNoneMatch: "W/" + tag}, 304},
+		{"any is known", Conditions{IfNoneMatch: "*"}, 304},
+		{"another is known", Conditions{IfNoneMatch: `"11"`}, 0},
+		{"wanted as it is", Conditions{IfMatch: tag}, 0},
+		{"wanted as it was", Conditions{IfMatch: `"11"`}, 412},
+		{"no tag", Conditions{IfNoneMatch: "x"}, 422},
+		{"no tag to match", Conditions{IfMatch: "x"}, 422},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			err := c.readable(tag)

@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"net/http"
+	"strconv"
 
 	"busbar/internal/auth"
 )
@@ -66,13 +67,31 @@ func permit(o *op, who auth.Principal) *Problem {
 	return nil
 }
 
+// refusedProblem tells why package auth refused somebody.
+func refusedProblem(e *auth.Error) *Problem {
+	p := problem(e.Status, e.Code, e.Detail)
+	if e.Field != "" {
+		p.Errors = []Fault{{Location: e.Field, Message: e.Detail}}
+	}
+	p.headers = http.Header{}
+	if e.Status == http.StatusUnauthorized {
+		p.headers.Set("WWW-Authenticate", `Bearer realm="busbar"`)
+	}
+	if e.RetryAfter > 0 {
+		p.headers.Set("Retry-After", strconv.Itoa(e.RetryAfter))
+	}
+	return p
+}
+
 // refusal is the problem of a request whose sender is not known.
 func (a *api) refusal(req *request, err error) *Problem {
-	var p *Problem
-	if errors.As(err, &p) {
-		return p
+	var refused *auth.Error
+	if errors.As(err, &refused) {
+		return refusedProblem(refused)
 	}
-	p = problem(http.StatusUnauthorized, "unauthenticated", "sign in, or send an API token")
-	p.headers = http.Header{"Www-Authenticate": {`Bearer realm="busbar"`}}
-	return p
+	if !errors.Is(err, errNobody) {
+		a.log.Error("sign-in cannot be checked", "request", req.id, "error", err)
+		return unavailable("the sign-in cannot be checked")
+	}
+	return refusedProblem(&auth.Error{Status: http.StatusUnauthorized, Code: auth.CodeUnauthenticated, Detail: "sign in, or send an API token"})
 }

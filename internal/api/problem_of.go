@@ -8,7 +8,9 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"busbar/internal/auth"
 	"busbar/internal/plant"
+	"busbar/internal/store"
 )
 
 // problemOf turns the error of a handler into a problem. What is unknown becomes
@@ -17,18 +19,41 @@ func (a *api) problemOf(req *request, err error) error {
 	var p *Problem
 	var faults plant.Problems
 	var large *http.MaxBytesError
+	var refused *auth.Error
 	switch {
 	case errors.As(err, &p):
 		return p
 	case errors.As(err, &faults):
 		return invalidPlant(faults)
+	case errors.As(err, &refused):
+		return refusedProblem(refused)
 	case errors.As(err, &large):
 		return tooLarge(large.Limit)
 	case errors.Is(err, context.Canceled) && req.http.Context().Err() != nil:
 		return problem(http.StatusRequestTimeout, "gone", "the client left")
 	}
+	if p := problemOfStore(err); p != nil {
+		return p
+	}
 	a.log.Error("http request failed", "request", req.id, "operation", req.op.ID, "error", err)
 	return internalError(req.id)
+}
+
+// problemOfStore tells what the store refuses; nil: it is no such error.
+func problemOfStore(err error) *Problem {
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return notFound("there is no such thing, or no longer")
+	case errors.Is(err, store.ErrConflict):
+		return conflict("it is there already, or somebody else has changed it meanwhile")
+	case errors.Is(err, store.ErrNoKey), errors.Is(err, store.ErrWrongKey):
+		return problem(http.StatusServiceUnavailable, "no-key", "there is no key for secrets, or another one: see the setting secrets.key")
+	case errors.Is(err, store.ErrFull):
+		return unavailable("there is no room on the disk; nothing was changed")
+	case errors.Is(err, store.ErrReadOnly):
+		return unavailable("the database is read-only; nothing was changed")
+	}
+	return nil
 }
 
 // invalidPlant tells every fault of a plant.

@@ -2,8 +2,10 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"net/http"
+	"reflect"
 	"slices"
 	"strconv"
 	"time"
@@ -30,12 +32,20 @@ func register[I, O any](a *api, o op, handle func(context.Context, *I) (*O, erro
 			o.BodyTimeout = streamTimeout
 		}
 	}
+	if t := reflect.TypeFor[I](); t.Kind() == reflect.Struct {
+		for f := range t.Fields() {
+			if f.Anonymous && !f.IsExported() {
+				panic(fmt.Errorf("route %s: input embeds %s, which the library leaves out: want it exported", o.ID, f.Name))
+			}
+		}
+	}
 	declared := &o
 	h := o.operation()
 	h.Metadata[opKey] = declared
 	huma.Register(a.huma, h, func(ctx context.Context, in *I) (*O, error) {
 		req := requestOf(ctx)
-		if err := req.read(); err != nil {
+		// A deadline for reading that passes would end the context of the handler.
+		if err := req.deadlines(time.Time{}, time.Now().Add(writeTimeout)); err != nil {
 			return nil, a.problemOf(req, err)
 		}
 		if err := a.begin(ctx, req); err != nil {

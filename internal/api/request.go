@@ -39,14 +39,16 @@ func requestOf(ctx context.Context) *request {
 	return req
 }
 
-// read ends the time that the request may take to be read. Were it left, it would
-// end the context of a handler that takes longer.
-func (r *request) read() error {
-	err := http.NewResponseController(r.answer).SetReadDeadline(time.Time{})
-	if errors.Is(err, http.ErrNotSupported) { // no connection
-		return nil
+// deadlines sets until when the request may be read and the answer be written; the
+// zero time is for ever.
+func (r *request) deadlines(read, write time.Time) error {
+	control := http.NewResponseController(r.answer)
+	for _, err := range []error{control.SetReadDeadline(read), control.SetWriteDeadline(write)} {
+		if err != nil && !errors.Is(err, http.ErrNotSupported) { // no connection
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
 // answer notes what was answered.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -54,10 +53,10 @@ type bearers struct{}
 func (bearers) Authenticate(r *http.Request) (auth.Principal, error) {
 	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok {
-		return auth.Principal{}, errors.New("no token")
+		return auth.Principal{}, errNobody
 	}
 	if token == "foreign" {
-		return auth.Principal{}, problem(http.StatusForbidden, "csrf", "a foreign page sent this")
+		return auth.Principal{}, &auth.Error{Status: http.StatusForbidden, Code: auth.CodeCSRF, Detail: "a foreign page sent this"}
 	}
 	token, must := strings.CutSuffix(token, "!")
 	names, trees, limited := strings.Cut(token, ":")
@@ -65,7 +64,7 @@ func (bearers) Authenticate(r *http.Request) (auth.Principal, error) {
 	for name := range strings.SplitSeq(names, ",") {
 		role, err := auth.ParseRole(name)
 		if err != nil {
-			return auth.Principal{}, err
+			return auth.Principal{}, &auth.Error{Status: http.StatusUnauthorized, Code: auth.CodeToken, Detail: "no such token"}
 		}
 		p.Roles |= auth.RolesOf(role)
 	}

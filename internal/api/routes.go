@@ -3,4 +3,6 @@ package api
 // registerRoutes registers every route: one line per resource.
 func registerRoutes(a *api) {
 	registerSystem(a)
+	registerLogLevel(a)
+	registerAudit(a)
 }

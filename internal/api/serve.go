@@ -10,12 +10,21 @@ import (
 	"time"
 )
 
+// Deadlines of a request, from its first line on. What is large has its own, part by part.
+const (
+	readTimeout  = 10 * time.Second
+	writeTimeout = time.Minute
+)
+
 // ServeHTTP implements [http.Handler].
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	req := newRequest(w, r)
 	secure(req.answer.Header(), r)
 	req.answer.Header().Set("X-Request-Id", req.id)
+	if err := req.deadlines(began.Add(readTimeout), began.Add(writeTimeout)); err != nil {
+		a.log.Debug("http request without deadlines", "request", req.id, "error", err)
+	}
 	broken := a.serve(req)
 	a.endAudit(req)
 	if a.deps.observe != nil && req.op != nil {

@@ -104,14 +104,14 @@ func (e event) frame() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// streamInput is what every stream can be asked.
-type streamInput struct {
+// StreamInput is what every stream can be asked.
+type StreamInput struct {
 	LastEventID string `header:"Last-Event-ID" maxLength:"256" doc:"Id of the last event that the client has: the stream goes on after it"`
 }
 
-func (s *streamInput) resume() string { return s.LastEventID }
+func (s *StreamInput) resume() string { return s.LastEventID }
 
-// resumable is an input that embeds streamInput.
+// resumable is an input that embeds StreamInput.
 type resumable[I any] interface {
 	*I
 	resume() string

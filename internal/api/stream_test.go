@@ -53,7 +53,7 @@ func listen(t *testing.T, r *rig, l *listener, who string, send func(context.Con
 	t.Helper()
 	registerStream(r.api, op{
 		ID: "getTicks", Method: http.MethodGet, Path: "/ticks", Tag: "t", Role: auth.Viewer, Scope: scopePoints, Summary: "s",
-	}, map[string]any{"tick": ticks{}}, func(context.Context, *streamInput) (func(context.Context, *stream) error, error) {
+	}, map[string]any{"tick": ticks{}}, func(context.Context, *StreamInput) (func(context.Context, *stream) error, error) {
 		return send, nil
 	})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -239,7 +239,7 @@ func TestStreamOutlivesTheTimeoutsOfItsServer(t *testing.T) {
 	r := newRig(t, unobserved)
 	registerStream(r.api, op{
 		ID: "getTicks", Method: http.MethodGet, Path: "/ticks", Tag: "t", Role: auth.Viewer, Scope: scopePoints, Summary: "s",
-	}, map[string]any{"tick": ticks{}}, func(context.Context, *streamInput) (func(context.Context, *stream) error, error) {
+	}, map[string]any{"tick": ticks{}}, func(context.Context, *StreamInput) (func(context.Context, *stream) error, error) {
 		return func(ctx context.Context, s *stream) error {
 			tick := time.NewTicker(20 * time.Millisecond)
 			defer tick.Stop()

@@ -24,9 +24,6 @@ func (w streamWriter) run(s *stream, done chan error) (streamEnd, error) {
 	defer heartbeat.Stop()
 	recheck := time.NewTicker(streamRecheck)
 	defer recheck.Stop()
-	if err := w.control.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return streamEnd{}, err
-	}
 	if err := w.write([]byte("retry: " + strconv.Itoa(int(streamRetry.Milliseconds())) + "\n\n")); err != nil {
 		return streamEnd{}, err
 	}
