@@ -81,6 +81,16 @@ func (h byUrgency) WithGroup(name string) slog.Handler {
 // SetLevel changes the level.
 func (l *Log) SetLevel(level string) { l.level.Set(levelOf(level)) }
 
+// Level returns the name of the level.
+func (l *Log) Level() string {
+	for _, name := range []string{"trace", "debug", "info", "warn"} {
+		if l.level.Level() <= levelOf(name) {
+			return name
+		}
+	}
+	return "error"
+}
+
 func levelOf(name string) slog.Level {
 	switch name {
 	case "trace":

@@ -23,6 +23,7 @@ type logWriter struct {
 	note    func(lines uint64) []byte // makes the line that tells of those left out
 	done    chan struct{}             // closed when everything is written
 	dropped atomic.Uint64             // lines left out so far
+	tail    logTail
 
 	mu      sync.Mutex
 	news    *sync.Cond
@@ -115,6 +116,7 @@ type logInput struct {
 
 // Write implements [io.Writer] for a [slog.Handler], which writes whole lines.
 func (i logInput) Write(line []byte) (int, error) {
+	i.tail.add(line)
 	i.add(line, i.limit)
 	return len(line), nil
 }

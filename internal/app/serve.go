@@ -22,7 +22,9 @@ func (a *app) serve() (s *server, err error) {
 	}
 	s.handle("GET /metrics", metrics)
 	handler, err := api.New(api.Deps{
-		Log: a.log.Logger, Audit: a.store, Version: a.options.Version, Started: a.begun, Stopping: s.stopping,
+		Log: a.log.Logger, Audit: a.store, Store: a.store, Manager: a.manager, Image: a.img,
+		Version: a.options.Version, Started: a.begun, Stopping: s.stopping,
+		Process: api.Process{Data: a.config.Data, Log: a.log, Metrics: metrics, Settings: a.config},
 	})
 	if err != nil {
 		return nil, err
