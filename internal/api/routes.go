@@ -4,5 +4,6 @@ package api
 func registerRoutes(a *api) {
 	registerSystem(a)
 	registerLogLevel(a)
+	registerBundle(a)
 	registerAudit(a)
 }

@@ -38,8 +38,8 @@ func size(octets int64) string {
 	}
 }
 
-// withoutSecrets replaces the values of members that may be secrets.
-// References such as ${secret:name} stay.
+// withoutSecrets replaces the values of members that may be secrets, and passwords
+// in URLs. References such as ${secret:name} stay.
 func withoutSecrets(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -50,6 +50,8 @@ func withoutSecrets(v any) any {
 			}
 			v[name] = withoutSecrets(member)
 		}
+	case string:
+		return withoutPassword(v)
 	case []any:
 		for i := range v {
 			v[i] = withoutSecrets(v[i])
