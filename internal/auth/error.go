@@ -8,7 +8,7 @@ import (
 // Error is why somebody was refused. Detail may be shown to whoever asked: it
 // names what was wrong with what was presented and nothing of what is stored.
 type Error struct {
-	Status int    // of HTTP: 400, 401, 403, 404, 409, 429 or 503
+	Status int    // of HTTP: 401, 403, 404, 409, 422, 429 or 503
 	Code   string // stable, for programs: one of the constants of this package
 	Detail string // one sentence, for people
 	// RetryAfter are the seconds after which trying again makes sense; 0: not known.
@@ -39,8 +39,8 @@ const (
 	CodeNoSubtree       = "no-subtree"           // 403: nothing in the token maps to a subtree, and some are set up
 	CodeForbidden       = "forbidden"            // 403: more than the principal may
 	CodeCSRF            = "csrf"                 // 403: a change with a cookie that does not come from our own pages
-	CodePassword        = "password-rules"       // 400: the new password breaks a rule
-	CodeInvalid         = "invalid"              // 400: something else in the request is wrong
+	CodePassword        = "password-rules"       // 422: the new password breaks a rule
+	CodeInvalid         = "invalid"              // 422: something else in the request is wrong
 	CodeNotFound        = "not-found"            // 404
 	CodeConflict        = "conflict"             // 409: the name is taken, or it was changed by somebody else
 	CodeLastAdmin       = "last-admin"           // 409: nobody could manage users any more
@@ -64,9 +64,9 @@ func forbidden(code, format string, args ...any) *Error {
 	return refuse(http.StatusForbidden, code, format, args...)
 }
 
-// invalid is refuse with status 400 and the member of the request that is wrong.
+// invalid is refuse with status 422 and the member of the request that is wrong.
 func invalid(field, code, format string, args ...any) *Error {
-	e := refuse(http.StatusBadRequest, code, format, args...)
+	e := refuse(http.StatusUnprocessableEntity, code, format, args...)
 	e.Field = field
 	return e
 }

@@ -12,25 +12,31 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"busbar/internal/auth/authtest"
 )
 
 func TestAccessTokensAreChecked(t *testing.T) {
 	t.Parallel()
 	f := newFake()
-	key := rsaKey()
+	key := authtest.Key()
 	public := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: must(x509.MarshalPKIXPublicKey(key.Public()))})
 	stranger := must(rsa.GenerateKey(rand.Reader, 2048))
 	soon, past := time.Now().Add(2*time.Minute).Unix(), time.Now().Add(-2*time.Minute).Unix()
-	rs := func(changes map[string]any) string { return sign(t, "RS256", "k1", "at+jwt", key, access(changes)) }
-	untyped := func(changes map[string]any) string { return sign(t, "RS256", "k1", "", key, access(changes)) }
+	rs := func(changes map[string]any) string {
+		return authtest.Sign(t, "RS256", "k1", "at+jwt", key, f.Claims(changes))
+	}
+	untyped := func(changes map[string]any) string {
+		return authtest.Sign(t, "RS256", "k1", "", key, f.Claims(changes))
+	}
 	type m = map[string]any
 	for _, c := range []struct {
 		name, token, code string
 		status            int
 	}{
 		{"in order", rs(nil), "", 0},
-		{"in order, of type JWT", sign(t, "RS256", "k1", "JWT", key, access(nil)), "", 0},
-		{"in order, without type and key id", sign(t, "RS256", "", "", key, access(nil)), "", 0},
+		{"in order, of type JWT", authtest.Sign(t, "RS256", "k1", "JWT", key, f.Claims(nil)), "", 0},
+		{"in order, without type and key id", authtest.Sign(t, "RS256", "", "", key, f.Claims(nil)), "", 0},
 		{"another audience of ours, among others", rs(m{"aud": []string{"x", "api://busbar"}}), "", 0},
 		{"wrong audience", rs(m{"aud": "somebody"}), CodeAudience, 401},
 		{"audience with ours as a word in it", rs(m{"aud": "x busbar"}), CodeAudience, 401},
@@ -45,12 +51,12 @@ func TestAccessTokensAreChecked(t *testing.T) {
 		{"not yet valid", rs(m{"nbf": soon}), CodeNotYetValid, 401},
 		{"issued in the future", rs(m{"iat": soon}), CodeNotYetValid, 401},
 		{"not yet valid within the skew", rs(m{"nbf": time.Now().Add(30 * time.Second).Unix()}), "", 0},
-		{"unknown key", sign(t, "RS256", "k9", "at+jwt", key, access(nil)), CodeUnknownKey, 401},
-		{"key of somebody else", sign(t, "RS256", "k1", "at+jwt", stranger, access(nil)), CodeSignature, 401},
-		{"no signature, algorithm none", unsigned(access(nil)), CodeAlgorithm, 401},
-		{"HS256 with the public key as secret", sign(t, "HS256", "k1", "at+jwt", public, access(nil)), CodeAlgorithm, 401},
-		{"an algorithm that is not in the list", sign(t, "RS512", "k1", "at+jwt", key, access(nil)), CodeAlgorithm, 401},
-		{"another algorithm in the list with the same key", sign(t, "PS256", "k1", "at+jwt", key, access(nil)), "", 0},
+		{"unknown key", authtest.Sign(t, "RS256", "k9", "at+jwt", key, f.Claims(nil)), CodeUnknownKey, 401},
+		{"key of somebody else", authtest.Sign(t, "RS256", "k1", "at+jwt", stranger, f.Claims(nil)), CodeSignature, 401},
+		{"no signature, algorithm none", unsigned(f.Claims(nil)), CodeAlgorithm, 401},
+		{"HS256 with the public key as secret", authtest.Sign(t, "HS256", "k1", "at+jwt", public, f.Claims(nil)), CodeAlgorithm, 401},
+		{"an algorithm that is not in the list", authtest.Sign(t, "RS512", "k1", "at+jwt", key, f.Claims(nil)), CodeAlgorithm, 401},
+		{"another algorithm in the list with the same key", authtest.Sign(t, "PS256", "k1", "at+jwt", key, f.Claims(nil)), "", 0},
 		{"tampered", tamper(rs(nil)), CodeSignature, 401},
 		{"missing role", rs(m{"roles": []string{"janitor"}}), CodeNoRole, 403},
 		{"no roles at all", rs(m{"roles": nil}), CodeNoRole, 403},
@@ -59,7 +65,7 @@ func TestAccessTokensAreChecked(t *testing.T) {
 		{"an ID token without client and scope", untyped(m{"scope": nil}), CodeTokenType, 401},
 		{"an ID token that says so", untyped(m{"typ": "ID"}), CodeTokenType, 401},
 		{"a token that says it is a bearer token", untyped(m{"typ": "Bearer"}), "", 0},
-		{"a logout token", sign(t, "RS256", "k1", "logout+jwt", key, access(nil)), CodeTokenType, 401},
+		{"a logout token", authtest.Sign(t, "RS256", "k1", "logout+jwt", key, f.Claims(nil)), CodeTokenType, 401},
 		{"no subject", rs(m{"sub": nil}), CodeToken, 401},
 		{"a subject with a line break", rs(m{"sub": "a\nb"}), CodeToken, 401},
 		{"not a token", "abc", CodeToken, 401},
@@ -96,17 +102,17 @@ func TestAlgorithmsOfKeys(t *testing.T) {
 	t.Parallel()
 	ec, ed := ecKey(), edKey()
 	f := newFake()
-	f.publish("ec", ec)
-	f.publish("ed", ed)
+	f.Publish("ec", ec)
+	f.Publish("ed", ed)
 	o := newTestOpenID(t, f, plainProvider)
-	for _, token := range []string{sign(t, "ES256", "ec", "at+jwt", ec, access(nil)), sign(t, "EdDSA", "ed", "at+jwt", ed, access(nil))} {
+	for _, token := range []string{authtest.Sign(t, "ES256", "ec", "at+jwt", ec, f.Claims(nil)), authtest.Sign(t, "EdDSA", "ed", "at+jwt", ed, f.Claims(nil))} {
 		if _, err := o.accessToken(t.Context(), token); err != nil {
 			t.Error(err)
 		}
 	}
 	only := plainProvider
 	only.Algorithms = []string{"RS256"}
-	_, err := newTestOpenID(t, f, only).accessToken(t.Context(), sign(t, "ES256", "ec", "at+jwt", ec, access(nil)))
+	_, err := newTestOpenID(t, f, only).accessToken(t.Context(), authtest.Sign(t, "ES256", "ec", "at+jwt", ec, f.Claims(nil)))
 	if code, _ := codeOf(err); code != CodeAlgorithm {
 		t.Errorf("ES256 where only RS256 is permitted: %v", err)
 	}
@@ -129,7 +135,7 @@ func TestEntraTokens(t *testing.T) {
 				delete(c, k)
 			}
 		}
-		return sign(t, "RS256", "k1", "JWT", rsaKey(), c)
+		return authtest.Sign(t, "RS256", "k1", "JWT", authtest.Key(), c)
 	}
 	type m = map[string]any
 	alice := func(roles ...Role) Principal {
@@ -152,8 +158,7 @@ func TestEntraTokens(t *testing.T) {
 		{"ID token of the same application", token(m{"azp": nil, "azpacr": nil}), CodeTokenType, Principal{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f := newFake()
-			f.url = "https://login.example"
+			f := authtest.New("https://login.example")
 			p, err := newTestOpenID(t, f, provider).accessToken(t.Context(), c.token)
 			if code, _ := codeOf(err); code != c.code {
 				t.Fatalf("%v, want %q", err, c.code)
@@ -184,7 +189,8 @@ func TestSubtreesOfTokens(t *testing.T) {
 		{"none of them is not without limit", groups("x"), nil, CodeNoSubtree},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p, err := newTestOpenID(t, newFake(), provider).accessToken(t.Context(), sign(t, "RS256", "k1", "at+jwt", rsaKey(), access(c.claims)))
+			f := newFake()
+			p, err := newTestOpenID(t, f, provider).accessToken(t.Context(), authtest.Sign(t, "RS256", "k1", "at+jwt", authtest.Key(), f.Claims(c.claims)))
 			if code, _ := codeOf(err); code != c.code || !cmp.Equal(p.Subtrees, c.want) {
 				t.Errorf("%v, %v, want %v, %q", p.Subtrees, err, c.want, c.code)
 			}
@@ -197,8 +203,8 @@ func TestKeysAreRotated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, second := newFake(), ecKey()
 		o := newTestOpenID(t, f, plainProvider)
-		old := sign(t, "RS256", "k1", "at+jwt", rsaKey(), access(nil))
-		rotated := func() string { return sign(t, "ES256", "k2", "at+jwt", second, access(nil)) }
+		old := authtest.Sign(t, "RS256", "k1", "at+jwt", authtest.Key(), f.Claims(nil))
+		rotated := func() string { return authtest.Sign(t, "ES256", "k2", "at+jwt", second, f.Claims(nil)) }
 		if _, err := o.accessToken(t.Context(), old); err != nil {
 			t.Fatal(err)
 		}
@@ -206,23 +212,23 @@ func TestKeysAreRotated(t *testing.T) {
 		if code, _ := codeOf(err); code != CodeUnknownKey {
 			t.Fatalf("a key that is not published yet: %v", err)
 		}
-		f.publish("k2", second)
+		f.Publish("k2", second)
 		if _, err := o.accessToken(t.Context(), rotated()); err != nil {
 			t.Fatalf("after the rotation: %v", err)
 		}
-		f.set(func() { f.fetches = 0 })
+		f.Fetches()
 		for range 1000 { // a flood of tokens with keys that do not exist
-			_, err := o.accessToken(t.Context(), sign(t, "ES256", "k3", "at+jwt", second, access(nil)))
+			_, err := o.accessToken(t.Context(), authtest.Sign(t, "ES256", "k3", "at+jwt", second, f.Claims(nil)))
 			if code, _ := codeOf(err); code != CodeUnknownKey {
 				t.Fatal(err)
 			}
 		}
-		if f.fetches > unknownKeyBurst {
-			t.Errorf("1000 tokens with unknown keys asked the provider %d times, want %d at most", f.fetches, unknownKeyBurst)
+		if n := f.Fetches(); n > unknownKeyBurst {
+			t.Errorf("1000 tokens with unknown keys asked the provider %d times, want %d at most", n, unknownKeyBurst)
 		}
 		time.Sleep(unknownKeyEvery)
-		f.publish("k3", second)
-		if _, err := o.accessToken(t.Context(), sign(t, "ES256", "k3", "at+jwt", second, access(nil))); err != nil {
+		f.Publish("k3", second)
+		if _, err := o.accessToken(t.Context(), authtest.Sign(t, "ES256", "k3", "at+jwt", second, f.Claims(nil))); err != nil {
 			t.Errorf("rotated after a flood: %v", err)
 		}
 	})
@@ -232,16 +238,16 @@ func TestProviderIsAwayAndComesBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
-		f.away = true
+		f.SetAway(true)
 		o := newTestOpenID(t, f, plainProvider)
-		token := sign(t, "RS256", "k1", "at+jwt", rsaKey(), access(map[string]any{"exp": time.Now().Add(24 * time.Hour).Unix()}))
+		token := authtest.Sign(t, "RS256", "k1", "at+jwt", authtest.Key(), f.Claims(map[string]any{"exp": time.Now().Add(24 * time.Hour).Unix()}))
 		for range 3 {
 			_, err := o.accessToken(t.Context(), token)
 			if code, status := codeOf(err); code != CodeProvider || status != 503 {
 				t.Fatalf("%v, want %s", err, CodeProvider)
 			}
 		}
-		f.set(func() { f.away = false })
+		f.SetAway(false)
 		_, err := o.accessToken(t.Context(), token)
 		if code, _ := codeOf(err); code != CodeProvider {
 			t.Fatalf("within the back-off: %v", err)
@@ -250,7 +256,7 @@ func TestProviderIsAwayAndComesBack(t *testing.T) {
 		if _, err := o.accessToken(t.Context(), token); err != nil {
 			t.Fatalf("when it is back: %v", err)
 		}
-		f.set(func() { f.away = true })
+		f.SetAway(true)
 		time.Sleep(time.Hour)
 		if _, err := o.accessToken(t.Context(), token); err != nil {
 			t.Errorf("away again, with keys that are known: %v", err)
@@ -265,12 +271,12 @@ func TestWithdrawnKeyIsForgotten(t *testing.T) {
 		o := newTestOpenID(t, f, plainProvider)
 		go o.issuers[plainProvider.Issuer].keepFresh(t.Context())
 		synctest.Wait()
-		token := sign(t, "RS256", "k1", "at+jwt", rsaKey(), access(map[string]any{"exp": time.Now().Add(24 * time.Hour).Unix()}))
+		token := authtest.Sign(t, "RS256", "k1", "at+jwt", authtest.Key(), f.Claims(map[string]any{"exp": time.Now().Add(24 * time.Hour).Unix()}))
 		if _, err := o.accessToken(t.Context(), token); err != nil {
 			t.Fatal(err)
 		}
-		f.set(func() { f.keys = nil })
-		f.publish("k2", ecKey())
+		f.Withdraw()
+		f.Publish("k2", ecKey())
 		time.Sleep(refreshKeys + time.Second)
 		_, err := o.accessToken(t.Context(), token)
 		if code, _ := codeOf(err); code != CodeUnknownKey {

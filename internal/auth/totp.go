@@ -16,6 +16,8 @@ import (
 	"github.com/pquerna/otp"
 	"github.com/pquerna/otp/hotp"
 	"github.com/pquerna/otp/totp"
+
+	"busbar/internal/store"
 )
 
 const (
@@ -121,3 +123,9 @@ func (f *secondFactor) newRecovery() ([]string, error) {
 }
 
 var errNoKeyForTOTP = refuse(http.StatusConflict, CodeConflict, "a second factor needs a key for secrets, see the setting secrets.key")
+
+// SecondFactor reports whether an account signs in with a second factor.
+func SecondFactor(u store.User) bool {
+	f, err := parseFactor(u.TOTP)
+	return err == nil && f.Confirmed
+}
