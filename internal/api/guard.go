@@ -27,6 +27,9 @@ func (a *api) guard(o *op, next http.HandlerFunc) http.HandlerFunc {
 			return
 		}
 		r = r.WithContext(auth.With(r.Context(), req.who))
+		if o.AnyQuery {
+			r.URL = withQuery(r.URL, o.query)
+		}
 		if r.Body != nil {
 			r.Body = http.MaxBytesReader(w, r.Body, o.MaxBody)
 		}

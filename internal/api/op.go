@@ -50,6 +50,9 @@ type op struct {
 
 	// Harmless: changes nothing although the method says so; not audited.
 	Harmless bool
+	// AnyQuery: parameters that the route does not know are dropped instead of
+	// refused, for requests whose address others make up.
+	AnyQuery bool
 	// MaxBody is the most octets that a body may have, default 1 MiB.
 	MaxBody int64
 	// BodyTimeout is how long the body may take, default 5 s; a stream (Consumes) 5 min.
@@ -61,6 +64,7 @@ type op struct {
 
 	accepts  []string // content types of bodies, after registration
 	provides []string // content types of success, after registration
+	query    []string // names of the parameters that the route knows, after registration
 }
 
 // opKey is where an operation of the library holds its op.
@@ -112,6 +116,9 @@ func (o *op) operation() huma.Operation {
 		Extensions: map[string]any{
 			"x-busbar-role": o.role(),
 		},
+	}
+	if o.AnyQuery {
+		h.Extensions["x-busbar-any-query"] = true
 	}
 	switch {
 	case o.Public:

@@ -16,6 +16,7 @@ type operation struct {
 	Statuses         []int    // documented one by one
 	Bodies           []string // content types of the body
 	Streams          bool     // answers with server-sent events
+	AnyQuery         bool     // drops parameters that it does not know
 }
 
 // documented is the part of an OpenAPI document that the tests read.
@@ -24,6 +25,7 @@ type documented struct {
 		OperationID string `json:"operationId"`
 		Role        string `json:"x-busbar-role"`
 		Scope       string `json:"x-busbar-scope"`
+		AnyQuery    bool   `json:"x-busbar-any-query"`
 		Security    *[]map[string][]string
 		Parameters  []struct {
 			Name, In string
@@ -56,7 +58,7 @@ func documentedOperations() ([]operation, error) {
 	var list []operation
 	for path, methods := range doc.Paths {
 		for method, d := range methods {
-			o := operation{ID: d.OperationID, Method: strings.ToUpper(method), Role: d.Role, Scope: d.Scope}
+			o := operation{ID: d.OperationID, Method: strings.ToUpper(method), Role: d.Role, Scope: d.Scope, AnyQuery: d.AnyQuery}
 			o.Path = path
 			query := ""
 			for _, p := range d.Parameters {
@@ -106,7 +108,11 @@ func (o operation) send(r *rig, options ...option) int {
 		body = "{}"
 		options = append([]option{header("Content-Type", o.Bodies[0])}, options...)
 	}
-	return r.do(o.Method, o.Path+"&no-such-parameter=1", body, options...).Code
+	faulty := "&no-such-parameter=1"
+	if o.AnyQuery {
+		faulty = "&state=" + strings.Repeat("x", 5000)
+	}
+	return r.do(o.Method, o.Path+faulty, body, options...).Code
 }
 
 // pass is the status of such a request of who may.

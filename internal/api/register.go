@@ -72,6 +72,11 @@ func (a *api) complete(o *op) {
 	if h.RequestBody != nil {
 		o.accepts = slices.Sorted(maps.Keys(h.RequestBody.Content))
 	}
+	for _, p := range h.Parameters {
+		if p.In == "query" {
+			o.query = append(o.query, p.Name)
+		}
+	}
 	success := h.Responses[strconv.Itoa(o.success(h))]
 	for _, kind := range o.Produces {
 		if success.Content == nil {
