@@ -45,14 +45,14 @@ func (s *Service) ChangePassword(ctx context.Context, p Principal, old, password
 	if err != nil {
 		return err
 	}
-	if err := s.proveOwn(ctx, u, old, "current"); err != nil {
+	if err := s.proveOwn(ctx, u, old, "currentPassword"); err != nil {
 		return err
 	}
 	if err := checkPassword(password, u.Name); err != nil {
 		return err
 	}
 	if old == password {
-		return invalid("password", CodePassword, "the new password is the old one")
+		return invalid("newPassword", CodePassword, "the new password is the old one")
 	}
 	if u.Password, err = s.hashes.hash(ctx, password); err != nil {
 		return err

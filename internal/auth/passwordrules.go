@@ -21,7 +21,7 @@ var commonPasswords string
 // checkPassword returns why a password may not be that of the user with the
 // given name, or nil.
 func checkPassword(password, user string) error {
-	bad := func(format string, args ...any) error { return invalid("password", CodePassword, format, args...) }
+	bad := func(format string, args ...any) error { return invalid("newPassword", CodePassword, format, args...) }
 	n := utf8.RuneCountInString(password)
 	lower := strings.ToLower(password)
 	switch {
