@@ -156,7 +156,7 @@ func (c *ServerConn) eventRun(more bool) (n int, full bool) {
 
 // follows reports whether e may be in the same ASDU as f.
 func (e *Event) follows(f *Event) bool {
-	return e.Type == f.Type && e.Cause == f.Cause && e.CA == f.CA
+	return e.Type == f.Type && e.Cause == f.Cause && e.CA == f.CA && e.Test == f.Test
 }
 
 // sendAnswers appends the value of a read, or frames of the interrogation that

@@ -19,7 +19,7 @@ func (c *ServerConn) packEvents(out []byte, n int) []byte {
 	}
 	first := &events[0]
 	at := len(out)
-	out, ok := c.beginASDU(out, asdu.Header{Type: first.Type, Cause: first.Cause, CA: first.CA, SQ: first.Type == asdu.F_DR_TA_1})
+	out, ok := c.beginASDU(out, asdu.Header{Type: first.Type, Cause: first.Cause, Test: first.Test, CA: first.CA, SQ: first.Type == asdu.F_DR_TA_1})
 	if !ok {
 		c.link.skip(confirmed)
 		return out

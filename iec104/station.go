@@ -11,6 +11,7 @@ type Event struct {
 	CA    uint16
 	Type  asdu.TypeID
 	Cause asdu.Cause // spontaneous, initialised, cyclic, background …
+	Test  bool       // T: generated under test conditions; not to be used by the process
 }
 
 // Item is one information object in the answer to a request; the server gives

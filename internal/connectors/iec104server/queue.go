@@ -117,7 +117,9 @@ func (q *queue) reclaim() (initialisations int) {
 	q.again = fifo{}
 	for _, f := range [2]*fifo{&q.flight, &rest} {
 		for f.len() > 0 {
-			if e := f.pop(); e.class() == initialisation {
+			if e := f.pop(); e.tests() {
+				continue
+			} else if e.class() == initialisation {
 				initialisations++
 			} else {
 				q.again.push(e)

@@ -120,7 +120,7 @@ func (s *session) transmit(dst []iec104.Event, sched *schedule, now time.Time, a
 		if a.waits(r, rule) {
 			continue // the event that waits tells the value
 		}
-		dst[n].CA, dst[n].Type, dst[n].Cause = r.ca(), forms[rule.as].untagged, sched.cause
+		dst[n].CA, dst[n].Type, dst[n].Cause, dst[n].Test = r.ca(), forms[rule.as].untagged, sched.cause, false
 		if s.enc.encode(&dst[n].Object, dst[n].Type, r.ioa(), &r.current, rule) {
 			n++
 		}

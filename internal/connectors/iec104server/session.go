@@ -28,6 +28,7 @@ type session struct {
 	greeting    []uint16 // common addresses whose end of initialisation is to be sent
 	initialised uint8    // cause of initialisation
 	scans       []scan   // places in the schedules
+	tests       []event  // test values to be sent, before everything else; never sent again
 }
 
 // conn is what a session needs of its connection.
@@ -67,6 +68,7 @@ func (s *session) Started(on bool) {
 	defer st.mu.Unlock()
 	s.started = on
 	if !on {
+		s.tests = nil
 		s.putBack(s.conn.Discard())
 		if q := s.queue; q != nil && !q.temporary {
 			st.handOver(q)
@@ -91,6 +93,9 @@ func (s *session) putBack(n int) {
 	for ; n > 0 && q.flight.len() > 0; n-- {
 		q.flight.tail--
 		e := q.flight.at(q.flight.tail)
+		if e.tests() {
+			continue
+		}
 		if e.class() == initialisation {
 			s.greeting = append([]uint16{uint16(e.target)}, s.greeting...)
 		} else {
@@ -140,6 +145,7 @@ func (s *session) Next(dst []iec104.Event) int {
 		return 0
 	}
 	n := s.greet(dst)
+	n += s.test(dst[n:])
 	for n < len(dst) && q.again.len() > 0 {
 		e := *q.again.pop()
 		n += s.put(&dst[n], &e)
@@ -221,7 +227,7 @@ func (s *session) event(dst *iec104.Event, e *event, t *table) bool {
 		s.figures.unreplayed++
 		return false
 	}
-	dst.CA, dst.Type, dst.Cause = r.ca(), rule.as, asdu.Spontaneous
+	dst.CA, dst.Type, dst.Cause, dst.Test = r.ca(), rule.as, asdu.Spontaneous, false
 	if e.timeQ&returned != 0 && rule.as.Permits(asdu.ReturnRemote, asdu.Monitor) {
 		dst.Cause = asdu.ReturnRemote
 	}
