@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"context"
 	"errors"
 	"reflect"
 	"time"
@@ -42,6 +43,8 @@ type kindSpec interface {
 	sharing() sharing
 	requester() *EndSpec
 	executor() *EndSpec
+	tests() bool
+	test(ctx context.Context, settings any, t *Test)
 	listens(settings any) []string
 	dials(settings any) []string
 	secrets() [][]string
@@ -230,6 +233,12 @@ func orderEnds(c *plant.Cross) []OrderEnd {
 		ends[i] = OrderEnd{Command: end.Command, Executes: end.Request() == nil, End: end.Decoded(), end: end, cross: c}
 	}
 	return ends
+}
+
+func (e *erased[S, F, T]) tests() bool { return e.Test != nil }
+
+func (e *erased[S, F, T]) test(ctx context.Context, settings any, t *Test) {
+	e.Test(ctx, *settings.(*S), t)
 }
 
 func (e *erased[S, F, T]) listens(settings any) []string {

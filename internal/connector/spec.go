@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"context"
 	"time"
 
 	"busbar/internal/plant"
@@ -96,6 +97,10 @@ type Spec[S any, F, T comparable] struct {
 	// Hold is how long the source may be away before its points become not
 	// topical, where a point does not say it. Default 2 s.
 	Hold time.Duration
+
+	// Test tries out whether settings work, step by step, until ctx ends. It must disturb
+	// neither the connectors that run nor the other side. Optional.
+	Test func(ctx context.Context, settings S, t *Test)
 
 	// Listens and Dials return the addresses, host:port, that an instance
 	// listens on and connects to. The host refuses two connectors that listen

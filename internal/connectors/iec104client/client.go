@@ -36,6 +36,7 @@ func Kind() connector.Kind {
 		Executor:       connector.ExecutorOf(executorDefaults(), checkExecutor, func(Executor) bool { return true }),
 		Hold:           500 * time.Millisecond,
 		CheckCommands:  checkCommands,
+		Test:           test,
 		Listens:        Settings.places,
 		Dials:          func(s Settings) []string { return s.Addresses },
 	})

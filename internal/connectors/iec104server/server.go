@@ -35,6 +35,7 @@ func Kind() connector.Kind {
 		CheckConnector: checkConnector,
 		Requester:      connector.RequesterOf(requesterDefaults(), checkRequester),
 		CheckCommands:  checkCommands,
+		Test:           test,
 		Listens:        Settings.listens,
 		Dials:          func(s Settings) []string { return s.Dial },
 		Own:            own,

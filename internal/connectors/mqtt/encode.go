@@ -47,6 +47,7 @@ func (b *outbox) encode(dst []byte, o *outflow, m *letter, qos byte, id uint16) 
 		b.unsendable(m, fmt.Errorf("is a packet of %d octets, the broker takes %d", len(dst)-at, o.longest))
 		return dst[:at]
 	}
+	b.env.Messages.Sent(b.scratch.topic, b.scratch.payload, "values of points", nil)
 	return dst
 }
 

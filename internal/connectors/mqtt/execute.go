@@ -28,6 +28,7 @@ func (c *Connector) Execute(ctx context.Context, o point.Order, end any, report 
 		return err
 	}
 	err = l.send(ctx, e, order)
+	c.env.Messages.Sent(e.Topic, order.Payload, "command", err)
 	if none, ok := errors.AsType[notSent](err); ok {
 		order.Drop()
 		return none.error

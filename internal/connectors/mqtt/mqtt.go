@@ -42,6 +42,7 @@ func Kind() connector.Kind {
 		Requester:      connector.RequesterOf(defaultRequester(), nil),
 		Executor:       connector.ExecutorOf(defaultExecutor(), checkExecutor, replies),
 		CheckCommands:  checkCommands,
+		Test:           test,
 		Dials:          dials,
 	})
 }

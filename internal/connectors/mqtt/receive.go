@@ -59,6 +59,7 @@ func (r *receiver) receive(m *message) {
 		m.payload = m.payload[:maxPayload+1]
 	}
 	if request {
+		r.c.env.Messages.Received(m.topic, m.payload, "request of a command")
 		r.c.counter.take(m, r.c.shared.Load().matches(m.topic), commit)
 		return
 	}
@@ -80,6 +81,7 @@ func (r *receiver) concerns(m *message, reply bool) bool {
 	if m.topic == r.c.settings.Alive.Topic {
 		r.c.alive.heard(r.c.env.Sink, r.c.settings.Alive, m)
 		if !r.c.aliveWanted.Load() {
+			r.c.env.Messages.Received(m.topic, m.payload, "state of the source")
 			return true
 		}
 	}
@@ -89,7 +91,11 @@ func (r *receiver) concerns(m *message, reply bool) bool {
 	if !m.retained { // a stored one answers nothing that is asked now
 		r.c.desk.Hear(m.topic, m.payload, string(m.correlation))
 	}
-	return !r.c.points.Load().matches(m.topic)
+	if r.c.points.Load().matches(m.topic) {
+		return false
+	}
+	r.c.env.Messages.Received(m.topic, m.payload, "reply to a command")
+	return true
 }
 
 // acknowledge acknowledges messages that were kept, until the connection ends.

@@ -25,6 +25,7 @@ func (c *counter) respond(ctx context.Context, out *outflow) {
 			return
 		}
 		err = out.publish(ctx, id, m, ack)
+		c.env.Messages.Sent(m.topic, m.payload, "answer to a request", err)
 		switch {
 		case errors.Is(err, errGone) || errors.Is(err, errOffline):
 			return // it is sent on the next connection

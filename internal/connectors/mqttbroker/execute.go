@@ -39,7 +39,9 @@ func (c *instance) Execute(ctx context.Context, o point.Order, end any, report f
 		order.Drop()
 		return dispatch.ErrExpired
 	}
-	switch hand(ctx, server, e.message(order, left), order) {
+	become := hand(ctx, server, e.message(order, left), order)
+	c.env.Messages.Sent(e.Topic, order.Payload, "command", become.err())
+	switch become {
 	case failed:
 		order.Drop()
 		return errNobody
@@ -74,6 +76,18 @@ const (
 	failed                // certainly to nobody
 	late                  // its time was over before that was known
 )
+
+// err is what the outcome is for those who look at messages.
+func (o outcome) err() error {
+	switch o {
+	case failed:
+		return errNobody
+	case late:
+		return dispatch.ErrExpired
+	default:
+		return nil
+	}
+}
 
 // hand writes a message to every client that is connected and has subscribed to
 // its topic, at the same time, as one that takes nothing must not hold up the

@@ -127,6 +127,7 @@ func (h *ingest) take(pk *packets.Packet, settle func(error)) error {
 	if h.desk.Expects(pk.TopicName) {
 		h.desk.Hear(pk.TopicName, pk.Payload, string(pk.Properties.CorrelationData))
 		if !h.wanted(pk.TopicName) {
+			h.env.Messages.Received(pk.TopicName, pk.Payload, "reply to a command")
 			h.figures.messages.Add(1)
 			h.figures.octets.Add(uint64(len(pk.Payload)))
 			if settle != nil {

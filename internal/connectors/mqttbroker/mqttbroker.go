@@ -32,6 +32,7 @@ func Kind() connector.Kind {
 		New:      build,
 		Selector: func(s Source) string { return s.Topic },
 		Executor: connector.ExecutorOf(defaultExecutor(), checkExecutor, replies),
+		Test:     test,
 		Listens:  func(s Settings) []string { return []string{s.Listen} },
 	})
 }
