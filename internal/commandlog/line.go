@@ -85,7 +85,7 @@ func encode(r *connector.CommandRecord, now time.Time) ([]byte, error) {
 		return nil, fmt.Errorf("id %q: want text", r.Order.ID)
 	}
 	o := &r.Order
-	value, err := encodeValue(o.Value)
+	value, err := EncodeValue(o.Value)
 	if err != nil {
 		return nil, fmt.Errorf("value: %w", err)
 	}

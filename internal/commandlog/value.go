@@ -23,9 +23,9 @@ const (
 	negative   = "-Infinity"
 )
 
-// encodeValue returns the JSON of a value: the name of a state, a number, or a
+// EncodeValue returns the JSON of a value as the log has it: the name of a state, a number, or a
 // string for a float that is no number. It is nil for no value.
-func encodeValue(v point.Value) (json.RawMessage, error) {
+func EncodeValue(v point.Value) (json.RawMessage, error) {
 	switch v.Type() {
 	case 0:
 		return nil, nil
