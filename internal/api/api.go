@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"busbar/internal/auth"
+	"busbar/internal/commandlog"
 	"busbar/internal/connector"
 	"busbar/internal/image"
 	"busbar/internal/store"
@@ -39,6 +40,7 @@ type Deps struct {
 	Manager *connector.Manager
 	Image   image.Image
 	Process Process
+	Orders  *commandlog.Log // the log of commands
 	// Limits bound what clients may ask; the zero value means the defaults.
 	Limits Limits
 

@@ -6,4 +6,6 @@ func registerRoutes(a *api) {
 	registerLogLevel(a)
 	registerBundle(a)
 	registerAudit(a)
+	registerOperate(a)
+	registerOrders(a)
 }
