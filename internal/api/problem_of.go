@@ -32,6 +32,9 @@ func (a *api) problemOf(req *request, err error) error {
 	case errors.Is(err, context.Canceled) && req.http.Context().Err() != nil:
 		return problem(http.StatusRequestTimeout, "gone", "the client left")
 	}
+	if p := plantProblem(err); p != nil {
+		return p
+	}
 	if p := problemOfStore(err); p != nil {
 		return p
 	}

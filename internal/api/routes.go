@@ -8,4 +8,8 @@ func registerRoutes(a *api) {
 	registerAudit(a)
 	registerOperate(a)
 	registerOrders(a)
+	registerPlant(a)
+	registerRevisions(a)
+	registerObjects(a)
+	registerSecrets(a)
 }
