@@ -2,6 +2,7 @@ package manage
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,6 +52,7 @@ func (s *Service) Change(ctx context.Context, a Actor, o ChangeOptions, edit fun
 		return Result{}, fmt.Errorf("%w: the plant has revision %d, not %d", store.ErrConflict, head.Number, *o.Base)
 	}
 	e := newEdit(ctx, s.o.Store, before)
+	e.head = head.Number
 	if err := edit(e); err != nil {
 		return Result{}, err
 	}
@@ -217,15 +219,9 @@ func (s *Service) dropSecrets(ctx context.Context, after []plantdoc.Object, chan
 // Rollback makes the document of an older revision a new one. It fails as Change does, and with
 // [store.ErrNotFound].
 func (s *Service) Rollback(ctx context.Context, a Actor, number int64, o ChangeOptions) (Result, error) {
-	if o.Comment == "" {
-		o.Comment = fmt.Sprintf("back to revision %d", number)
-	}
-	return s.Change(ctx, a, o, func(e *Edit) error {
-		objs, err := s.o.Store.DocumentAt(ctx, number)
-		if err != nil {
-			return err
-		}
-		e.Replace(objs)
-		return nil
-	})
+	o.Comment = cmp.Or(o.Comment, RollbackComment(number))
+	return s.Change(ctx, a, o, func(e *Edit) error { return e.Restore(number) })
 }
+
+// RollbackComment is the comment of a rollback for which none is given.
+func RollbackComment(number int64) string { return fmt.Sprintf("back to revision %d", number) }

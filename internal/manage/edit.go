@@ -19,6 +19,7 @@ type Edit struct {
 	base   []plantdoc.Object // what the overlay lies over: before, or what has replaced it
 	over   map[key][]byte    // what was put; nil bodies: deleted
 	faults plant.Problems
+	head   int64 // revision of before
 }
 
 type key struct {
@@ -28,6 +29,19 @@ type key struct {
 
 func newEdit(ctx context.Context, st *store.Store, before []plantdoc.Object) *Edit {
 	return &Edit{ctx: ctx, store: st, before: before, base: before, over: make(map[key][]byte)}
+}
+
+// Head returns the number of the revision that is changed.
+func (e *Edit) Head() int64 { return e.head }
+
+// Restore makes the document of an older revision the whole document. It fails with [store.ErrNotFound].
+func (e *Edit) Restore(number int64) error {
+	objs, err := e.store.DocumentAt(e.ctx, number)
+	if err != nil {
+		return err
+	}
+	e.Replace(objs)
+	return nil
 }
 
 // Body returns the body of an object as it is in this edit; false if there is none.
