@@ -7,14 +7,14 @@ import (
 	"unicode/utf8"
 )
 
-// row is a row of a list of the tests.
-type row struct{ id string }
+// pageRow is a pageRow of a list of the tests.
+type pageRow struct{ id string }
 
 func TestListIsReadPartByPart(t *testing.T) {
 	t.Parallel()
-	var all []row
+	var all []pageRow
 	for i := range 25 {
-		all = append(all, row{fmt.Sprintf("point/%02d", i)})
+		all = append(all, pageRow{fmt.Sprintf("point/%02d", i)})
 	}
 	var got []string
 	p := Page{Limit: 10}
@@ -26,13 +26,13 @@ func TestListIsReadPartByPart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var rows []row
+		var rows []pageRow
 		for _, r := range all {
 			if r.id > after && len(rows) <= p.Limit {
 				rows = append(rows, r)
 			}
 		}
-		l := newList(p, "points", rows, func(r row) string { return r.id })
+		l := newList(p, "points", rows, func(r pageRow) string { return r.id })
 		for _, r := range l.Items {
 			got = append(got, r.id)
 		}
@@ -43,7 +43,7 @@ func TestListIsReadPartByPart(t *testing.T) {
 	if len(got) != 25 || got[0] != "point/00" || got[24] != "point/24" {
 		t.Errorf("list %q, want 25 rows", got)
 	}
-	if l := newList(Page{Limit: 1}, "points", nil, func(r row) string { return r.id }); l.Items == nil || l.Next != "" {
+	if l := newList(Page{Limit: 1}, "points", nil, func(r pageRow) string { return r.id }); l.Items == nil || l.Next != "" {
 		t.Errorf("empty list %+v, want items that are not nil and no cursor", l)
 	}
 }
@@ -89,8 +89,8 @@ func TestOrder(t *testing.T) {
 	if err != nil || o.String() != "-name" {
 		t.Fatalf("order %v, %v, want -name", o, err)
 	}
-	rows := []row{{"b1"}, {"a1"}, {"a2"}}
-	sorted(o, rows, func(r row) string { return r.id[:1] }, func(r row) string { return r.id })
+	rows := []pageRow{{"b1"}, {"a1"}, {"a2"}}
+	sorted(o, rows, func(r pageRow) string { return r.id[:1] }, func(r pageRow) string { return r.id })
 	if got := fmt.Sprint(rows); got != "[{b1} {a2} {a1}]" {
 		t.Errorf("rows %s, want descending by name and id", got)
 	}

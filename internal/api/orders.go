@@ -39,12 +39,6 @@ func (f *OrderFilter) keep(who auth.Principal, r *connector.CommandRecord) bool 
 	return who.Sees(r.Order.Command) && below(r.Order.Command, f.Command) && f.by(&r.Order.Requester) && f.resulted(r)
 }
 
-// below reports whether an id is tree or lies below it.
-func below(id, tree string) bool {
-	rest, ok := strings.CutPrefix(id, strings.TrimSuffix(tree, "/"))
-	return tree == "" || ok && (rest == "" || rest[0] == '/')
-}
-
 func (f *OrderFilter) by(r *point.Requester) bool {
 	user := r.Peer
 	if at := strings.LastIndexByte(user, '@'); at >= 0 {

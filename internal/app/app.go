@@ -6,11 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime/debug"
 	"sync"
 	"time"
 
+	"busbar/internal/auth"
 	"busbar/internal/commandlog"
 	"busbar/internal/config"
 	"busbar/internal/connector"
@@ -38,6 +40,9 @@ type Options struct {
 	// httpAddr is the address that HTTP is served on, empty if it is off. nil:
 	// nothing is called.
 	Started func(httpAddr string)
+	// Terminal is where the first start shows the one-time password of the first administrator;
+	// nil: it goes into a file in the data directory.
+	Terminal io.Writer
 	// Version is that of Busbar, shown by the API.
 	Version string
 }
@@ -79,6 +84,9 @@ func Run(ctx context.Context, log *Log, c config.Config, o Options) (err error) 
 		Store: st, Kinds: registry, Apply: a.manager.Apply, File: c.Plant, Log: log.Logger,
 		Secrets: plant.Secrets{Dir: c.SecretsDir, Env: o.Env}, Changed: a.noteChange,
 	})
+	if a.auth, err = a.openAuth(); err != nil {
+		return err
+	}
 	return a.run(ctx)
 }
 
@@ -93,6 +101,7 @@ type app struct {
 	manager  *connector.Manager
 	commands *commandlog.Log
 	manage   *manage.Service
+	auth     *auth.Service
 	cert     *certificate // nil: HTTP
 	begun    time.Time
 	changed  chan struct{} // holds a token after the plant was changed
@@ -111,6 +120,7 @@ func (a *app) run(ctx context.Context) (err error) {
 	s := stages{}
 	defer func() { err = errors.Join(err, s.stop()) }()
 	s.start(a.manager.Run)
+	s.start(a.auth.Run)
 	if a.config.Plant != "" {
 		s.start(a.recordFile)
 	}
@@ -124,7 +134,8 @@ func (a *app) run(ctx context.Context) (err error) {
 		return server.run(ctx)
 	})
 
-	if err := a.loadFirst(ctx); err != nil {
+	signIn := a.firstAdmin(ctx)
+	if err := errors.Join(a.loadFirst(ctx), signIn()); err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}

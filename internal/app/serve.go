@@ -20,9 +20,12 @@ func (a *app) serve() (s *server, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if !a.config.MetricsOpen {
+		metrics = signedIn(a.auth, metrics)
+	}
 	s.handle("GET /metrics", metrics)
 	handler, err := api.New(api.Deps{
-		Log: a.log.Logger, Audit: a.store, Store: a.store, Manager: a.manager, Image: a.img,
+		Log: a.log.Logger, Auth: a.auth, Audit: a.store, Store: a.store, Manage: a.manage, Orders: a.commands, Manager: a.manager, Image: a.img,
 		Version: a.options.Version, Started: a.begun, Stopping: s.stopping,
 		Process: api.Process{Data: a.config.Data, Log: a.log, Metrics: metrics, Settings: a.config},
 	})

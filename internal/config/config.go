@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"time"
 )
 
 // Config are the settings of the process. Paths are relative to the working
@@ -32,6 +33,14 @@ type Config struct {
 	JournalLimit int64
 	SecretsDir   string // directory of the secrets that a plant refers to with ${file:…}; empty: none
 	SecretsKey   string // file of the key of the secrets in the store; empty: see package store
+	Auth         Auth
+}
+
+// Auth are the settings of sign-in. What they mean, and the defaults of what is zero, is up to package auth.
+type Auth struct {
+	OIDC, URL                                                   string
+	SessionIdle, SessionLongest, TokenLongest, OneTime, LockFor time.Duration
+	LockAfter                                                   int
 }
 
 // flagConfig is the flag that names the file; BUSBAR_CONFIG names it too.

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -31,13 +32,17 @@ func load(t *testing.T, content string, env map[string]string, args ...string) (
 	})
 }
 
+func someAuth() Auth {
+	return Auth{SessionIdle: 8 * time.Hour, SessionLongest: 24 * time.Hour, TokenLongest: 366 * 24 * time.Hour, OneTime: 24 * time.Hour, LockFor: 15 * time.Minute, LockAfter: 10}
+}
+
 func defaults() Config {
-	return Config{Data: "busbar-data", HTTPListen: "127.0.0.1:8080", LogLevel: "info", LogFormat: "text", Image: "embedded", JournalLimit: 2 << 30}
+	return Config{Data: "busbar-data", HTTPListen: "127.0.0.1:8080", LogLevel: "info", LogFormat: "text", Image: "embedded", JournalLimit: 2 << 30, Auth: someAuth()}
 }
 
 func TestLoad(t *testing.T) {
 	t.Parallel()
-	all := Config{Data: "d", HTTPListen: "[::1]:0", Plant: "p.yaml", LogLevel: "trace", LogFormat: "json", SecretsDir: "s", Image: "memory", JournalLimit: 500 << 20}
+	all := Config{Data: "d", HTTPListen: "[::1]:0", Plant: "p.yaml", LogLevel: "trace", LogFormat: "json", SecretsDir: "s", Image: "memory", JournalLimit: 500 << 20, Auth: someAuth()}
 	tests := []struct {
 		name, file string
 		env        map[string]string
@@ -63,23 +68,32 @@ func TestLoad(t *testing.T) {
 			"flag before environment before file", "data: file\nplant: file\nsecrets: {dir: file}\n",
 			map[string]string{"BUSBAR_DATA": "env", "BUSBAR_PLANT": "env"},
 			[]string{"--data", "flag"},
-			Config{Data: "flag", HTTPListen: "127.0.0.1:8080", Plant: "env", LogLevel: "info", LogFormat: "text", SecretsDir: "file", Image: "embedded", JournalLimit: 2 << 30},
+			Config{Data: "flag", HTTPListen: "127.0.0.1:8080", Plant: "env", LogLevel: "info", LogFormat: "text", SecretsDir: "file", Image: "embedded", JournalLimit: 2 << 30, Auth: someAuth()},
 		},
 		{
 			"http off", "", nil,
 			[]string{"--http-listen", "off"},
-			Config{Data: "busbar-data", LogLevel: "info", LogFormat: "text", Image: "embedded", JournalLimit: 2 << 30},
+			Config{Data: "busbar-data", LogLevel: "info", LogFormat: "text", Image: "embedded", JournalLimit: 2 << 30, Auth: someAuth()},
 		},
 		{
 			"http with TLS for everybody", "http: {listen: ':8443', tls: {cert: c.pem, key: k.pem}, metrics: open}\ndatabase: postgres://busbar@h/d\nsecrets: {key: k}\n", nil, nil,
 			Config{
 				Data: "busbar-data", HTTPListen: ":8443", HTTPCert: "c.pem", HTTPKey: "k.pem", MetricsOpen: true, Database: "postgres://busbar@h/d",
-				LogLevel: "info", LogFormat: "text", Image: "embedded", JournalLimit: 2 << 30, SecretsKey: "k",
+				LogLevel: "info", LogFormat: "text", Image: "embedded", JournalLimit: 2 << 30, SecretsKey: "k", Auth: someAuth(),
+			},
+		},
+		{
+			"sign-in", "auth: {oidc: p.yaml, lock-after: 3}\n", map[string]string{"BUSBAR_AUTH_SESSION_IDLE": "5m"}, []string{"--auth-url", "https://b"},
+			Config{
+				Data: "busbar-data", HTTPListen: "127.0.0.1:8080", LogLevel: "info", LogFormat: "text", Image: "embedded", JournalLimit: 2 << 30, Auth: Auth{
+					OIDC: "p.yaml", URL: "https://b", SessionIdle: 5 * time.Minute, SessionLongest: 24 * time.Hour, TokenLongest: 366 * 24 * time.Hour,
+					OneTime: 24 * time.Hour, LockFor: 15 * time.Minute, LockAfter: 3,
+				},
 			},
 		},
 		{
 			"http without TLS behind a proxy", "", map[string]string{"BUSBAR_HTTP_PLAIN": "true", "BUSBAR_HTTP_LISTEN": ":80"}, nil,
-			Config{Data: "busbar-data", HTTPListen: ":80", HTTPPlain: true, LogLevel: "info", LogFormat: "text", Image: "embedded", JournalLimit: 2 << 30},
+			Config{Data: "busbar-data", HTTPListen: ":80", HTTPPlain: true, LogLevel: "info", LogFormat: "text", Image: "embedded", JournalLimit: 2 << 30, Auth: someAuth()},
 		},
 	}
 	for _, tt := range tests {
@@ -116,6 +130,7 @@ func TestLoadNamesEveryProblem(t *testing.T) {
 			},
 		},
 		{"unknown setting", "data: d\nlog: {levl: debug}\n", nil, nil, []string{"busbar.yaml:2:7: log.levl is not a setting, want one of data, http.listen"}},
+		{"half an hour", "auth: {session-idle: half, lock-after: x}\n", nil, nil, []string{`1:22: auth.session-idle is "half", want a duration`, `1:40: auth.lock-after is "x", want a whole number`}},
 		{"half of TLS", "http: {tls: {cert: x}}\n", nil, nil, []string{"http.tls.cert and http.tls.key: want both or none"}},
 		{"database of another make", "database: mysql://root:geheim@h/d\n", nil, nil, []string{"busbar.yaml:1:11: database is neither sqlite nor a URL"}},
 		{"plain", "http: {plain: yes}\n", nil, nil, []string{`busbar.yaml:1:15: http.plain is "yes", want true or false`}},

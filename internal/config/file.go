@@ -49,11 +49,8 @@ func (f *file) take(prefix string, n *yaml.Node) {
 		name := prefix + key.Value
 		known := func(s setting) bool { return s.name == name }
 		inside := func(s setting) bool { return strings.HasPrefix(s.name, name+".") }
-		isLater := func(s string) bool { return name == s || strings.HasPrefix(name, s+".") }
 		_, twice := f.values[name]
 		switch {
-		case slices.ContainsFunc(later(), isLater):
-			f.fault(key, name+" is not supported by this version")
 		case slices.ContainsFunc(settings(), inside) && v.Kind == yaml.MappingNode:
 			f.take(name+".", v)
 		case !slices.ContainsFunc(settings(), known):

@@ -24,10 +24,12 @@ type setting struct {
 func (s setting) flag() string { return strings.ReplaceAll(s.name, ".", "-") }
 
 func (s setting) env() string {
-	return "BUSBAR_" + strings.ToUpper(strings.ReplaceAll(s.name, ".", "_"))
+	return "BUSBAR_" + strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(s.name))
 }
 
-func settings() []setting {
+func settings() []setting { return append(processSettings(), authSettings()...) }
+
+func processSettings() []setting {
 	return []setting{
 		{"data", "busbar-data", "`directory` of everything that is kept", func(c *Config, v string) error {
 			c.Data = v
@@ -69,9 +71,6 @@ func settings() []setting {
 		{"secrets.key", "", "`file` of the key by which secrets are encrypted, outside of the data directory", setText(func(c *Config) *string { return &c.SecretsKey })},
 	}
 }
-
-// later are settings that have a place in the format but are not supported yet.
-func later() []string { return []string{"auth"} }
 
 func setImage(c *Config, v string) error {
 	c.Image = v
