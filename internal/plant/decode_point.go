@@ -75,6 +75,12 @@ func (b *Deadband) UnmarshalNode(n *Node) error {
 
 const wantPointID = "segments of the characters A-Z a-z 0-9 . _ - joined by /, at most 200 characters in all"
 
+// WantID says what the ids of points and commands are made of.
+const WantID = wantPointID
+
+// IsID reports whether an id is one of a point or command.
+func IsID(id string) bool { return isPointID(id) }
+
 func isPointID(id string) bool {
 	if len(id) > 200 {
 		return false

@@ -13,10 +13,23 @@ type interner struct {
 	slots [1024]string
 }
 
+// internerFor returns an interner for a text; nil, which keeps nothing, for one that is so short
+// that there is nothing to gain.
+func internerFor(text string) *interner {
+	const short = 4 << 10 // octets
+	if len(text) < short {
+		return nil
+	}
+	return newInterner()
+}
+
 func newInterner() *interner { return &interner{seed: maphash.MakeSeed()} }
 
 // take returns a string equal to s that does not share the memory of s.
 func (in *interner) take(s string) string {
+	if in == nil {
+		return strings.Clone(s)
+	}
 	slot := &in.slots[maphash.String(in.seed, s)%uint64(len(in.slots))]
 	if *slot != s {
 		*slot = strings.Clone(s)

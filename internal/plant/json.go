@@ -11,7 +11,7 @@ import (
 // jsonTree makes a tree of a JSON document. It stops at the first fault of
 // syntax; keys that occur twice are all reported.
 func jsonTree(text string) (*Node, Problems) {
-	p := jsonParser{text: strings.TrimPrefix(text, "\ufeff"), line: 1, col: 1, arena: &arena{}, strings: newInterner()}
+	p := jsonParser{text: strings.TrimPrefix(text, "\ufeff"), line: 1, col: 1, arena: &arena{}, strings: internerFor(text)}
 	root := p.document()
 	if p.failed != nil {
 		return nil, append(p.problems, *p.failed)

@@ -67,3 +67,7 @@ func oneOf(words []string) string {
 	}
 	return "one of " + strings.Join(words, ", ")
 }
+
+// Suggest returns "; did you mean …?" with the word that is closest to s, or nothing if
+// none is close.
+func Suggest(s string, words []string) string { return suggest(s, words) }

@@ -101,3 +101,17 @@ func (f *Field) at() (line, col int32) {
 	}
 	return f.Line, f.Col
 }
+
+// CutPath cuts the path of a problem into the section, the id, and the path within the
+// object; empty where the path is shorter.
+func CutPath(path string) (section, id, rest string) {
+	t := parsePath(path)
+	switch {
+	case len(t) == 0:
+		return "", "", ""
+	case len(t) == 1:
+		return t[0].key, "", ""
+	default:
+		return t[0].key, t[1].key, t[2:].String()
+	}
+}

@@ -18,7 +18,7 @@ func yamlTree(text string) (*Node, Problems) {
 	if len(problems) > 0 {
 		return nil, problems
 	}
-	b := treeBuilder{arena: &arena{}, strings: newInterner(), anchors: map[*yaml.Node]*anchor{}}
+	b := treeBuilder{arena: &arena{}, strings: internerFor(text), anchors: map[*yaml.Node]*anchor{}}
 	root := b.node(doc, 1)
 	return root, b.problems
 }

@@ -20,15 +20,16 @@ func keyOrder() []string {
 	}
 }
 
-// ranks tells where each key has its place.
-type ranks struct {
+// Order is the order of keys for people. It is not changed once it is made.
+type Order struct {
 	known map[string]int
 	other int
 }
 
-func newRanks() *ranks {
+// NewOrder returns the order of the documentation.
+func NewOrder() *Order {
 	order := keyOrder()
-	r := &ranks{known: make(map[string]int, len(order))}
+	r := &Order{known: make(map[string]int, len(order))}
 	for i, key := range order {
 		r.known[key] = i
 	}
@@ -37,19 +38,19 @@ func newRanks() *ranks {
 	return r
 }
 
-func (r *ranks) of(key string) int {
+func (r *Order) of(key string) int {
 	if i, ok := r.known[key]; ok {
 		return i
 	}
 	return r.other
 }
 
-// compare orders keys for people.
-func (r *ranks) compare(a, b string) int {
+// Compare orders keys for people.
+func (r *Order) Compare(a, b string) int {
 	return cmp.Or(cmp.Compare(r.of(a), r.of(b)), cmp.Compare(a, b))
 }
 
 // fields returns the fields of a map in order for people.
-func (r *ranks) fields(n *plant.Node) []plant.Field {
-	return slices.SortedFunc(slices.Values(n.Fields), func(a, b plant.Field) int { return r.compare(a.Key, b.Key) })
+func (r *Order) fields(n *plant.Node) []plant.Field {
+	return slices.SortedFunc(slices.Values(n.Fields), func(a, b plant.Field) int { return r.Compare(a.Key, b.Key) })
 }

@@ -93,7 +93,7 @@ func AppendNode(dst []byte, n *plant.Node) []byte {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			dst = append(appendText(dst, fields[i].Key), ':')
+			dst = append(AppendText(dst, fields[i].Key), ':')
 			dst = AppendNode(dst, fields[i].Value)
 		}
 		return append(dst, '}')
@@ -120,6 +120,6 @@ func appendScalar(dst []byte, n *plant.Node) []byte {
 	case n.IsNumber(), !n.Quoted && (n.Text == "true" || n.Text == "false"):
 		return append(dst, n.Text...)
 	default:
-		return appendText(dst, n.Text)
+		return AppendText(dst, n.Text)
 	}
 }

@@ -23,7 +23,7 @@ func JSON(objs []Object) []byte {
 				out = append(out, ',')
 			}
 			first = false
-			out = append(appendText(out, objs[0].ID), ':')
+			out = append(AppendText(out, objs[0].ID), ':')
 			out = append(out, objs[0].Body...)
 		}
 		out = append(out, '}')
@@ -39,8 +39,8 @@ func sorted(objs []Object) []Object {
 	return slices.SortedStableFunc(slices.Values(objs), Compare)
 }
 
-// appendText appends a JSON string with no more escapes than it needs.
-func appendText(dst []byte, s string) []byte {
+// AppendText appends a JSON string with no more escapes than it needs.
+func AppendText(dst []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')
 	for i := 0; i < len(s); {

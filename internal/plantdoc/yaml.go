@@ -13,7 +13,7 @@ import (
 // object as a block with its id in a line of its own, and what is in it in braces. [Parse]
 // makes the same objects of it. It fails if a key is longer than 500 octets.
 func YAML(objs []Object) ([]byte, error) {
-	w := yamlWriter{ranks: newRanks()}
+	w := yamlWriter{order: NewOrder()}
 	section := ""
 	problems := plant.Entries("plant.json", JSON(objs), func() {
 		w.out.Reset()
@@ -32,9 +32,16 @@ func YAML(objs []Object) ([]byte, error) {
 	return w.out.Bytes(), w.err
 }
 
+// Inline returns a value as YAML in one line, with braces and brackets.
+func Inline(n *plant.Node) string {
+	w := yamlWriter{order: NewOrder()}
+	w.value(n)
+	return w.out.String()
+}
+
 type yamlWriter struct {
 	out   bytes.Buffer
-	ranks *ranks
+	order *Order
 	err   error
 }
 
@@ -49,7 +56,7 @@ func (w *yamlWriter) object(f *plant.Field) {
 		return
 	}
 	w.out.WriteByte('\n')
-	for _, field := range w.ranks.fields(f.Value) {
+	for _, field := range w.order.fields(f.Value) {
 		w.out.WriteString("    ")
 		w.key(field.Key)
 		if isListOfMaps(field.Value) {
@@ -79,7 +86,7 @@ func (w *yamlWriter) value(n *plant.Node) {
 	switch n.Kind {
 	case plant.Map:
 		w.out.WriteByte('{')
-		for i, f := range w.ranks.fields(n) {
+		for i, f := range w.order.fields(n) {
 			if i > 0 {
 				w.out.WriteString(", ")
 			}
