@@ -7,7 +7,7 @@ import (
 	"busbar/internal/plantdoc"
 )
 
-// rows calls write for the names of the columns and then for each object. What it gets is
+// rows calls write for the names of the columns and then for each object, in order of id. What it gets is
 // valid until it returns.
 func (l *Layout) rows(objs []plantdoc.Object, write func(cells []leaf) error) error {
 	objs = slices.DeleteFunc(slices.Clone(objs), func(o plantdoc.Object) bool { return o.Section != l.Section })

@@ -204,7 +204,7 @@ func TestAnyTextComesBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		objs = append(objs, plantdoc.Object{Section: plantdoc.Points, ID: fmt.Sprintf("p%d", i), Body: canonical})
+		objs = append(objs, plantdoc.Object{Section: plantdoc.Points, ID: fmt.Sprintf("p%04d", i), Body: canonical})
 	}
 	l := points(t)
 	for _, semicolon := range []bool{false, true} {
