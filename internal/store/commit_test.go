@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"errors"
-	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -92,38 +91,5 @@ func TestCommitRollsBack(t *testing.T) {
 				}
 			})
 		}
-	})
-}
-
-// many returns changes that add n points.
-func many(n int) []plantdoc.Change {
-	list := make([]plantdoc.Change, n)
-	for i := range list {
-		id := fmt.Sprintf("plant/station-%03d/measured/%06d", i/1000, i)
-		list[i] = plantdoc.Change{Section: plantdoc.Points, ID: id, After: fmt.Appendf(nil,
-			`{"deadband":0.5,"from":{"connector":"sensors","time":"timestamp","topic":"plant/%06d/measured","value":"data.temperature"},"name":"Oil temperature %d","to":[{"as":"M_ME_TF_1","ca":225,"connector":"scada","ioa":%d}],"type":"float","unit":"°C"}`, i, i, i+1)}
-	}
-	return list
-}
-
-func BenchmarkCommitAndDocument(b *testing.B) {
-	changes := many(100_000)
-	eachBench(b, func(b *testing.B, o store.Options) {
-		s := open(b, o)
-		b.Run("commit", func(b *testing.B) {
-			for range b.N {
-				if _, err := s.Commit(b.Context(), 0, store.Revision{}, changes, nil); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-		b.Run("document", func(b *testing.B) {
-			b.ReportAllocs()
-			for range b.N {
-				if list, _, err := s.Document(b.Context()); err != nil || len(list) != len(changes) {
-					b.Fatalf("%d objects, %v", len(list), err)
-				}
-			}
-		})
 	})
 }

@@ -107,11 +107,11 @@ func (k KeySource) read(name string) ([]byte, error) {
 
 // outside refuses a file in the data directory.
 func (k KeySource) outside(name string) error {
-	data, err := real(k.Data)
+	data, err := resolved(k.Data)
 	if err != nil {
 		return err
 	}
-	file, err := real(name)
+	file, err := resolved(name)
 	if err != nil {
 		return err
 	}
@@ -122,16 +122,16 @@ func (k KeySource) outside(name string) error {
 	return nil
 }
 
-// real returns the absolute path of a file without symbolic links, as far as there are files.
-func real(name string) (string, error) {
+// resolved returns the absolute path of a file without symbolic links, as far as there are files.
+func resolved(name string) (string, error) {
 	abs, err := filepath.Abs(name)
 	if err != nil {
 		return "", err
 	}
 	rest := ""
 	for dir := abs; ; dir = filepath.Dir(dir) {
-		if resolved, err := filepath.EvalSymlinks(dir); err == nil {
-			return filepath.Join(resolved, rest), nil
+		if there, err := filepath.EvalSymlinks(dir); err == nil {
+			return filepath.Join(there, rest), nil
 		}
 		if dir == filepath.Dir(dir) {
 			return abs, nil

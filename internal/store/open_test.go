@@ -48,10 +48,3 @@ func each(t *testing.T, test func(t *testing.T, o store.Options)) {
 		test(t, store.Options{URL: storetest.Postgres(t)})
 	})
 }
-
-// eachBench is each for benchmarks.
-func eachBench(b *testing.B, bench func(b *testing.B, o store.Options)) {
-	b.Helper()
-	b.Run("sqlite", func(b *testing.B) { bench(b, store.Options{Path: filepath.Join(b.TempDir(), "busbar.db")}) })
-	b.Run("postgres", func(b *testing.B) { bench(b, store.Options{URL: storetest.Postgres(b)}) })
-}

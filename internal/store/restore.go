@@ -153,12 +153,11 @@ func (w bulk) copyRows(ctx context.Context, table string, columns []string, next
 
 // backupReader reads a backup line by line.
 type backupReader struct {
-	info   BackupInfo
-	lines  *bufio.Reader
-	tables int
-	rows   int64
-	width  int    // columns of the table that is being read
-	ahead  []byte // the line after a table
+	info  BackupInfo
+	lines *bufio.Reader
+	rows  int64
+	width int    // columns of the table that is being read
+	ahead []byte // the line after a table
 }
 
 func newBackupReader(r io.Reader) (*backupReader, error) {
