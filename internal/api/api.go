@@ -29,13 +29,15 @@ type Authenticator interface {
 
 // Deps are what the API stands on.
 type Deps struct {
-	Log     *slog.Logger    // nil: nothing is logged
-	Auth    Authenticator   // nil: only public routes can be used
-	Audit   Audit           // nil: nothing is audited
-	Store   *store.Store    // nil: what it holds is not told of
-	Manage  *manage.Service // changes the plant
-	Version string          // of Busbar
-	Started time.Time       // of the process
+	Log    *slog.Logger    // nil: nothing is logged
+	Auth   Authenticator   // nil: only public routes can be used
+	Audit  Audit           // nil: nothing is audited
+	Store  *store.Store    // nil: what it holds is not told of
+	Manage *manage.Service // changes the plant
+	// Accounts are what the routes of accounts, sessions and tokens work on.
+	Accounts *auth.Service
+	Version  string    // of Busbar
+	Started  time.Time // of the process
 	// Stopping is closed when the process begins to stop: streams end then. nil: never.
 	Stopping <-chan struct{}
 	// Manager runs the connectors, and Image holds the points. nil: nothing is told of them.

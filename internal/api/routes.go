@@ -12,4 +12,5 @@ func registerRoutes(a *api) {
 	registerRevisions(a)
 	registerObjects(a)
 	registerSecrets(a)
+	registerIdentity(a)
 }

@@ -14,9 +14,9 @@ import (
 
 const (
 	// Attempts to sign in: at once, and one more every so often.
-	addressBurst = 20
+	addressBurst = 30
 	addressEvery = 3 * time.Second
-	accountBurst = 10
+	accountBurst = 20
 	accountEvery = 6 * time.Second
 	// mostLimited is of how many addresses or accounts attempts are remembered;
 	// whoever tried least recently is forgotten first.
