@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net/http"
 	"reflect"
 	"slices"
 
@@ -75,19 +74,10 @@ func (a *api) serveDocument() error {
 	if err != nil {
 		return fmt.Errorf("api: document: %w", err)
 	}
-	for path, file := range map[string]struct {
-		kind string
-		text []byte
-	}{
-		"/openapi.json": {"application/openapi+json", jsonText},
-		"/openapi.yaml": {"application/openapi+yaml", yamlText},
-	} {
-		a.mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Content-Type", file.kind)
-			if _, err := w.Write(file.text); err != nil {
-				a.log.Debug("http client left before the answer", "request", requestOf(r.Context()).id, "error", err)
-			}
-		})
+	a.serveFile("/openapi.json", "application/openapi+json", jsonText)
+	a.serveFile("/openapi.yaml", "application/openapi+yaml", yamlText)
+	if err := a.servePage(); err != nil {
+		return fmt.Errorf("api: page of the document: %w", err)
 	}
 	return nil
 }
