@@ -21,7 +21,7 @@ export PATH := /usr/sbin:/sbin:$(PATH)
 
 .PHONY: help
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 .PHONY: build
 build: ## build the static binary bin/busbar
@@ -60,6 +60,10 @@ $(SQLC): Makefile
 .PHONY: api
 api: ## write the OpenAPI document of the routes to api/openapi.yaml
 	$(GO) test ./internal/api -count=1 -run TestCommittedDocument -update
+
+.PHONY: api-release
+api-release: api ## make the OpenAPI document the released one, that later ones must not break
+	cp api/openapi.yaml api/released/openapi.yaml
 
 .PHONY: fuzz
 fuzz: ## fuzz every decoder for FUZZTIME (60s) each
