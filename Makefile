@@ -36,7 +36,7 @@ tools: ## install what the tests need (mosquitto, PostgreSQL, tshark, openssl)
 	scripts/install-test-tools.sh
 
 .PHONY: test
-test: tools build ## install what the tests need, then run all of them
+test: tools build client ## install what the tests need, then run all of them
 	$(GO) vet ./...
 	CGO_ENABLED=1 $(GO) test -race -timeout 14m $(TESTFLAGS) ./...
 	$(GO) test -run Allocat -timeout 5m ./iec104/... ./internal/... | grep -v 'no test' # the race detector allocates
@@ -64,6 +64,14 @@ api: ## write the OpenAPI document of the routes to api/openapi.yaml
 .PHONY: api-release
 api-release: api ## make the OpenAPI document the released one, that later ones must not break
 	cp api/openapi.yaml api/released/openapi.yaml
+
+.PHONY: client
+client: api/client/node_modules ## generate the TypeScript client of the API and compile an example with it
+	cd api/client && npm run --silent check
+
+api/client/node_modules: api/client/package-lock.json
+	cd api/client && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 .PHONY: fuzz
 fuzz: ## fuzz every decoder for FUZZTIME (60s) each
