@@ -1,38 +1,35 @@
 package cli
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
-	iofs "io/fs"
 	"net"
-	"os"
-	"path/filepath"
-	"regexp"
 	"sync"
 
+	"busbar/internal/app"
 	"busbar/internal/cli/demo"
 	"busbar/internal/config"
+	"busbar/internal/manage"
+	"busbar/internal/plantdoc"
 )
 
 // demoDir is the data directory of the demo.
 const demoDir = "busbar-demo"
 
-// demoAddress is an address of the demo: its flag sets the `listen` of the line
-// that carries the mark, in the plant file that the user may have changed.
+// demoAddress is an address of the demo: its flag sets the `listen` of a connector in the stored plant, which the user
+// may have changed.
 type demoAddress struct {
-	flag, value string
-	given       bool
-	line        *regexp.Regexp
-}
-
-func newDemoAddress(name string) *demoAddress {
-	return &demoAddress{flag: name, line: regexp.MustCompile(`(?m)^(\s*listen:\s*)(\S+)(\s*# set by --` + name + `)$`)}
+	flag, connector string
+	value           string // of the flag, then of the plant; empty: nothing listens
+	given           bool
 }
 
 func demoCommand(ctx context.Context, args []string, io IO) int {
-	iec, mqtt := newDemoAddress("listen"), newDemoAddress("mqtt-listen")
+	iec, mqtt := &demoAddress{flag: "listen", connector: "scada"}, &demoAddress{flag: "mqtt-listen", connector: "broker"}
 	fs := newFlags("demo", "[flags]\n\nRuns a sample plant in ./"+demoDir+": simulated stations, an MQTT broker, an IEC 60870-5-104 server.", io.Out)
 	fs.StringVar(&iec.value, iec.flag, "127.0.0.1:2404", "`address` of the IEC 60870-5-104 server")
 	fs.StringVar(&mqtt.value, mqtt.flag, "127.0.0.1:1883", "`address` of the embedded MQTT broker")
@@ -49,63 +46,66 @@ func demoCommand(ctx context.Context, args []string, io IO) int {
 	if !given(fs, "data") {
 		c.Data = demoDir
 	}
-	c.Plant = filepath.Join(c.Data, "plant.yaml")
-	if err := prepareDemo(c, iec, mqtt); err != nil {
-		return fail(io, "demo", err, exitFailure)
-	}
+	c.Plant = ""
 	return runDemo(ctx, io, c, fs, iec, mqtt)
 }
 
-// prepareDemo seeds the data directory once, sets the addresses in the plant
-// file and looks whether they are free.
-func prepareDemo(c config.Config, iec, mqtt *demoAddress) error {
-	if err := os.MkdirAll(c.Data, 0o700); err != nil {
-		return fmt.Errorf("data directory: %w", err)
-	}
-	text, err := os.ReadFile(c.Plant)
-	if errors.Is(err, iofs.ErrNotExist) {
-		text, err = demo.Plant(mqtt.value, iec.value)
-		if err == nil {
-			err = os.WriteFile(c.Plant, text, 0o600)
+// prepareDemo seeds the store once, sets the addresses in its plant and looks whether they are free.
+func prepareDemo(e *manage.Edit, addresses ...*demoAddress) error {
+	if e.Head() == 0 {
+		iec, mqtt := addresses[0], addresses[1]
+		text, err := demo.Plant(mqtt.value, iec.value)
+		if err != nil {
+			return err
 		}
+		objs, problems := plantdoc.Parse("plant.yaml", text)
+		if len(problems) > 0 {
+			return fmt.Errorf("sample plant: %w", problems)
+		}
+		e.Replace(objs)
 	}
-	if err != nil {
-		return fmt.Errorf("sample plant: %w", err)
-	}
-	changed := text
-	for _, a := range []*demoAddress{iec, mqtt} {
-		if changed, err = a.apply(changed, c.Plant); err != nil {
+	for _, a := range addresses {
+		if err := a.apply(e); err != nil {
 			return err
 		}
 	}
-	if string(changed) != string(text) {
-		if err := os.WriteFile(c.Plant, changed, 0o600); err != nil {
-			return fmt.Errorf("sample plant: %w", err)
-		}
-	}
-	return demoPorts(c, iec, mqtt)
+	return demoPorts(addresses...)
 }
 
-// apply puts a flag that was given into the plant file, or else takes the
-// address from there.
-func (a *demoAddress) apply(text []byte, name string) ([]byte, error) {
-	m := a.line.FindSubmatch(text)
-	switch {
-	case m == nil && a.given:
-		return nil, fmt.Errorf("--%s: %s has no line `listen: … # set by --%s` any more; change the address there", a.flag, name, a.flag)
-	case m == nil:
-		a.value = ""
-	case a.given:
-		return a.line.ReplaceAll(text, []byte("${1}"+a.value+"${3}")), nil
-	default:
-		a.value = string(m[2])
+// apply puts a flag that was given into the plant, or else takes the address from there.
+func (a *demoAddress) apply(e *manage.Edit) error {
+	body, ok := e.Body(plantdoc.Connectors, a.connector)
+	keys := make(map[string]any)
+	if ok {
+		if err := json.Unmarshal(body, &keys); err != nil {
+			return fmt.Errorf("connector %s: %w", a.connector, err)
+		}
 	}
-	return text, nil
+	listen, ok := keys["listen"].(string)
+	switch {
+	case !ok && a.given:
+		return fmt.Errorf("--%s: the plant has no connector %s with the key listen any more; change it through the API", a.flag, a.connector)
+	case !ok || keys["enabled"] == false:
+		a.value = ""
+		return nil
+	case !a.given:
+		a.value = listen
+		return nil
+	}
+	keys["listen"] = a.value
+	text, err := json.Marshal(keys)
+	if err != nil {
+		return err
+	}
+	if text, err = plantdoc.ParseObject(".json", text); err != nil {
+		return err
+	}
+	e.Put(plantdoc.Connectors, a.connector, text)
+	return nil
 }
 
 // demoPorts names the flag of every address that cannot be listened on.
-func demoPorts(c config.Config, addresses ...*demoAddress) error {
-	addresses = append(addresses, &demoAddress{flag: "http-listen", value: c.HTTPListen})
+func demoPorts(addresses ...*demoAddress) error {
 	var errs []error
 	for _, a := range addresses {
 		if a.value == "" {
@@ -126,7 +126,8 @@ func demoPorts(c config.Config, addresses ...*demoAddress) error {
 func runDemo(ctx context.Context, io IO, c config.Config, fs *flag.FlagSet, iec, mqtt *demoAddress) int {
 	simulation, stop := context.WithCancel(ctx)
 	var wait sync.WaitGroup
-	code := runApp(ctx, io, "demo", c, fs, func(httpAddr string) {
+	o := app.Options{Terminal: io.Out, Prepare: func(e *manage.Edit) error { return prepareDemo(e, iec, mqtt) }}
+	o.Started = func(httpAddr string) {
 		if mqtt.value != "" {
 			wait.Go(func() {
 				if err := demo.Simulate(simulation, "tcp://"+mqtt.value); err != nil {
@@ -135,7 +136,8 @@ func runDemo(ctx context.Context, io IO, c config.Config, fs *flag.FlagSet, iec,
 			})
 		}
 		tryNext(io, c, httpAddr, iec.value, mqtt.value)
-	})
+	}
+	code := runApp(ctx, io, "demo", c, fs, o)
 	stop()
 	wait.Wait()
 	return code
@@ -148,21 +150,43 @@ Busbar runs a sample plant: two simulated substations publish JSON by MQTT, a co
 
   IEC 60870-5-104 server  %s   common addresses 225 and 226
   MQTT broker             %s   topics ons/4711/# and ons/4712/#
-  plant file              %s
+  API                     %s
+  data                    %s
 
 Try in a second terminal:
 
-`, iec, mqtt, c.Plant)
+`, iec, mqtt, cmp.Or(httpURL(c, httpAddr), "off"), c.Data)
 	suggest := func(command, what string) { fmt.Fprintf(io.Out, "  %-62s  %s\n", command, what) }
 	suggest("bin/busbar master "+iec+" gi", "what a control centre reads")
 	suggest("bin/busbar master "+iec+" monitor", "… and how it changes")
 	suggest("bin/busbar master "+iec+" counters", "energy")
 	suggest("mosquitto_sub -p "+portOf(mqtt)+" -v -t 'ons/#'", "what the substations publish")
 	suggest("mosquitto_pub -p "+portOf(mqtt)+" -t ons/4711/tap -m '{\"position\":null}'", "no value: invalid for up to 10 s")
-	if httpAddr != "" {
-		suggest("curl http://"+httpAddr+"/metrics", "figures for Prometheus")
+	if url := httpURL(c, httpAddr); url != "" {
+		fmt.Fprintf(io.Out, `
+Configure it through the API. Sign in as admin with the one-time password above, and change it:
+
+  curl -c jar -H 'Content-Type: application/json' -d '{"name":"admin","password":"ONE-TIME"}' %[1]s/api/v1/auth/login
+  curl -b jar -c jar -H 'X-Busbar-CSRF: 1' -H 'Content-Type: application/json' -d '{"old":"ONE-TIME","new":"A NEW ONE"}' %[1]s/api/v1/auth/password
+  curl -b jar %[1]s/api/v1/points
+  curl -b jar -H 'Accept: application/yaml' %[1]s/api/v1/plant
+
+What there is: %[1]s/docs. Changes apply while the links stay up.
+`, url)
 	}
-	fmt.Fprintf(io.Out, "\nChange %s and send SIGHUP (kill -HUP %d): it applies while the links stay up. Ctrl-C stops.\n\n", c.Plant, os.Getpid())
+	fmt.Fprintf(io.Out, "\nCtrl-C stops.\n\n")
+}
+
+// httpURL is where the API is; empty: nowhere.
+func httpURL(c config.Config, addr string) string {
+	switch {
+	case addr == "":
+		return ""
+	case c.HTTPCert != "":
+		return "https://" + addr
+	default:
+		return "http://" + addr
+	}
 }
 
 func portOf(address string) string {

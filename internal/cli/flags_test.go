@@ -2,8 +2,6 @@ package cli
 
 import (
 	"bytes"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -122,17 +120,12 @@ func TestEveryRequestSaysWhatFlagsItUses(t *testing.T) {
 	}
 }
 
-func TestDemoNamesItsFaultyPlant(t *testing.T) {
+func TestDemoNamesTheFlagOfAnAddressThatIsNone(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	file := filepath.Join(dir, "plant.yaml")
-	if err := os.WriteFile(file, []byte("version: 1\nx: y\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	var out, errs bytes.Buffer
 	none := func(string) (string, bool) { return "", false }
-	code := Main(t.Context(), []string{"demo", "--data", dir, "--http-listen", "off"}, IO{Out: &out, Err: &errs, Env: none})
-	if want := "\nbusbar demo: 1 problem in " + file + "\n"; code != exitFailure || !strings.HasSuffix(errs.String(), want) {
-		t.Errorf("exit code %d, errors %q, want the end %q", code, errs.String(), want)
+	code := Main(t.Context(), []string{"demo", "--data", t.TempDir(), "--http-listen", "off", "--listen", "x"}, IO{Out: &out, Err: &errs, Env: none})
+	if want := "\nbusbar demo: --listen: \"x\", want host:port\n"; code != exitFailure || !strings.Contains(errs.String(), want) {
+		t.Errorf("exit code %d, errors %q, want %q", code, errs.String(), want)
 	}
 }

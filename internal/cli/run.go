@@ -1,10 +1,13 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
+	stdio "io"
+	"os"
 
 	"busbar/internal/app"
 	"busbar/internal/config"
@@ -14,13 +17,13 @@ import (
 )
 
 func runCommand(ctx context.Context, args []string, io IO) int {
-	fs := newFlags("run", "[flags]\n\nRuns until SIGINT or SIGTERM. SIGHUP reads the plant file, the log level and the files of TLS again.", io.Out)
+	fs := newFlags("run", "[flags]\n\nRuns until SIGINT or SIGTERM. SIGHUP reads the log level, the files of TLS and the plant file, if there is one, again.", io.Out)
 	config.AddFlags(fs)
 	c, err := settings(fs, args, io)
 	if err != nil {
 		return fail(io, "run", err, exitUsage)
 	}
-	return runApp(ctx, io, "run", c, fs, nil)
+	return runApp(ctx, io, "run", c, fs, app.Options{Terminal: shown(io.Out)})
 }
 
 // settings reads the settings of the process from flags, environment and file.
@@ -35,23 +38,33 @@ func settings(fs *flag.FlagSet, args []string, io IO) (config.Config, error) {
 	return config.Load(fs, io.Env)
 }
 
+// shown returns w if it is a terminal, otherwise nil.
+func shown(w stdio.Writer) stdio.Writer {
+	f, ok := w.(*os.File)
+	if !ok {
+		return nil
+	}
+	info, err := f.Stat()
+	null, errNull := os.Stat(os.DevNull)
+	if err != nil || errNull != nil || info.Mode()&os.ModeCharDevice == 0 || os.SameFile(info, null) {
+		return nil
+	}
+	return w
+}
+
 // runApp runs Busbar until ctx ends. Problems of the plant file are printed one
 // on each line, as by check.
-func runApp(ctx context.Context, io IO, name string, c config.Config, fs *flag.FlagSet, started func(httpAddr string)) int {
+func runApp(ctx context.Context, io IO, name string, c config.Config, fs *flag.FlagSet, o app.Options) int {
 	log := app.NewLog(io.Err, c.LogFormat, c.LogLevel)
-	err := app.Run(ctx, log, c, app.Options{
-		Kinds:   connectors.All(),
-		Reload:  io.Reload,
-		Load:    func() (config.Config, error) { return config.Load(fs, io.Env) },
-		Env:     io.Env,
-		Started: started,
-	})
+	o.Kinds, o.Reload, o.Env, o.Version = connectors.All(), io.Reload, io.Env, version
+	o.Load = func() (config.Config, error) { return config.Load(fs, io.Env) }
+	err := app.Run(ctx, log, c, o)
 	log.Close()
 	if problems, ok := errors.AsType[plant.Problems](err); ok {
 		for _, p := range problems {
 			fmt.Fprintln(io.Err, p)
 		}
-		return fail(io, name, fmt.Errorf("%s in %s", count(len(problems), "problem"), c.Plant), exitFailure)
+		return fail(io, name, fmt.Errorf("%s in %s", count(len(problems), "problem"), cmp.Or(c.Plant, "the plant")), exitFailure)
 	}
 	if err != nil {
 		return fail(io, name, err, exitFailure)
