@@ -44,8 +44,8 @@ type head struct {
 	To      json.RawMessage `json:"to"`
 }
 
-// row is an object of a list.
-type row struct {
+// listed is an object of a list.
+type listed struct {
 	id, key string
 	body    []byte
 }
@@ -97,7 +97,7 @@ func (o objects) list(ctx context.Context, p Page, f Filter, view string, orders
 		return nil, err
 	}
 	key, last, _ := strings.Cut(after, "\x00")
-	var rows []row
+	var rows []listed
 	start := ""
 	if by == (order{by: "id"}) {
 		start = last
@@ -109,7 +109,7 @@ func (o objects) list(ctx context.Context, p Page, f Filter, view string, orders
 			return true // was validated before it was stored
 		}
 		if pass(obj.ID, &h) && (strings.Contains(strings.ToLower(obj.ID), query) || strings.Contains(strings.ToLower(h.Name), query)) {
-			rows = append(rows, row{obj.ID, map[string]string{"name": h.Name, "kind": h.Kind, "type": h.Type}[by.by], obj.Body})
+			rows = append(rows, listed{obj.ID, map[string]string{"name": h.Name, "kind": h.Kind, "type": h.Type}[by.by], obj.Body})
 		}
 		return by != order{by: "id"} || len(rows) <= p.Limit
 	})
@@ -117,13 +117,13 @@ func (o objects) list(ctx context.Context, p Page, f Filter, view string, orders
 		return nil, err
 	}
 	if by != (order{by: "id"}) {
-		sorted(by, rows, func(r row) string { return r.key }, func(r row) string { return r.id })
+		sorted(by, rows, func(r listed) string { return r.key }, func(r listed) string { return r.id })
 		if after != "" {
 			rows = rows[passed(by, rows, key, last):]
 		}
 	}
 	rows = rows[:min(len(rows), p.Limit+1)]
-	part := newList(p, view, rows, func(r row) string { return r.key + "\x00" + r.id })
+	part := newList(p, view, rows, func(r listed) string { return r.key + "\x00" + r.id })
 	out := &listObjectsOutput{list[Object]{Items: make([]Object, len(part.Items)), Next: part.Next}}
 	for i, r := range part.Items {
 		if out.Body.Items[i], err = objectOfPlant(r.id, r.body); err != nil {
@@ -134,8 +134,8 @@ func (o objects) list(ctx context.Context, p Page, f Filter, view string, orders
 }
 
 // passed returns how many of the sorted rows come before, or are, the one with the given key and id.
-func passed(by order, rows []row, key, id string) int {
-	i, found := slices.BinarySearchFunc(rows, row{id: id, key: key}, func(a, b row) int {
+func passed(by order, rows []listed, key, id string) int {
+	i, found := slices.BinarySearchFunc(rows, listed{id: id, key: key}, func(a, b listed) int {
 		c := strings.Compare(a.key+"\x00"+a.id, b.key+"\x00"+b.id)
 		if by.down {
 			return -c
