@@ -135,6 +135,7 @@ func (m *Manager) commit(c *change) {
 	points := m.remember(c)
 	m.view.Lock()
 	m.instances, m.points = c.instances, points
+	m.changes++
 	m.view.Unlock()
 	m.post(c)
 	c.assign()

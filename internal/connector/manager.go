@@ -52,6 +52,10 @@ type Manager struct {
 	instances map[string]*instance
 	blocks    map[string]*Blocks // of commands, by connector, also of those that are no more
 	points    []known            // by index
+	changes   uint64             // of the plant
+
+	listing sync.Mutex // guards catalog, and is held while it is made
+	catalog cataloged
 }
 
 // NewManager returns a manager of connectors of the given kinds, without any. now

@@ -105,6 +105,22 @@ func (m *Memory) Follow(mode Mode) Follower {
 	return f
 }
 
+// Changed implements [Image].
+func (m *Memory) Changed(after uint64, dst []point.Index) (points []point.Index, upTo uint64, ok bool) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if after+1 < m.log.first || after >= m.log.next {
+		return dst, after, false
+	}
+	upTo = min(after+stride, m.log.next-1)
+	for seq := after + 1; seq <= upTo; seq++ {
+		if u := m.log.at(seq); u.Flags&point.Beneath == 0 {
+			dst = append(dst, u.Point)
+		}
+	}
+	return dst, upTo, true
+}
+
 // Resume implements [Image].
 func (m *Memory) Resume(from Position) Follower {
 	m.mu.Lock()

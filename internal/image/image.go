@@ -180,6 +180,11 @@ type Image interface {
 	// Seq returns the sequence number of the newest change, 0 if there is none.
 	Seq() uint64
 
+	// Changed appends to dst the points of changes after a sequence number, in order, and
+	// returns up to which change they are: it is Seq if that are all. It is false if
+	// the log in memory does not reach back that far.
+	Changed(after uint64, dst []point.Index) (points []point.Index, upTo uint64, ok bool)
+
 	// Follow returns a follower that begins after the newest change.
 	Follow(m Mode) Follower
 

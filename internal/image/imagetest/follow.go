@@ -249,3 +249,30 @@ func slowFollower(t *testing.T, im image.Image) {
 		t.Errorf("publishing waited for %v", d)
 	}
 }
+
+func changed(t *testing.T, im image.Image) {
+	p := floats(im, "a", "b")
+	if got, upTo, ok := im.Changed(0, nil); len(got) > 0 || upTo != 0 || !ok {
+		t.Errorf("of an empty image: %v, %d, %t", got, upTo, ok)
+	}
+	publish(t, im, float(p[0], 1, 0), float(p[1], 1, 0), float(p[0], 2, 1))
+	substitute(t, im, p[0], 3, time.Minute)
+	publish(t, im, float(p[0], 3, 2), float(p[1], 2, 1))
+	got, upTo, ok := im.Changed(1, []point.Index{7})
+	equal(t, "points", []point.Index{7, p[1], p[0], p[0], p[1]}, got)
+	if upTo != im.Seq() || !ok {
+		t.Errorf("up to %d, %t, want %d", upTo, ok, im.Seq())
+	}
+	if _, _, ok := im.Changed(im.Seq()+1, nil); ok {
+		t.Error("there are changes that were never made")
+	}
+	for i := range 10_000 {
+		publish(t, im, float(p[1], float64(i), time.Hour+time.Duration(i)))
+	}
+	if _, upTo, ok := im.Changed(im.Seq()-900, nil); !ok || upTo <= im.Seq()-900 {
+		t.Errorf("of the last changes: up to %d, %t", upTo, ok)
+	}
+	if _, _, ok := im.Changed(1, nil); ok {
+		t.Error("all changes are in memory")
+	}
+}
