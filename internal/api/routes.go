@@ -3,6 +3,7 @@ package api
 // registerRoutes registers every route: one line per resource.
 func registerRoutes(a *api) {
 	registerSystem(a)
+	registerValues(a)
 	registerLogLevel(a)
 	registerBundle(a)
 	registerAudit(a)

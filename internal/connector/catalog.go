@@ -12,17 +12,13 @@ import (
 type Catalog struct {
 	Points []point.Index
 	Types  []point.Type // of Points
+	// Version counts the plants of the process.
+	Version uint64
 }
 
 // Find returns the place of a point; it is that of the next one if there is no point with this id.
 func (c *Catalog) Find(img image.Image, id string) (at int, ok bool) {
 	return slices.BinarySearchFunc(c.Points, id, func(p point.Index, id string) int { return strings.Compare(img.ID(p), id) })
-}
-
-// cataloged is a catalog, and what it was made of.
-type cataloged struct {
-	*Catalog
-	of uint64 // Manager.changes
 }
 
 // Catalog returns the points of the plant in force. It is made once for each plant, when
@@ -33,11 +29,11 @@ func (m *Manager) Catalog() *Catalog {
 	m.view.RUnlock()
 	m.listing.Lock()
 	defer m.listing.Unlock()
-	if m.catalog.Catalog != nil && m.catalog.of >= now {
-		return m.catalog.Catalog
+	if m.catalog == nil || m.catalog.Version < now {
+		m.catalog = m.makeCatalog(points)
+		m.catalog.Version = now
 	}
-	m.catalog = cataloged{m.makeCatalog(points), now}
-	return m.catalog.Catalog
+	return m.catalog
 }
 
 func (m *Manager) makeCatalog(points []known) *Catalog {

@@ -55,7 +55,7 @@ type Manager struct {
 	changes   uint64             // of the plant
 
 	listing sync.Mutex // guards catalog, and is held while it is made
-	catalog cataloged
+	catalog *Catalog
 }
 
 // NewManager returns a manager of connectors of the given kinds, without any. now
