@@ -25,7 +25,7 @@ func (a *app) serve() (s *server, err error) {
 	}
 	s.handle("GET /metrics", metrics)
 	handler, err := api.New(api.Deps{
-		Log: a.log.Logger, Auth: a.auth, Audit: a.store, Store: a.store, Manage: a.manage, Orders: a.commands, Manager: a.manager, Image: a.img,
+		Log: a.log.Logger, Auth: a.auth, Accounts: a.auth, Audit: a.store, Store: a.store, Manage: a.manage, Orders: a.commands, Manager: a.manager, Image: a.img,
 		Version: a.options.Version, Started: a.begun, Stopping: s.stopping,
 		Process: api.Process{Data: a.config.Data, Log: a.log, Metrics: metrics, Settings: a.config},
 	})
