@@ -36,6 +36,7 @@ func problemCodes() []problemCode {
 		{"timeout", "The request came too slowly."},
 		{"gone", "The client left before the answer."},
 		{auth.CodeConflict, "It is there already, or somebody else has changed it meanwhile."},
+		{"given-before", "An order with this id was given before; errors tells what became of it. Nothing was carried out."},
 		{auth.CodeLastAdmin, "Nobody could manage users any more."},
 		{auth.CodeSelf, "Nobody removes himself."},
 		{"file-managed", "The plant comes from a file, which is the only writer."},
