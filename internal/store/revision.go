@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"math"
+	"slices"
 	"time"
 
 	"busbar/internal/plantdoc"
@@ -81,7 +82,10 @@ func (s *Store) Changes(ctx context.Context, number int64) ([]plantdoc.Change, e
 			return err
 		}
 		list = make([]plantdoc.Change, 0, r.Changes)
-		return eachChange(ctx, q, number, func(c plantdoc.Change) { list = append(list, c) })
+		return eachChange(ctx, q, number, number, func(c plantdoc.Change) { list = append(list, c) })
+	})
+	slices.SortFunc(list, func(a, b plantdoc.Change) int {
+		return plantdoc.Compare(plantdoc.Object{Section: a.Section, ID: a.ID}, plantdoc.Object{Section: b.Section, ID: b.ID})
 	})
 	return list, err
 }
@@ -89,25 +93,24 @@ func (s *Store) Changes(ctx context.Context, number int64) ([]plantdoc.Change, e
 // page is how many rows are read at a time, so that a large plant is not held twice.
 const page = 1000
 
-// eachChange calls do with every change of a revision, in order of the plant file.
-func eachChange(ctx context.Context, q *db.Queries, number int64, do func(plantdoc.Change)) error {
-	for _, section := range plantdoc.Sections() {
-		p := db.ChangesParams{Revision: number, Section: string(section), Most: page}
-		for {
-			rows, err := q.Changes(ctx, p)
-			if err != nil {
-				return err
-			}
-			for _, r := range rows {
-				do(plantdoc.Change{Section: section, ID: r.ID, Before: body(r.Before), After: body(r.After)})
-			}
-			if len(rows) < page {
-				break
-			}
-			p.Beyond = rows[len(rows)-1].ID
+// eachChange calls do with every change of the revisions from first to last, those of a
+// revision after those of the one before.
+func eachChange(ctx context.Context, q *db.Queries, first, last int64, do func(plantdoc.Change)) error {
+	p := db.ChangesParams{Revision: first, Last: last, Most: page} // a section is never empty
+	for {
+		rows, err := q.Changes(ctx, p)
+		if err != nil {
+			return err
 		}
+		for _, r := range rows {
+			do(plantdoc.Change{Section: plantdoc.Section(r.Section), ID: r.ID, Before: body(r.Before), After: body(r.After)})
+		}
+		if len(rows) < page {
+			return nil
+		}
+		end := rows[len(rows)-1]
+		p.Revision, p.Section, p.ID = end.Revision, end.Section, end.ID
 	}
-	return nil
 }
 
 func body(s sql.NullString) []byte {

@@ -120,14 +120,12 @@ func documentAt(ctx context.Context, q *db.Queries, number int64) ([]plantdoc.Ob
 		return nil, err
 	}
 	changed := make(map[string]plantdoc.Change)
-	for n := from + 1; n <= number; n++ {
-		err := eachChange(ctx, q, n, func(c plantdoc.Change) {
-			c.Before = nil
-			changed[string(c.Section)+" "+c.ID] = c
-		})
-		if err != nil {
-			return nil, err
-		}
+	err = eachChange(ctx, q, from+1, number, func(c plantdoc.Change) {
+		c.Before = nil
+		changed[string(c.Section)+" "+c.ID] = c
+	})
+	if err != nil {
+		return nil, err
 	}
 	return merge(list, changed), nil
 }

@@ -7,7 +7,6 @@ package db
 
 import (
 	"context"
-	"database/sql"
 )
 
 const addRevision = `-- name: AddRevision :exec
@@ -51,39 +50,36 @@ func (q *Queries) AddSnapshotPart(ctx context.Context, arg AddSnapshotPartParams
 }
 
 const changes = `-- name: Changes :many
-SELECT section, id, before, after FROM changes
-WHERE revision = $1 AND section = $2 AND id > $3 ORDER BY id LIMIT $4
+SELECT revision, section, id, before, after FROM changes
+WHERE (revision, section, id) > (CAST($1 AS BIGINT), CAST($2 AS TEXT), CAST($3 AS TEXT)) AND revision <= $4
+ORDER BY revision, section, id LIMIT $5
 `
 
 type ChangesParams struct {
 	Revision int64
 	Section  string
-	Beyond   string
+	ID       string
+	Last     int64
 	Most     int32
 }
 
-type ChangesRow struct {
-	Section string
-	ID      string
-	Before  sql.NullString
-	After   sql.NullString
-}
-
-func (q *Queries) Changes(ctx context.Context, arg ChangesParams) ([]ChangesRow, error) {
+func (q *Queries) Changes(ctx context.Context, arg ChangesParams) ([]Change, error) {
 	rows, err := q.db.QueryContext(ctx, changes,
 		arg.Revision,
 		arg.Section,
-		arg.Beyond,
+		arg.ID,
+		arg.Last,
 		arg.Most,
 	)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []ChangesRow
+	var items []Change
 	for rows.Next() {
-		var i ChangesRow
+		var i Change
 		if err := rows.Scan(
+			&i.Revision,
 			&i.Section,
 			&i.ID,
 			&i.Before,

@@ -14,8 +14,9 @@ INSERT INTO revisions (number, author, comment, origin, at, changes) VALUES ($1,
 UPDATE revisions SET comment = $1 WHERE number = $2;
 
 -- name: Changes :many
-SELECT section, id, before, after FROM changes
-WHERE revision = $1 AND section = $2 AND id > sqlc.arg(beyond) ORDER BY id LIMIT sqlc.arg(most);
+SELECT * FROM changes
+WHERE (revision, section, id) > (CAST(sqlc.arg(revision) AS BIGINT), CAST(sqlc.arg(section) AS TEXT), CAST(sqlc.arg(id) AS TEXT)) AND revision <= sqlc.arg(last)
+ORDER BY revision, section, id LIMIT sqlc.arg(most);
 
 -- name: NewestSnapshot :one
 SELECT revision FROM snapshots WHERE revision <= sqlc.arg(most) ORDER BY revision DESC LIMIT 1;
