@@ -61,6 +61,9 @@ func document(ctx context.Context, q *db.Queries) ([]plantdoc.Object, error) {
 	return list, err
 }
 
+// page is how many rows are read at a time, so that a large plant is not held twice.
+const page = 1000
+
 // eachPage calls do with all objects, some at a time, in order of the plant file.
 func eachPage(ctx context.Context, q *db.Queries, do func([]plantdoc.Object) error) error {
 	var part []plantdoc.Object

@@ -76,13 +76,13 @@ func (s *Store) Comment(ctx context.Context, number int64, text string) error {
 // Changes returns what a revision changed, in order of the plant file.
 func (s *Store) Changes(ctx context.Context, number int64) ([]plantdoc.Change, error) {
 	var list []plantdoc.Change
-	err := s.view(ctx, "read changes", func(q *db.Queries, _ *sql.Tx) error {
+	err := s.view(ctx, "read changes", func(q *db.Queries, tx *sql.Tx) error {
 		r, err := q.Revision(ctx, number)
 		if err != nil {
 			return err
 		}
 		list = make([]plantdoc.Change, 0, r.Changes)
-		return eachChange(ctx, q, number, number, func(c plantdoc.Change) { list = append(list, c) })
+		return eachChange(ctx, tx, number, number, func(c plantdoc.Change) { list = append(list, c) })
 	})
 	slices.SortFunc(list, func(a, b plantdoc.Change) int {
 		return plantdoc.Compare(plantdoc.Object{Section: a.Section, ID: a.ID}, plantdoc.Object{Section: b.Section, ID: b.ID})
@@ -90,34 +90,27 @@ func (s *Store) Changes(ctx context.Context, number int64) ([]plantdoc.Change, e
 	return list, err
 }
 
-// page is how many rows are read at a time, so that a large plant is not held twice.
-const page = 1000
-
 // eachChange calls do with every change of the revisions from first to last, those of a
-// revision after those of the one before.
-func eachChange(ctx context.Context, q *db.Queries, first, last int64, do func(plantdoc.Change)) error {
-	p := db.ChangesParams{Revision: first, Last: last, Most: page} // a section is never empty
-	for {
-		rows, err := q.Changes(ctx, p)
-		if err != nil {
+// revision after those of the one before. It is no generated query, which would return them all at once.
+func eachChange(ctx context.Context, tx *sql.Tx, first, last int64, do func(plantdoc.Change)) (err error) {
+	const query = "SELECT section, id, before, after FROM changes WHERE revision BETWEEN $1 AND $2 ORDER BY revision, section, id"
+	rows, err := tx.QueryContext(ctx, query, first, last)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if failed := rows.Close(); err == nil {
+			err = failed
+		}
+	}()
+	for rows.Next() {
+		var c plantdoc.Change
+		if err := rows.Scan((*string)(&c.Section), &c.ID, &c.Before, &c.After); err != nil {
 			return err
 		}
-		for _, r := range rows {
-			do(plantdoc.Change{Section: plantdoc.Section(r.Section), ID: r.ID, Before: body(r.Before), After: body(r.After)})
-		}
-		if len(rows) < page {
-			return nil
-		}
-		end := rows[len(rows)-1]
-		p.Revision, p.Section, p.ID = end.Revision, end.Section, end.ID
+		do(c)
 	}
-}
-
-func body(s sql.NullString) []byte {
-	if !s.Valid {
-		return nil
-	}
-	return []byte(s.String)
+	return rows.Err()
 }
 
 func revisionOf(r db.Revision) Revision {

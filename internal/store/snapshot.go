@@ -100,17 +100,17 @@ func (s *Store) DocumentAt(ctx context.Context, number int64) (list []plantdoc.O
 	if number == 0 {
 		return nil, nil
 	}
-	err = s.view(ctx, "read plant of revision", func(q *db.Queries, _ *sql.Tx) error {
+	err = s.view(ctx, "read plant of revision", func(q *db.Queries, tx *sql.Tx) error {
 		if _, err := q.Revision(ctx, number); err != nil {
 			return err
 		}
-		list, err = documentAt(ctx, q, number)
+		list, err = documentAt(ctx, q, tx, number)
 		return err
 	})
 	return list, err
 }
 
-func documentAt(ctx context.Context, q *db.Queries, number int64) ([]plantdoc.Object, error) {
+func documentAt(ctx context.Context, q *db.Queries, tx *sql.Tx, number int64) ([]plantdoc.Object, error) {
 	from, err := q.NewestSnapshot(ctx, number)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return nil, err
@@ -120,7 +120,7 @@ func documentAt(ctx context.Context, q *db.Queries, number int64) ([]plantdoc.Ob
 		return nil, err
 	}
 	changed := make(map[string]plantdoc.Change)
-	err = eachChange(ctx, q, from+1, number, func(c plantdoc.Change) {
+	err = eachChange(ctx, tx, from+1, number, func(c plantdoc.Change) {
 		c.Before = nil
 		changed[string(c.Section)+" "+c.ID] = c
 	})

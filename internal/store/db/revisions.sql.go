@@ -49,55 +49,6 @@ func (q *Queries) AddSnapshotPart(ctx context.Context, arg AddSnapshotPartParams
 	return err
 }
 
-const changes = `-- name: Changes :many
-SELECT revision, section, id, before, after FROM changes
-WHERE (revision, section, id) > (CAST($1 AS BIGINT), CAST($2 AS TEXT), CAST($3 AS TEXT)) AND revision <= $4
-ORDER BY revision, section, id LIMIT $5
-`
-
-type ChangesParams struct {
-	Revision int64
-	Section  string
-	ID       string
-	Last     int64
-	Most     int32
-}
-
-func (q *Queries) Changes(ctx context.Context, arg ChangesParams) ([]Change, error) {
-	rows, err := q.db.QueryContext(ctx, changes,
-		arg.Revision,
-		arg.Section,
-		arg.ID,
-		arg.Last,
-		arg.Most,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []Change
-	for rows.Next() {
-		var i Change
-		if err := rows.Scan(
-			&i.Revision,
-			&i.Section,
-			&i.ID,
-			&i.Before,
-			&i.After,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const head = `-- name: Head :one
 SELECT number, author, comment, origin, at, changes FROM revisions ORDER BY number DESC LIMIT 1
 `

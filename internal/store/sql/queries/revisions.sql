@@ -13,11 +13,6 @@ INSERT INTO revisions (number, author, comment, origin, at, changes) VALUES ($1,
 -- name: SetComment :execrows
 UPDATE revisions SET comment = $1 WHERE number = $2;
 
--- name: Changes :many
-SELECT * FROM changes
-WHERE (revision, section, id) > (CAST(sqlc.arg(revision) AS BIGINT), CAST(sqlc.arg(section) AS TEXT), CAST(sqlc.arg(id) AS TEXT)) AND revision <= sqlc.arg(last)
-ORDER BY revision, section, id LIMIT sqlc.arg(most);
-
 -- name: NewestSnapshot :one
 SELECT revision FROM snapshots WHERE revision <= sqlc.arg(most) ORDER BY revision DESC LIMIT 1;
 
