@@ -61,7 +61,7 @@ func Run(ctx context.Context, log *Log, c config.Config, o Options) (err error) 
 	if err != nil {
 		return fmt.Errorf("kinds of connectors: %w", err)
 	}
-	st, err := openStore(ctx, log, c, o.Env)
+	st, err := openStore(ctx, log, c, o.Env, o.Version)
 	if err != nil {
 		return err
 	}

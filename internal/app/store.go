@@ -11,10 +11,10 @@ import (
 )
 
 // StoreFile is the SQLite database in the data directory.
-const StoreFile = "busbar.db"
+const StoreFile = store.FileName
 
 // openStore opens the database that holds plant, users and audit log.
-func openStore(ctx context.Context, log *Log, c config.Config, env func(string) (string, bool)) (*store.Store, error) {
+func openStore(ctx context.Context, log *Log, c config.Config, env func(string) (string, bool), version string) (*store.Store, error) {
 	if env == nil {
 		env = os.LookupEnv
 	}
@@ -23,7 +23,9 @@ func openStore(ctx context.Context, log *Log, c config.Config, env func(string) 
 	if err != nil {
 		return nil, err
 	}
-	o := store.Options{Path: filepath.Join(c.Data, StoreFile), URL: c.Database, Key: key, NewKey: source.Make, Log: log.Logger}
+	o := store.Options{
+		Path: filepath.Join(c.Data, StoreFile), URL: c.Database, Key: key, NewKey: source.Make, Version: version, Log: log.Logger,
+	}
 	st, err := store.Open(ctx, o)
 	if err != nil && c.Database != "" {
 		return nil, fmt.Errorf("database: %w", err)
