@@ -68,7 +68,7 @@ func classOfSQLite(code int) error {
 		return ErrDamaged
 	case sqlite3.SQLITE_FULL:
 		return ErrFull
-	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN:
+	case sqlite3.SQLITE_READONLY:
 		return ErrReadOnly
 	}
 	return nil

@@ -33,7 +33,8 @@ func (s *Store) openSQLite(ctx context.Context, o Options) error {
 		return fmt.Errorf("store: %w", err)
 	}
 	s.dialect = goose.DialectSQLite3
-	s.write, err = openFile(path, 1, "journal_mode(WAL)", "synchronous(FULL)", "cache_size(-16384)")
+	s.write, err = openFile(path, 1, "journal_mode(WAL)", "synchronous(FULL)", "cache_size(-16384)",
+		"journal_size_limit(16777216)") // what a large change has made of the write-ahead log goes again
 	if err != nil {
 		return err
 	}
