@@ -54,10 +54,13 @@ func contentsOf(t *testing.T, s *store.Store) (c contents) {
 }
 
 // fill puts something into every table.
-func fill(t *testing.T, s *store.Store) { t.Helper(); fillWith(t, s, 450) }
+func fill(t *testing.T, s *store.Store) {
+	t.Helper()
+	fillWith(t, s, 450, 3)
+}
 
-// fillWith puts so many points and something else into every table.
-func fillWith(t *testing.T, s *store.Store, points int) {
+// fillWith puts so many points, so many revisions and something else into every table.
+func fillWith(t *testing.T, s *store.Store, points int, revisions int64) {
 	t.Helper()
 	ctx := t.Context()
 	changes := many(points)
@@ -66,7 +69,7 @@ func fillWith(t *testing.T, s *store.Store, points int) {
 		t.Fatal(err)
 	}
 	body := []byte(`{"type":"int"}`)
-	for i := int64(1); i < 102; i++ { // beyond a snapshot
+	for i := int64(1); i < revisions; i++ {
 		next := fmt.Appendf(nil, `{"ioa":%d,"type":"int"}`, i)
 		change := plantdoc.Change{Section: plantdoc.Points, ID: changes[0].ID, Before: body, After: next}
 		if _, err := s.Commit(ctx, i, store.Revision{Author: "bob", Origin: store.OriginUI}, []plantdoc.Change{change}, nil); err != nil {
@@ -100,7 +103,7 @@ func TestBackupGoesFromAnyDatabaseToAny(t *testing.T) {
 	t.Parallel()
 	for from, source := range places(t) {
 		s := open(t, source)
-		fill(t, s)
+		fillWith(t, s, 450, 102) // beyond a snapshot
 		var backup bytes.Buffer
 		made, err := s.Backup(t.Context(), &backup)
 		if err != nil {
@@ -126,6 +129,54 @@ func TestBackupGoesFromAnyDatabaseToAny(t *testing.T) {
 			})
 		}
 	}
+}
+
+// writerFunc is what is written to it.
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+func TestBackupIsOfOneMoment(t *testing.T) {
+	each(t, func(t *testing.T, o store.Options) {
+		o.Key = key(1)
+		s, ctx := open(t, o), t.Context()
+		fillWith(t, s, 2000, 2)
+		want := contentsOf(t, s)
+		var backup bytes.Buffer
+		head := want.Head.Number
+		_, err := s.Backup(ctx, writerFunc(func(p []byte) (int, error) { // while it is written, others write
+			if head == want.Head.Number+3 {
+				return backup.Write(p)
+			}
+			o := want.Document[head]
+			gone := plantdoc.Change{Section: plantdoc.Points, ID: o.ID, Before: o.Body}
+			if _, err := s.Commit(ctx, head, store.Revision{}, []plantdoc.Change{gone}, nil); err != nil {
+				return 0, err
+			}
+			head++
+			return backup.Write(p)
+		}))
+		if err != nil || head != want.Head.Number+3 {
+			t.Fatalf("Backup: %v, with %d commits meanwhile, want 3", err, head-want.Head.Number)
+		}
+		target := store.Options{Path: filepath.Join(t.TempDir(), "restored.db"), Key: key(1)}
+		if _, err := store.Restore(ctx, target, &backup, false); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, contentsOf(t, open(t, target))); diff != "" {
+			t.Errorf("contents (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestBackupFailsWithItsWriter(t *testing.T) {
+	each(t, func(t *testing.T, o store.Options) {
+		s := open(t, o)
+		full := errors.New("full")
+		if _, err := s.Backup(t.Context(), writerFunc(func([]byte) (int, error) { return 0, full })); !errors.Is(err, full) {
+			t.Errorf("Backup = %v, want %v", err, full)
+		}
+	})
 }
 
 func TestBackupHoldsNoSecretAndNoKey(t *testing.T) {

@@ -29,8 +29,8 @@ var (
 	ErrFull = errors.New("there is no room on the disk")
 	// ErrReadOnly says that the database must not be written.
 	ErrReadOnly = errors.New("the database is read-only")
-	// ErrNotEmpty says that there is something already where a backup was to go.
-	ErrNotEmpty = errors.New("is not empty")
+	// ErrNotEmpty says that there is something where a backup was to go.
+	ErrNotEmpty = errors.New("the store is not empty")
 )
 
 // fault says what failed and maps errors of both databases to those above.

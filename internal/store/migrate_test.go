@@ -16,7 +16,7 @@ import (
 
 // The fixtures are the same store, with the first schema: as SQLite database, as
 // dump of PostgreSQL (pg_dump --inserts --no-owner) and as backup. They were
-// filled by fillWith with 20 points and key 1, and must never change.
+// filled by fillWith with 20 points, 102 revisions and key 1, and must never change.
 
 // unzipped returns a fixture.
 func unzipped(t *testing.T, name string) []byte {

@@ -118,7 +118,7 @@ func clearTable(ctx context.Context, tx *sql.Tx, name string, force bool) error 
 		return err
 	}
 	if n > 0 {
-		return fmt.Errorf("%w: it has %d %s", ErrNotEmpty, n, name)
+		return fmt.Errorf("%w: table %s has %d rows", ErrNotEmpty, name, n)
 	}
 	return nil
 }
