@@ -32,7 +32,7 @@ run: build ## build and run the demo: MQTT in, IEC 104 out, with embedded defaul
 	$(BIN)/busbar demo
 
 .PHONY: tools
-tools: ## install what the tests need (mosquitto, PostgreSQL, tshark, openssl)
+tools: ## install what the tests need (mosquitto, PostgreSQL, tshark, openssl, an OpenID provider)
 	scripts/install-test-tools.sh
 
 .PHONY: test

@@ -1,8 +1,9 @@
 #!/bin/sh
 # install-test-tools.sh installs the peers that the tests run against: the MQTT
-# broker mosquitto with its clients, PostgreSQL, tshark and openssl. Debian and Ubuntu, as
-# root or with sudo. No daemon is started or left enabled: the tests start their own
-# broker on a free port, and their own database on a socket. Running it again does nothing.
+# broker mosquitto with its clients, PostgreSQL, tshark and openssl (Debian and Ubuntu, as
+# root or with sudo), and an OpenID provider for Node.js, which must be there. No daemon is
+# started or left enabled: the tests start their own broker and provider on a free port, and
+# their own database on a socket. Running it again does nothing.
 set -eu
 
 tools='mosquitto mosquitto_pub mosquitto_sub tshark openssl'
@@ -81,9 +82,23 @@ if [ -n "$(missing)" ]; then
 fi
 [ -z "$(missing)" ] || die "still missing: $(missing)"
 
+# The provider is installed as its lock file says, without scripts of packages.
+install_provider() {
+	command -v node >/dev/null && command -v npm >/dev/null ||
+		die 'there is no Node.js: install Node.js 18 or newer with npm (Debian, Ubuntu: apt-get install nodejs npm)'
+	npm ci --prefix "$provider" --ignore-scripts --no-audit --no-fund --loglevel=error
+}
+
+provider=$(cd "$(dirname "$0")/../test/oidc" && pwd)
+if ! cmp -s "$provider/package-lock.json" "$provider/node_modules/.installed-lock"; then
+	install_provider
+	cp "$provider/package-lock.json" "$provider/node_modules/.installed-lock"
+fi
+
 # mosquitto has no version flag; -h prints it first, with exit code 3.
 mosquitto -h 2>&1 | sed -n 1p || true
 mosquitto_pub --version 2>&1 | sed -n 1p || true
 "$(postgres)" --version
 tshark --version 2>/dev/null | sed -n 1p
 openssl version
+echo "node $(node --version), oidc-provider $(node -p "require('$provider/node_modules/oidc-provider/package.json').version")"
