@@ -92,6 +92,18 @@ func (h *hasher) hash(ctx context.Context, password string) (string, error) {
 	return p.String(), nil
 }
 
+// decoy returns a hash of no password: comparing with it costs what comparing
+// with any other does, and never succeeds.
+func (h *hasher) decoy() (string, error) {
+	p := phc{cost: h.cost, salt: make([]byte, saltOctets), sum: make([]byte, hashOctets)}
+	for _, b := range [][]byte{p.salt, p.sum} {
+		if _, err := rand.Read(b); err != nil {
+			return "", fmt.Errorf("decoy of a password: %w", err)
+		}
+	}
+	return p.String(), nil
+}
+
 // verify reports whether the password is the one that was hashed, and whether
 // it should be hashed anew because the parameters have changed.
 func (h *hasher) verify(ctx context.Context, password, hashed string) (ok, rehash bool, err error) {

@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -69,7 +68,7 @@ func New(st *store.Store, o Options) (*Service, error) {
 		store: st, config: config, dir: o.Dir, log: o.Log, hashes: newHasher(o.Cost), openID: providers, seal: seal,
 		addresses: newAttempts(addressEvery, addressBurst), accounts: newAttempts(accountEvery, accountBurst),
 	}
-	if s.decoy, err = s.hashes.hash(context.Background(), rand.Text()); err != nil {
+	if s.decoy, err = s.hashes.decoy(); err != nil {
 		return nil, err
 	}
 	return s, nil
