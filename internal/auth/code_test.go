@@ -29,7 +29,7 @@ func begin(t *testing.T, p Provider, next string) *journey {
 	t.Helper()
 	j := &journey{t: t, issuer: newFake()}
 	j.service = newService(t, Options{Transport: j.issuer, Providers: []Provider{p}})
-	r := httptest.NewRequest("GET", "http://busbar.test/api/v1/auth/oidc/corp/start", nil)
+	r := httptest.NewRequest(http.MethodGet, "http://busbar.test/api/v1/auth/oidc/corp/start", nil)
 	address, cookie, err := j.service.BeginCode(r, "corp", callbackPath, next)
 	if err != nil {
 		t.Fatal(err)
@@ -58,7 +58,7 @@ func (j *journey) allow(changes map[string]any) {
 }
 
 func (j *journey) back(query string, cookie *http.Cookie) (Opened, string, error) {
-	r := httptest.NewRequest("GET", "http://busbar.test"+callbackPath+"?"+query, nil)
+	r := httptest.NewRequest(http.MethodGet, "http://busbar.test"+callbackPath+"?"+query, nil)
 	if cookie != nil {
 		r.AddCookie(cookie)
 	}

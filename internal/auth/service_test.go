@@ -112,7 +112,7 @@ func TestSignInWithAPassword(t *testing.T) {
 	}
 	_, err = s.Authenticate(request("GET", o.Secret+"x"))
 	wantCode(t, "a cookie that is not ours", err, CodeSession)
-	_, err = s.Authenticate(httptest.NewRequest("GET", "/", nil))
+	_, err = s.Authenticate(httptest.NewRequest(http.MethodGet, "/", nil))
 	wantCode(t, "nothing", err, CodeUnauthenticated)
 	if err := s.SignOut(t.Context(), p); err != nil {
 		t.Fatal(err)

@@ -122,7 +122,7 @@ func (s *Service) CreateToken(ctx context.Context, by Principal, in NewToken) (s
 		return store.Token{}, "", err
 	}
 	t, err := s.store.CreateToken(ctx, store.Token{Name: name, Hash: sha256.Sum256([]byte(secret)), Prefix: secret[:shownCharacters],
-		Roles: roles.Names(), Subtrees: in.Subtrees, Author: by.Name, Expires: in.Expires.UTC()})
+		Roles: roles.Names(), Subtrees: in.Subtrees, Author: by.Name, Expires: in.Expires.UTC().Truncate(time.Millisecond)})
 	if err != nil {
 		return store.Token{}, "", fromStore(err, "token "+name)
 	}
