@@ -52,9 +52,9 @@ func (a *api) begin(ctx context.Context, req *request) error {
 	return nil
 }
 
-// endAudit adds the entry of a request. Requests without a sign-in that were
+// endAudit adds the entry of a request; broken says that the answer was cut off. Requests without a sign-in that were
 // refused are not audited here, nor those that came too often.
-func (a *api) endAudit(req *request) {
+func (a *api) endAudit(req *request, broken bool) {
 	if req.op == nil || !req.op.changes() {
 		return
 	}
@@ -66,9 +66,13 @@ func (a *api) endAudit(req *request) {
 	if n.object == "" {
 		n.object = objectOf(req.http)
 	}
+	result := resultOf(status)
+	if broken {
+		result = resultFailed
+	}
 	a.audit.add(context.WithoutCancel(req.http.Context()), store.AuditEntry{
 		At: time.Now().UTC(), Actor: req.who.Name, ActorID: req.who.ID, Address: req.address, Action: req.op.ID,
-		Object: n.object, Result: resultOf(status), Detail: n.detail, Before: n.before, After: n.after,
+		Object: n.object, Result: result, Detail: n.detail, Before: n.before, After: n.after,
 	})
 }
 

@@ -41,6 +41,9 @@ type slowAnswer struct {
 
 // Write implements [io.Writer].
 func (s *slowAnswer) Write(b []byte) (int, error) {
+	if len(b) == 0 {
+		return 0, nil // nothing has been answered yet
+	}
 	if err := s.control.SetWriteDeadline(time.Now().Add(downloadIdle)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return 0, err
 	}

@@ -6,6 +6,7 @@ func registerRoutes(a *api) {
 	registerValues(a)
 	registerLogLevel(a)
 	registerBundle(a)
+	registerBackup(a)
 	registerAudit(a)
 	registerOperate(a)
 	registerOrders(a)

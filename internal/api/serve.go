@@ -26,7 +26,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.log.Debug("http request without deadlines", "request", req.id, "error", err)
 	}
 	broken := a.serve(req)
-	a.endAudit(req)
+	a.endAudit(req, broken)
 	if a.deps.observe != nil && req.op != nil {
 		a.deps.observe(req.op.ID, req.answer.status)
 	}
@@ -42,11 +42,10 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (a *api) serve(req *request) (broken bool) {
 	defer func() {
 		p := recover()
-		switch {
-		case p == nil:
+		if p == nil {
 			return
-		case p == http.ErrAbortHandler: //nolint:errorlint // the value itself is what aborts
-		default:
+		}
+		if p != http.ErrAbortHandler { //nolint:errorlint // the value itself is what aborts
 			a.log.Error("http request failed", "request", req.id, "method", req.http.Method, "path", req.http.URL.Path,
 				"panic", p, "stack", string(debug.Stack()))
 		}
