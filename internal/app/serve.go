@@ -20,10 +20,11 @@ func (a *app) serve() (s *server, err error) {
 	if err != nil {
 		return nil, err
 	}
+	scraped := metrics
 	if !a.config.MetricsOpen {
-		metrics = signedIn(a.auth, metrics)
+		scraped = signedIn(a.auth, metrics)
 	}
-	s.handle("GET /metrics", metrics)
+	s.handle("GET /metrics", scraped)
 	handler, err := api.New(api.Deps{
 		Log: a.log.Logger, Auth: a.auth, Accounts: a.auth, Audit: a.store, Store: a.store, Manage: a.manage, Orders: a.commands, Manager: a.manager, Image: a.img,
 		Version: a.options.Version, Started: a.begun, Stopping: s.stopping,
