@@ -51,6 +51,8 @@ type stream struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	frames chan []byte
+	done   chan struct{} // closed when the handler has returned
+	result error         // of the handler, once done is closed
 }
 
 // Send sends an event. It waits until there is room, at most 10 s, then it ends
@@ -147,20 +149,22 @@ func registerStream[I any, P resumable[I]](a *api, o op, events map[string]any, 
 func (a *api) serveStream(req *request, last string, send func(context.Context, *stream) error) {
 	ctx, cancel := context.WithCancelCause(req.http.Context())
 	defer cancel(nil)
-	s := &stream{LastEventID: last, ctx: ctx, cancel: cancel, frames: make(chan []byte, streamBuffer)}
+	s := &stream{LastEventID: last, ctx: ctx, cancel: cancel, frames: make(chan []byte, streamBuffer), done: make(chan struct{})}
 	h := req.answer.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no")
 	req.answer.WriteHeader(http.StatusOK)
-	done := make(chan error, 1)
 	if req.http.Method == http.MethodHead {
 		return
 	}
-	go func() { done <- a.produce(ctx, s, req, send) }()
+	go func() {
+		defer close(s.done)
+		s.result = a.produce(ctx, s, req, send)
+	}()
 	w := streamWriter{api: a, req: req, control: http.NewResponseController(req.answer)}
-	end, err := w.run(s, done)
+	end, err := w.run(s)
 	cancel(errEnd)
-	<-done // closed or filled once the handler has returned
+	<-s.done
 	if err == nil {
 		err = w.end(end)
 	}

@@ -17,9 +17,8 @@ type streamWriter struct {
 }
 
 // run writes what is sent until the stream ends, and returns why. An error means
-// that the client is gone. done yields the result of the handler, once; run puts
-// something there again, so that who waits for the handler finds it.
-func (w streamWriter) run(s *stream, done chan error) (streamEnd, error) {
+// that the client is gone.
+func (w streamWriter) run(s *stream) (streamEnd, error) {
 	heartbeat := time.NewTicker(streamHeartbeat)
 	defer heartbeat.Stop()
 	recheck := time.NewTicker(streamRecheck)
@@ -46,9 +45,8 @@ func (w streamWriter) run(s *stream, done chan error) (streamEnd, error) {
 				return streamEnd{Reason: "slow", Detail: errSlow.Error()}, nil
 			}
 			return streamEnd{}, s.ctx.Err()
-		case result := <-done:
-			done <- nil
-			return w.finish(s, result)
+		case <-s.done:
+			return w.finish(s)
 		}
 		if err != nil {
 			return streamEnd{}, err
@@ -70,7 +68,7 @@ func (s *stream) more(frame []byte) []byte {
 }
 
 // finish writes what is left when the handler has returned.
-func (w streamWriter) finish(s *stream, result error) (streamEnd, error) {
+func (w streamWriter) finish(s *stream) (streamEnd, error) {
 	if errors.Is(context.Cause(s.ctx), errSlow) {
 		return streamEnd{Reason: "slow", Detail: errSlow.Error()}, nil
 	}
@@ -79,11 +77,11 @@ func (w streamWriter) finish(s *stream, result error) (streamEnd, error) {
 			return streamEnd{}, err
 		}
 	}
-	if result == nil {
+	if s.result == nil {
 		return streamEnd{Reason: "finished"}, nil
 	}
 	var p *Problem
-	if errors.As(w.api.problemOf(w.req, result), &p) {
+	if errors.As(w.api.problemOf(w.req, s.result), &p) {
 		return streamEnd{Reason: "failed", Detail: p.Detail}, nil
 	}
 	return streamEnd{Reason: "failed"}, nil
