@@ -25,6 +25,7 @@ type Busbar struct {
 	tb     testing.TB
 	plant  string   // path of the plant file
 	data   string   // the data directory
+	token  string   // of an administrator
 	args   []string // of the command line
 	launch func()   // starts it; sets signal and ends by closing exited
 	signal func(os.Signal)
@@ -66,10 +67,14 @@ func newBusbar(tb testing.TB, plant string, args []string) *Busbar {
 	tb.Helper()
 	dir := tb.TempDir()
 	b := &Busbar{tb: tb, HTTP: FreeAddr(tb), plant: filepath.Join(dir, "plant.yaml"), data: filepath.Join(dir, "data")}
-	b.args = append([]string{
-		"run", "--plant", b.plant, "--data", b.data, "--http-listen", b.HTTP, "--http-metrics", "open",
-	}, args...)
-	b.WritePlant(plant)
+	b.args = append([]string{"run", "--data", b.data, "--http-listen", b.HTTP, "--http-metrics", "open"}, args...)
+	if plant != "" {
+		b.args = append(b.args, "--plant", b.plant)
+		b.WritePlant(plant)
+	} else {
+		b.args = append(b.args, "--secrets-key", writeKey(tb, dir))
+	}
+	b.seedStore()
 	tb.Cleanup(func() {
 		if b.exited != nil && !b.ended() {
 			b.Signal(syscall.SIGTERM)
