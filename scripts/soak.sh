@@ -20,7 +20,7 @@ run internal/image/journal 'Kill|PowerCut|Truncation|Full'
 run internal/image 'Kill|PowerCut|Truncation|Full'
 run internal/store 'Kill'
 run iec104 'BadLines'
-run test/e2e 'Kill|Cut|SwitchOver|EndOfTheProcess|Restart|Full|ComesAndGoes'
+run test/e2e 'Kill|Cut|SwitchOver|EndOfTheProcess|Restart|Full|ComesAndGoes|RandomChanges'
 
 echo
 echo "== figures"

@@ -167,7 +167,7 @@ Try in a second terminal:
 Configure it through the API. Sign in as admin with the one-time password above, and change it:
 
   curl -c jar -H 'Content-Type: application/json' -d '{"name":"admin","password":"ONE-TIME"}' %[1]s/api/v1/auth/login
-  curl -b jar -c jar -H 'X-Busbar-CSRF: 1' -H 'Content-Type: application/json' -d '{"old":"ONE-TIME","new":"A NEW ONE"}' %[1]s/api/v1/auth/password
+  curl -b jar -c jar -H 'X-Busbar-CSRF: 1' -H 'Content-Type: application/json' -d '{"currentPassword":"ONE-TIME","newPassword":"A NEW ONE"}' %[1]s/api/v1/auth/password
   curl -b jar %[1]s/api/v1/points
   curl -b jar -H 'Accept: application/yaml' %[1]s/api/v1/plant
 
