@@ -17,6 +17,7 @@ import (
 
 	"busbar/internal/config"
 	"busbar/internal/connector"
+	"busbar/internal/manage"
 	"busbar/internal/plant"
 )
 
@@ -122,14 +123,28 @@ func start(t *testing.T, plantText string, load func() (config.Config, error)) *
 		p.write(plantText)
 		c.Plant = p.plant
 	}
+	p.run(t, c, Options{Load: load})
+	return p
+}
+
+// startWith runs Busbar with the given settings and waits until it is started.
+func startWith(t *testing.T, c config.Config, prepare func(*manage.Edit) error) *process {
+	t.Helper()
+	p := &process{t: t, log: newLogBuffer(), events: make(chan string, 100), reload: make(chan os.Signal, 1), done: make(chan error, 1)}
+	p.run(t, c, Options{Prepare: prepare})
+	return p
+}
+
+func (p *process) run(t *testing.T, c config.Config, o Options) {
+	t.Helper()
 	var ctx context.Context
 	ctx, p.cancel = context.WithCancel(t.Context())
 	started := make(chan string, 1)
+	o.Kinds, o.Reload, o.Started = lamps(p.events), p.reload, func(addr string) { started <- addr }
+	o.Env = func(string) (string, bool) { return "", false }
 	go func() {
 		log := NewLog(p.log, "text", "info")
-		err := Run(ctx, log, c, Options{
-			Kinds: lamps(p.events), Reload: p.reload, Load: load, Started: func(addr string) { started <- addr },
-		})
+		err := Run(ctx, log, c, o)
 		log.Close()
 		p.done <- err
 	}()
@@ -140,7 +155,6 @@ func start(t *testing.T, plantText string, load func() (config.Config, error)) *
 	case <-time.After(patience):
 		t.Fatalf("not started; log:\n%s", p.log)
 	}
-	return p
 }
 
 func (p *process) write(plantText string) {
