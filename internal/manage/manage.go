@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 
 	"busbar/internal/connector"
@@ -113,10 +114,13 @@ func (s *Service) decode(ctx context.Context, objs []plantdoc.Object, fresh map[
 	return p, nil
 }
 
-// withoutPlace removes the positions: nobody has written the document as it is decoded.
+// withoutPlace removes the positions: nobody has written the document as it is decoded. It is one
+// line, which problems name where they speak of a second object.
 func withoutPlace(list []plant.Problem) []plant.Problem {
+	lines := strings.NewReplacer(", first in line 1", "", ", in line 1", "", " in line 1", "")
 	for i := range list {
-		list[i].File, list[i].Line, list[i].Col = "plant", 0, 0
+		p := &list[i]
+		p.File, p.Line, p.Col, p.Text = "plant", 0, 0, lines.Replace(p.Text)
 	}
 	return list
 }

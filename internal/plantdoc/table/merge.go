@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"busbar/internal/plant"
+	"busbar/internal/plantdoc"
 )
 
 // Action is what becomes of an object because of a row.
@@ -25,7 +26,7 @@ const (
 
 // Row is what is made of one row.
 type Row struct {
-	Number int // from 1, as a spreadsheet program counts; 0: removed because it is in no row
+	Number int // from 1, as a spreadsheet program counts, or of an item; 0: removed because it is in no row
 	ID     string
 	Action Action
 	Body   []byte // canonical JSON of the object as the row wants it; nil: it is removed
@@ -44,7 +45,7 @@ type Import struct {
 // empty cell removes its key, and a row whose column delete says so removes the object. The error is
 // [ErrFormat]; what is wrong in rows is in the rows.
 func (l *Layout) Merge(r Reader, existing func(id string) ([]byte, bool)) (*Import, error) {
-	m := merger{layout: l, existing: existing, out: &Import{at: make(map[string]int)}, comma: r.DecimalComma()}
+	m := merger{layout: l, existing: existing, out: NewImport(), comma: r.DecimalComma()}
 	var err error
 	if m.columns, m.out.Faults, err = l.header(r); err != nil || len(m.out.Faults) > 0 {
 		return m.out, err
@@ -62,17 +63,26 @@ func (l *Layout) Merge(r Reader, existing func(id string) ([]byte, bool)) (*Impo
 			continue
 		}
 		row := m.row(number, cells)
-		if len(row.Faults) > 0 {
-			row.Action = Failed
-		}
-		if _, ok := m.out.at[row.ID]; !ok {
-			m.out.at[row.ID] = len(m.out.Rows)
-		}
-		m.out.Rows = append(m.out.Rows, row)
+		m.out.Add(row)
 	}
 }
 
-// Row returns the row with an id, nil if there is none.
+// NewImport returns an import without rows.
+func NewImport() *Import { return &Import{at: make(map[string]int)} }
+
+// Add adds a row. One that has faults has failed. The first of several rows with an id is the one
+// that problems of the plant come to.
+func (i *Import) Add(row Row) {
+	if len(row.Faults) > 0 {
+		row.Action = Failed
+	}
+	if _, ok := i.at[row.ID]; !ok {
+		i.at[row.ID] = len(i.Rows)
+	}
+	i.Rows = append(i.Rows, row)
+}
+
+// Row returns the first row with an id, nil if there is none.
 func (i *Import) Row(id string) *Row {
 	at, ok := i.at[id]
 	if !ok {
@@ -85,18 +95,17 @@ func (i *Import) Row(id string) *Row {
 func (i *Import) RemoveOthers(ids []string) {
 	for _, id := range ids {
 		if i.Row(id) == nil {
-			i.at[id] = len(i.Rows)
-			i.Rows = append(i.Rows, Row{ID: id, Action: Removed})
+			i.Add(Row{ID: id, Action: Removed})
 		}
 	}
 }
 
 // Blame adds a problem of the plant to the row that its path leads to. It returns false if
 // that is none.
-func (i *Import) Blame(l *Layout, p plant.Problem) bool {
+func (i *Import) Blame(in plantdoc.Section, p plant.Problem) bool {
 	section, id, rest := plant.CutPath(p.Path)
 	row := i.Row(id)
-	if section != string(l.Section) || row == nil || id == "" || row.Number == 0 {
+	if section != string(in) || row == nil || id == "" || row.Number == 0 {
 		return false
 	}
 	if rest == "" {
@@ -173,14 +182,19 @@ func (m *merger) object(row *Row, cells []Cell, fault func(column, message, valu
 		}
 		return
 	}
-	row.Body = m.body(before, exists, cells, fault)
+	row.Put(m.body(before, exists, cells, fault), before, exists)
+}
+
+// Put gives the row the body that it wants, and finds out what it does to an object as it is.
+func (r *Row) Put(body, before []byte, exists bool) {
+	r.Body = body
 	switch {
 	case !exists:
-		row.Action = New
-	case bytes.Equal(before, row.Body):
-		row.Action = Unchanged
+		r.Action = New
+	case bytes.Equal(before, body):
+		r.Action = Unchanged
 	default:
-		row.Action = Changed
+		r.Action = Changed
 	}
 }
 

@@ -170,11 +170,11 @@ func TestProblemsOfThePlantComeToTheirRows(t *testing.T) {
 	l := points(t)
 	m := merge(t, l, csvOf(t, "id,type,ca\na.b,int,0\nc,int,1\n"), nil)
 	m.RemoveOthers([]string{"c", "old"})
-	if !m.Blame(l, plant.Problem{Path: `points."a.b".to[0].ca`, Text: "is 0"}) || !m.Blame(l, plant.Problem{Path: "points.c", Text: "is wrong"}) {
+	if !m.Blame(plantdoc.Points, plant.Problem{Path: `points."a.b".to[0].ca`, Text: "is 0"}) || !m.Blame(plantdoc.Points, plant.Problem{Path: "points.c", Text: "is wrong"}) {
 		t.Error("problems of rows are not taken")
 	}
 	for _, path := range []string{"points.old.type", "points.other", "commands.c", "", "points"} {
-		if m.Blame(l, plant.Problem{Path: path}) {
+		if m.Blame(plantdoc.Points, plant.Problem{Path: path}) {
 			t.Errorf("the problem %q is taken", path)
 		}
 	}
