@@ -44,7 +44,8 @@ type Deps struct {
 	Manager *connector.Manager
 	Image   image.Image
 	Process Process
-	Orders  *commandlog.Log // the log of commands
+	Orders  *commandlog.Log     // the log of commands
+	Kinds   *connector.Registry // of connectors
 	// Limits bound what clients may ask; the zero value means the defaults.
 	Limits Limits
 

@@ -73,7 +73,7 @@ func newPlantRig(t *testing.T, file string) *plantRig {
 			return nil
 		},
 	})
-	r.rig = newRig(t, func(d *Deps) { d.Manage, d.Store = m, st })
+	r.rig = newRig(t, func(d *Deps) { d.Manage, d.Store, d.Kinds = m, st, kinds })
 	return r
 }
 

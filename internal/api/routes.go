@@ -15,4 +15,9 @@ func registerRoutes(a *api) {
 	registerObjects(a)
 	registerSecrets(a)
 	registerIdentity(a)
+	registerKinds(a)
+	registerBulk(a)
+	registerTables(a)
+	registerAddresses(a)
+	registerOutbound(a)
 }

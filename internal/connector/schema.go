@@ -101,3 +101,23 @@ func appendGiven(list []Schema, s Schema) []Schema {
 	}
 	return append(list, s)
 }
+
+// File returns the schema of a plant file.
+func (s PlantSchemas) File() Schema {
+	section := func(of Schema) Schema { return Schema{"type": []string{"object", "null"}, "additionalProperties": of} }
+	points := section(s.Point)
+	points["patternProperties"] = Schema{"^sys/": s.SystemPoint}
+	return Schema{
+		"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Plant file of Busbar", "type": "object",
+		"properties": Schema{
+			"version": Schema{"const": 1}, "connectors": section(s.Connector), "points": points, "commands": section(s.Command),
+		},
+		"required": []string{"version"}, "additionalProperties": false,
+	}
+}
+
+// SystemPoints returns the system points of a connector whose kind has the given ones: with those
+// that every connector has.
+func SystemPoints(own []SystemPoint) []SystemPoint {
+	return append(plant.ConnectorPoints(), own...)
+}
