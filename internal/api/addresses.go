@@ -191,4 +191,3 @@ func (a *api) nextAddresses(ctx context.Context, in *nextInput) (*nextOutput, er
 	}
 	return out, nil
 }
-

@@ -32,7 +32,9 @@ func registerBulk(a *api) {
 		handle  func(context.Context, *RowsInput) (*rowsOutput, error)
 	}{
 		{plantdoc.Points, "bulkPoints", func(ctx context.Context, in *RowsInput) (*rowsOutput, error) { return a.bulk(ctx, plantdoc.Points, in) }},
-		{plantdoc.Commands, "bulkCommands", func(ctx context.Context, in *RowsInput) (*rowsOutput, error) { return a.bulk(ctx, plantdoc.Commands, in) }},
+		{plantdoc.Commands, "bulkCommands", func(ctx context.Context, in *RowsInput) (*rowsOutput, error) {
+			return a.bulk(ctx, plantdoc.Commands, in)
+		}},
 	} {
 		register(a, op{
 			ID: s.id, Method: http.MethodPost, Path: "/" + string(s.section) + "/bulk", Tag: string(s.section), Role: auth.Engineer, Scope: scopePoints,

@@ -25,7 +25,9 @@ type deviceTopic struct {
 }
 
 type devicePlace struct {
-	IOA int `json:"ioa" min:"1" max:"65535"`
+	CA  int    `json:"ca" min:"1" max:"65534"`
+	IOA int    `json:"ioa" min:"1" max:"65535"`
+	As  string `json:"as"`
 }
 
 // deviceOrder is the end of a command at a device.

@@ -115,7 +115,9 @@ func (t tables) source(ctx context.Context) (source, error) {
 	switch kind {
 	case csvType:
 		r, err := table.ReadCSV(bytes.NewReader(data))
-		return func(l *table.Layout, existing func(string) ([]byte, bool)) (*table.Import, error) { return l.Merge(r, existing) }, err
+		return func(l *table.Layout, existing func(string) ([]byte, bool)) (*table.Import, error) {
+			return l.Merge(r, existing)
+		}, err
 	case xlsxType:
 		return func(l *table.Layout, existing func(string) ([]byte, bool)) (*table.Import, error) {
 			r, err := table.ReadXLSX(bytes.NewReader(data), l.SheetName())

@@ -27,7 +27,7 @@ func (a *app) serve() (s *server, err error) {
 	s.handle("GET /metrics", scraped)
 	handler, err := api.New(api.Deps{
 		Log: a.log.Logger, Auth: a.auth, Accounts: a.auth, Audit: a.store, Store: a.store, Manage: a.manage, Orders: a.commands, Manager: a.manager, Image: a.img,
-		Kinds: a.registry,
+		Kinds:   a.registry,
 		Version: a.options.Version, Started: a.begun, Stopping: s.stopping,
 		Process: api.Process{Data: a.config.Data, Log: a.log, Metrics: metrics, Settings: a.config},
 	})
