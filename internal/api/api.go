@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,7 +16,9 @@ import (
 	"busbar/internal/connector"
 	"busbar/internal/image"
 	"busbar/internal/manage"
+	"busbar/internal/plant"
 	"busbar/internal/store"
+	"busbar/internal/trace"
 )
 
 // base is the path below which all routes of the API lie.
@@ -48,6 +51,10 @@ type Deps struct {
 	Kinds   *connector.Registry // of connectors
 	// Limits bound what clients may ask; the zero value means the defaults.
 	Limits Limits
+	// Trace reads the frames of links.
+	Trace *trace.Tracer
+	// Decode decodes a plant document with the secrets of the store.
+	Decode func(ctx context.Context, document []byte) (*plant.Plant, plant.Problems)
 
 	observe func(operation string, status int) // told of every answer of a route; nil: nobody is
 }

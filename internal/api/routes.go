@@ -20,4 +20,8 @@ func registerRoutes(a *api) {
 	registerTables(a)
 	registerAddresses(a)
 	registerOutbound(a)
+	registerLinks(a)
+	registerTrace(a)
+	registerConnectorState(a)
+	registerConnectorTest(a)
 }

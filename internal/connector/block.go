@@ -63,7 +63,7 @@ func (b *Blocks) set(peer string, block *CommandBlock) error {
 	case block == nil:
 		delete(b.peers, peer)
 	case len(b.peers) >= maxBlocks && b.peers[peer] == nil:
-		return fmt.Errorf("%d peers are blocked already", maxBlocks)
+		return fmt.Errorf("%w: %d", ErrTooManyBlocks, maxBlocks)
 	default:
 		if b.peers == nil {
 			b.peers = map[string]*CommandBlock{}

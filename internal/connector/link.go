@@ -7,10 +7,11 @@ import (
 
 // Errors of what is asked of a link or connector.
 var (
-	ErrNoConnector = errors.New("there is no such connector")
-	ErrNoLink      = errors.New("there is no such link")
-	ErrNotOpen     = errors.New("the link has no connection")
-	ErrNotRunning  = errors.New("the connector does not run")
+	ErrNoConnector   = errors.New("there is no such connector")
+	ErrNoLink        = errors.New("there is no such link")
+	ErrNotOpen       = errors.New("the link has no connection")
+	ErrTooManyBlocks = errors.New("commands of too many peers are blocked already")
+	ErrNotRunning    = errors.New("the connector does not run")
 )
 
 // Linker is implemented by connectors that have links whose state is of interest, such

@@ -1,13 +1,11 @@
 package trace
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"runtime"
-	"slices"
 
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
@@ -16,41 +14,6 @@ import (
 
 // ErrBusy reports that capture files are being made for others.
 var ErrBusy = errors.New("trace: other capture files are being made")
-
-// WritePcapng writes the frames that the filter chooses as a capture file: one packet per
-// frame, with the addresses and ports of the connection, TCP around it that is made up
-// but consistent, and one interface per connector. Frames of links with TLS are written as they
-// are inside of it. It fails with ErrBusy, with ctx.Err(), and with the error of w.
-func (t *Tracer) WritePcapng(ctx context.Context, w io.Writer, f Filter) error {
-	select {
-	case t.dumps <- struct{}{}:
-		defer func() { <-t.dumps }()
-	default:
-		return ErrBusy
-	}
-	choose := newChooser(&f, t.names)
-	var all []frame
-	for _, tp := range f.tapes(t.tapes()) {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		all = append(all, last(tp, choose, 1<<30)...)
-	}
-	slices.SortStableFunc(all, func(a, b frame) int { return a.at.Compare(b.at) })
-	d := dump{interfaces: map[string]int{}, talks: map[talk]*stream{}}
-	for i := range all {
-		if i%1024 == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if err := d.frame(w, &all[i]); err != nil {
-			return fmt.Errorf("trace: writing pcapng: %w", err)
-		}
-	}
-	if err := d.end(w); err != nil {
-		return fmt.Errorf("trace: writing pcapng: %w", err)
-	}
-	return nil
-}
 
 // dump is a capture file that is being written.
 type dump struct {

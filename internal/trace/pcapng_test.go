@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -61,7 +62,12 @@ func capture(t *testing.T, tracer *Tracer, f Filter) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "trace.pcapng")
 	var b bytes.Buffer
-	if err := tracer.WritePcapng(t.Context(), &b, f); err != nil {
+	c, err := tracer.Capture(t.Context(), f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.Write(t.Context(), &b); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(file, b.Bytes(), 0o600); err != nil {
@@ -117,12 +123,13 @@ func TestPcapngHasTimesPortsAndInterfaces(t *testing.T) {
 	r.session(t)
 	other := r.open("other", 3)
 	other.Record(true, octets(t, float))
-	var b bytes.Buffer
-	if err := r.tracer.WritePcapng(t.Context(), &b, Filter{}); err != nil {
+	raw, err := os.Open(capture(t, r.tracer, Filter{}))
+	if err != nil {
 		t.Fatal(err)
 	}
+	defer raw.Close()
 	entries := r.tracer.Snapshot(Filter{}, MaxEntries)
-	file, err := pcapgo.NewNgReader(&b, pcapgo.DefaultNgReaderOptions)
+	file, err := pcapgo.NewNgReader(raw, pcapgo.DefaultNgReaderOptions)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,9 +175,13 @@ func TestCaptureFilesAreMadeForFewAtATime(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	for range maxDumps {
-		r.tracer.dumps <- struct{}{}
+		c, err := r.tracer.Capture(t.Context(), Filter{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
 	}
-	if err := r.tracer.WritePcapng(t.Context(), &bytes.Buffer{}, Filter{}); err != ErrBusy {
-		t.Errorf("WritePcapng = %v, want ErrBusy", err)
+	if _, err := r.tracer.Capture(t.Context(), Filter{}); !errors.Is(err, ErrBusy) {
+		t.Errorf("Capture = %v, want ErrBusy", err)
 	}
 }
