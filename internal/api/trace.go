@@ -44,8 +44,8 @@ type TraceFilter struct {
 	Link      string    `query:"link" doc:"Id of a link" example:"scada.17"`
 	Direction string    `query:"direction" enum:"sent,received"`
 	Formats   []string  `query:"format" enum:"I,S,U" doc:"Formats of frames, separated by commas"`
-	Types     []string  `query:"type" doc:"Type identifications, mnemonic or number, separated by commas" example:"M_ME_TF_1"`
-	Causes    []uint8   `query:"cot" minimum:"1" maximum:"63" doc:"Numbers of causes of transmission, separated by commas" example:"3"`
+	Types     []string  `query:"type" doc:"Type identifications, mnemonic or number, separated by commas" example:"[\"M_ME_TF_1\"]"`
+	Causes    []int     `query:"cot" minimum:"1" maximum:"63" doc:"Numbers of causes of transmission, separated by commas" example:"[3]"`
 	CA        uint16    `query:"ca" doc:"Common address"`
 	IOA       uint32    `query:"ioa" maximum:"16777215" doc:"Object address of one of the objects"`
 	Point     string    `query:"point" doc:"Id of the point or command of one of the objects"`
