@@ -114,6 +114,11 @@ func (s *Service) decode(ctx context.Context, objs []plantdoc.Object, fresh map[
 	return p, nil
 }
 
+// Decode makes a plant of objects, with the secrets of the store. It changes nothing.
+func (s *Service) Decode(ctx context.Context, objs []plantdoc.Object) (*plant.Plant, plant.Problems) {
+	return s.decode(ctx, objs, nil)
+}
+
 // withoutPlace removes the positions: nobody has written the document as it is decoded. It is one
 // line, which problems name where they speak of a second object.
 func withoutPlace(list []plant.Problem) []plant.Problem {
