@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,7 +15,6 @@ import (
 	"busbar/internal/connector"
 	"busbar/internal/image"
 	"busbar/internal/manage"
-	"busbar/internal/plant"
 	"busbar/internal/store"
 	"busbar/internal/trace"
 )
@@ -53,8 +51,6 @@ type Deps struct {
 	Limits Limits
 	// Trace reads the frames of links.
 	Trace *trace.Tracer
-	// Decode decodes a plant document with the secrets of the store.
-	Decode func(ctx context.Context, document []byte) (*plant.Plant, plant.Problems)
 
 	observe func(operation string, status int) // told of every answer of a route; nil: nobody is
 }

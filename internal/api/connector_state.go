@@ -2,12 +2,15 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"time"
 	"unicode/utf8"
 
 	"busbar/internal/auth"
 	"busbar/internal/connector"
+	"busbar/internal/manage"
+	"busbar/internal/plantdoc"
 )
 
 func registerConnectorState(a *api) {
@@ -30,6 +33,14 @@ func registerConnectorState(a *api) {
 		Description: "It is asked for and not waited for: the status shows how far it is.",
 		Status:      http.StatusAccepted, Errors: []int{http.StatusNotFound, http.StatusConflict},
 	}, a.restartConnector)
+	register(a, op{
+		ID: "enableConnector", Method: http.MethodPost, Path: "/connectors/{id}/enable", Tag: "connectors", Role: auth.Engineer,
+		Summary: "Let a connector run: a change of the plant", Errors: []int{http.StatusNotFound, http.StatusConflict},
+	}, a.enableConnector)
+	register(a, op{
+		ID: "disableConnector", Method: http.MethodPost, Path: "/connectors/{id}/disable", Tag: "connectors", Role: auth.Engineer,
+		Summary: "Keep a connector from running: a change of the plant", Errors: []int{http.StatusNotFound, http.StatusConflict},
+	}, a.disableConnector)
 }
 
 type connectorID struct {
@@ -173,4 +184,44 @@ func (a *api) restartConnector(ctx context.Context, in *connectorID) (*struct{},
 	noteObject(ctx, "connectors/"+in.ID)
 	who, _ := auth.From(ctx)
 	return nil, linkProblem(a.deps.Manager.Restart(in.ID, who.Name))
+}
+
+type enabledOutput struct{ Body Revision }
+
+func (a *api) enableConnector(ctx context.Context, in *connectorID) (*enabledOutput, error) {
+	return a.setEnabled(ctx, in.ID, true)
+}
+
+func (a *api) disableConnector(ctx context.Context, in *connectorID) (*enabledOutput, error) {
+	return a.setEnabled(ctx, in.ID, false)
+}
+
+// setEnabled changes the key enabled of a connector.
+func (a *api) setEnabled(ctx context.Context, id string, on bool) (*enabledOutput, error) {
+	noteObject(ctx, "connectors/"+id)
+	result, err := a.deps.Manage.Change(ctx, author(ctx), manage.ChangeOptions{}, func(e *manage.Edit) error {
+		body, ok := e.Body(plantdoc.Connectors, id)
+		if !ok {
+			return notFound("there is no connector " + id)
+		}
+		var keys map[string]json.RawMessage
+		if err := json.Unmarshal(body, &keys); err != nil {
+			return err
+		}
+		if keys["enabled"] = json.RawMessage("false"); on {
+			delete(keys, "enabled") // it is the default
+		}
+		changed, err := json.Marshal(keys)
+		if err == nil {
+			e.Put(plantdoc.Connectors, id, changed)
+		}
+		return err
+	})
+	if p := plantProblem(err); p != nil {
+		return nil, p
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &enabledOutput{revisionOf(result.Revision)}, nil
 }

@@ -87,3 +87,25 @@ func TestSettingsAreTried(t *testing.T) {
 	l.problem(l.do(http.MethodPost, "/connectors/test", ask("nonsense"), as("engineer")), http.StatusUnprocessableEntity, "invalid-plant")
 	l.problem(l.do(http.MethodPost, "/connectors/test", map[string]any{"id": "t", "connector": map[string]any{"kind": "talker"}}, as("engineer")), http.StatusConflict, "conflict")
 }
+
+func TestConnectorsAreEnabledAndDisabled(t *testing.T) {
+	t.Parallel()
+	r := newPlantRig(t, "")
+	if w := r.do(http.MethodPut, "/connectors/dev", map[string]any{"kind": "device", "host": "h"}, as("engineer")); w.Code >= 300 {
+		t.Fatalf("answer %d %s", w.Code, w.Body)
+	}
+	for _, step := range []struct {
+		what     string
+		disabled bool
+	}{{"disable", true}, {"enable", false}, {"enable", false}} {
+		decoded[Revision](t, r.do(http.MethodPost, "/connectors/dev/"+step.what, nil, as("engineer")), http.StatusOK)
+		if got := r.inForce.Connectors[0].Disabled; got != step.disabled {
+			t.Errorf("after %s: disabled %v", step.what, got)
+		}
+	}
+	file := newPlantRig(t, "/etc/busbar/plant.yaml")
+	for _, what := range []string{"enable", "disable"} {
+		r.problem(r.do(http.MethodPost, "/connectors/nobody/"+what, nil, as("engineer")), http.StatusNotFound, "not-found")
+		file.problem(file.do(http.MethodPost, "/connectors/dev/"+what, nil, as("engineer")), http.StatusConflict, "file-managed")
+	}
+}

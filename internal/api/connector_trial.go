@@ -8,6 +8,7 @@ import (
 
 	"busbar/internal/auth"
 	"busbar/internal/connector"
+	"busbar/internal/plantdoc"
 )
 
 func registerConnectorTest(a *api) {
@@ -40,11 +41,11 @@ type connectorTestOutput struct{ Body ConnectorTest }
 func (a *api) testConnector(ctx context.Context, in *connectorTestInput) (*connectorTestOutput, error) {
 	noteObject(ctx, "connectors/"+in.Body.ID)
 	delete(in.Body.Connector, "enabled") // it is tried out all the same
-	document, err := json.Marshal(map[string]any{"version": 1, "connectors": map[string]any{in.Body.ID: in.Body.Connector}})
+	body, err := json.Marshal(in.Body.Connector)
 	if err != nil {
 		return nil, err
 	}
-	p, faults := a.deps.Decode(ctx, document)
+	p, faults := a.deps.Manage.Decode(ctx, []plantdoc.Object{{Section: plantdoc.Connectors, ID: in.Body.ID, Body: body}})
 	if len(faults) > 0 {
 		return nil, faults
 	}

@@ -10,6 +10,7 @@ import (
 	"busbar/internal/connector"
 	"busbar/internal/connectors/iec104server"
 	"busbar/internal/image"
+	"busbar/internal/manage"
 	"busbar/internal/plant"
 	"busbar/internal/point"
 	"busbar/internal/trace"
@@ -103,9 +104,7 @@ func newLinks(t *testing.T) *links {
 		}
 		img.Close()
 	})
-	decode := func(_ context.Context, document []byte) (*plant.Plant, plant.Problems) {
-		return plant.Decode("plant.json", document, registry, plant.Options{})
-	}
+	m := manage.New(manage.Options{Kinds: registry, Log: slog.New(slog.DiscardHandler)})
 	p, problems := plant.Decode("plant.yaml", []byte(linksPlant+"\n"), registry, plant.Options{})
 	if len(problems) > 0 {
 		t.Fatal(problems)
@@ -113,7 +112,7 @@ func newLinks(t *testing.T) *links {
 	if err := l.manager.Apply(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
-	l.rig = newRig(t, func(d *Deps) { d.Manager, d.Trace, d.Decode = l.manager, trace.New(l.manager), decode })
+	l.rig = newRig(t, func(d *Deps) { d.Manager, d.Trace, d.Manage = l.manager, trace.New(l.manager), m })
 	l.await(func() bool {
 		all := l.manager.Links()
 		if len(all) > 0 && all[0].State == connector.LinkListening {

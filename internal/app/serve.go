@@ -3,6 +3,7 @@ package app
 import (
 	"busbar/internal/api"
 	"busbar/internal/image"
+	"busbar/internal/trace"
 )
 
 // serve listens for HTTP and adds what is served.
@@ -27,7 +28,7 @@ func (a *app) serve() (s *server, err error) {
 	s.handle("GET /metrics", scraped)
 	handler, err := api.New(api.Deps{
 		Log: a.log.Logger, Auth: a.auth, Accounts: a.auth, Audit: a.store, Store: a.store, Manage: a.manage, Orders: a.commands, Manager: a.manager, Image: a.img,
-		Kinds:   a.registry,
+		Kinds: a.registry, Trace: trace.New(a.manager),
 		Version: a.options.Version, Started: a.begun, Stopping: s.stopping,
 		Process: api.Process{Data: a.config.Data, Log: a.log, Metrics: metrics, Settings: a.config},
 	})
