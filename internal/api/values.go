@@ -121,6 +121,7 @@ func (s *selection) byID(ctx context.Context, after string) {
 		}
 	}
 	s.each(ctx, lo, hi, func(f *found) bool {
+		s.name(f)
 		s.found = append(s.found, *f)
 		return len(s.found) < s.most
 	})
@@ -141,8 +142,18 @@ func (s *selection) byTime(ctx context.Context, after string) {
 		return c
 	}
 	lo, hi := s.span()
+	ahead := func(a, b *found) bool {
+		if s.order.down {
+			return a.state.Time > b.state.Time
+		}
+		return a.state.Time < b.state.Time
+	}
 	s.each(ctx, lo, hi, func(f *found) bool {
-		if after != "" && compare(*f, last) <= 0 || len(s.found) == s.most && compare(*f, s.found[s.most-1]) > 0 {
+		if after != "" && ahead(f, &last) || len(s.found) == s.most && !ahead(f, &s.found[s.most-1]) {
+			return true // points of equal times come in order of their ids
+		}
+		s.name(f)
+		if after != "" && compare(*f, last) <= 0 {
 			return true
 		}
 		at, _ := slices.BinarySearchFunc(s.found, *f, compare)
@@ -165,6 +176,7 @@ func (s *selection) span() (lo, hi int) {
 // each calls take for the points from lo to hi that match, until it returns false.
 func (s *selection) each(ctx context.Context, lo, hi int, take func(*found) bool) {
 	const often = 1 << 14 // how many points are looked at before it is asked whether somebody still waits
+	var f found
 	places, named := s.match.places(s.a, s.catalog), s.match.ids != nil
 	count := hi - lo
 	if named {
@@ -184,27 +196,35 @@ func (s *selection) each(ctx context.Context, lo, hi int, take func(*found) bool
 		if n%often == often-1 && ctx.Err() != nil {
 			return
 		}
-		if f, ok := s.look(at); ok && !take(&f) {
+		if s.look(at, &f) && !take(&f) {
 			return
 		}
 	}
 }
 
-// look returns the point at a place of the catalog if it matches.
-func (s *selection) look(at int) (f found, ok bool) {
-	p, typ, img := s.catalog.Points[at], s.catalog.Types[at], s.a.deps.Image
-	if s.match.types != 0 && s.match.types>>typ&1 == 0 {
-		return f, false
+// look makes f the point at a place of the catalog, and reports whether it matches.
+func (s *selection) look(at int, f *found) bool {
+	p, typ := s.catalog.Points[at], s.catalog.Types[at]
+	if s.match.types != 0 && s.match.types>>typ&1 == 0 || s.match.joined != nil && !s.match.joined(p) {
+		return false
 	}
-	state, ok := img.State(p)
-	if !ok || state.Arrival < s.since {
-		return f, false
+	state, ok := s.a.deps.Image.State(p)
+	if !ok || state.Arrival < s.since || !s.match.quality(&state) {
+		return false
 	}
-	id := img.ID(p)
-	if id == "" || !s.match.point(p, id, typ) || !s.match.state(id, &state) {
-		return f, false
+	*f = found{point: p, typ: typ, state: state}
+	if !s.match.named() {
+		return true
 	}
-	return found{point: p, typ: typ, id: id, state: state}, true
+	s.name(f)
+	return s.match.point(p, f.id, typ) && s.match.state(f.id, &state)
+}
+
+// name finds out the id of a point that was found.
+func (s *selection) name(f *found) {
+	if f.id == "" {
+		f.id = s.a.deps.Image.ID(f.point)
+	}
 }
 
 // valueOfPoint returns a state as it is told, with the overlay.

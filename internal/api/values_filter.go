@@ -28,14 +28,14 @@ func (f *ValueFilter) view() string {
 // valueMatch is a filter as it is applied.
 type valueMatch struct {
 	*ValueFilter
-	who     auth.Principal
-	ids     map[string]bool // nil: all
-	types   uint16          // a bit for each; 0: all
-	quality point.Quality   // bits of which one must be set
-	good    bool            // or none at all
-	any     bool            // or any
-	joined  func(point.Index) bool
-	search  string
+	who    auth.Principal
+	ids    map[string]bool // nil: all
+	types  uint16          // a bit for each; 0: all
+	bits   point.Quality   // of which one must be set
+	good   bool            // or none at all
+	any    bool            // or any
+	joined func(point.Index) bool
+	search string
 }
 
 // match compiles a filter for who asks.
@@ -53,10 +53,10 @@ func (a *api) match(f *ValueFilter, who auth.Principal) (*valueMatch, error) {
 	}
 	for _, word := range f.Quality {
 		q, _ := point.ParseQuality(word)
-		m.quality |= q
+		m.bits |= q
 		m.good = m.good || word == "good"
 		if word == "abnormal" {
-			m.quality = ^point.Quality(0)
+			m.bits = ^point.Quality(0)
 		}
 	}
 	if f.Connector != "" {
@@ -82,9 +82,17 @@ func (m *valueMatch) point(p point.Index, id string, typ point.Type) bool {
 	return m.who.Sees(id)
 }
 
+// named reports whether the id of a point tells more than where it stands in the catalog.
+func (m *valueMatch) named() bool { return m.search != "" || m.who.Limited() }
+
+// quality reports whether the quality of a state matches.
+func (m *valueMatch) quality(s *point.State) bool {
+	return m.any || s.Quality&m.bits != 0 || m.good && s.Quality == 0
+}
+
 // state reports whether the state of a point that may match does.
 func (m *valueMatch) state(id string, s *point.State) bool {
-	if !m.any && s.Quality&m.quality == 0 && (!m.good || s.Quality != 0) {
+	if !m.quality(s) {
 		return false
 	}
 	return m.search == "" || strings.Contains(strings.ToLower(id), m.search) || strings.Contains(strings.ToLower(s.Value.Text()), m.search)

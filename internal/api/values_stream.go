@@ -134,6 +134,7 @@ func (w *valueWatch) reset(ctx context.Context, reason string) (err error) {
 	points := 0
 	lo, hi := s.span()
 	s.each(ctx, lo, hi, func(f *found) bool {
+		s.name(f)
 		w.shown[f.point] = true
 		batch.Items = append(batch.Items, w.a.valueOfPoint(f.id, f.typ, f.point, f.state))
 		points++
