@@ -35,6 +35,7 @@ type Master struct {
 type Object struct {
 	Type, Cause byte
 	Negative    bool
+	Test        bool // T
 	CA          uint16
 	IOA         uint32
 	Element     []byte // with quality and time tag
@@ -397,7 +398,7 @@ func split(b []byte) ([]Object, error) {
 	if n == 0 || len(b) != want {
 		return nil, fmt.Errorf("ASDU of %d octets, want %d for %d objects: % x", len(b), want, n, b)
 	}
-	base := Object{Type: b[0], Cause: b[2] & 0x3f, Negative: b[2]&0x40 != 0, CA: binary.LittleEndian.Uint16(b[4:])}
+	base := Object{Type: b[0], Cause: b[2] & 0x3f, Negative: b[2]&0x40 != 0, Test: b[2]&0x80 != 0, CA: binary.LittleEndian.Uint16(b[4:])}
 	rest := b[6:]
 	var objects []Object
 	for i := range n {
