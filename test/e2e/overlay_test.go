@@ -114,7 +114,7 @@ func TestTestValueChangesNothing(t *testing.T) {
 	if got := o.api(http.MethodPost, "/test", `{"value":7}`); !strings.Contains(got, `{"connector":"scada","target":"1/1 M_ME_TF_1","stations":1}`) {
 		t.Errorf("answer %s", got)
 	}
-	e := o.master.Await("the test value", func(e rig.Object) bool { return e.Float() == 7 })
+	e := o.master.Await("the test value", func(e rig.Object) bool { return spontaneous(1, 1)(e) && e.Float() == 7 })
 	if !e.Test || e.Type != 36 || e.Cause != 3 || e.IOA != 1 {
 		t.Errorf("test value %+v", e)
 	}
