@@ -49,9 +49,7 @@ func closeQuietly(c interface{ Close() error }) { _ = c.Close() }
 
 // shakeHands gives a connection such as TLS a time for its handshake.
 func shakeHands(ctx context.Context, conn net.Conn, longest time.Duration) error {
-	h, ok := conn.(interface {
-		HandshakeContext(ctx context.Context) error
-	})
+	h, ok := conn.(shaker)
 	if !ok {
 		return nil
 	}

@@ -20,6 +20,8 @@ func (s *Server) admit(conn net.Conn, dialled bool) (*ServerConn, Reason) {
 		reason = TooManyAttempts
 	case len(s.conns) >= s.cfg.MaxConnections:
 		reason = TooManyConnections
+	case !s.handshakes.begin(conn, addr):
+		reason = TooManyHandshakes
 	}
 	if reason != 0 {
 		s.stats.Closed[reason]++
@@ -30,6 +32,13 @@ func (s *Server) admit(conn net.Conn, dialled bool) (*ServerConn, Reason) {
 	c := newServerConn(s, s.lastID, conn)
 	s.conns[c.id] = c
 	return c, 0
+}
+
+// shaken notes that the handshake of a connection is over, well or not.
+func (s *Server) shaken(c *ServerConn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.handshakes.end(c.link.conn, addressOf(c.remote))
 }
 
 // release forgets a connection that has ended.

@@ -45,6 +45,7 @@ const (
 	HandshakeFailed                      // TLS handshake failed or took longer than t0
 	Superseded                           // another connection of the redundancy group was started, or of the same station came
 	AlreadyConnected                     // the station that dials out has a connection that answers
+	TooManyHandshakes                    // half of all connections are of this address and before their handshake
 	reasons
 )
 
@@ -54,6 +55,7 @@ var reasonNames = [reasons]string{
 	"bad acknowledgement", "no acknowledgement", "no startdt con", "no stopdt con", "no testfr con", "write stalled",
 	"malformed asdu", "too many requests", "refused by station", "address not allowed", "too many connections",
 	"too many attempts", "handshake failed", "superseded", "already connected",
+	"too many handshakes of the address",
 }
 
 // String returns the reason in words, such as "no acknowledgement".

@@ -20,7 +20,8 @@ type ServerConfig struct {
 	// Allow lists the addresses that may connect. nil allows any, an empty list
 	// none. Others are accepted and closed at once.
 	Allow []netip.Prefix
-	// MaxConnections is how many connections may be open. Range 1 … 10000,
+	// MaxConnections is how many connections may be open, at most half of them of one
+	// address before their handshake, such as TLS. Range 1 … 10000,
 	// default 100. Further ones are accepted and closed at once.
 	MaxConnections int
 	// ConnectRate is how many connections per second one address may open on
@@ -82,6 +83,8 @@ type Server struct {
 	lastID uint64
 	rates  rates
 	stats  ServerStats
+
+	handshakes handshakes
 }
 
 // NewServer returns a server for the station. It fails with all faults of the
@@ -95,6 +98,7 @@ func NewServer(s Station, cfg ServerConfig, opts ...Option) (*Server, error) {
 	srv.packing = cfg.packings()
 	srv.works.New = func() any { return new(work) }
 	srv.rates = newRates(cfg.ConnectRate, max(100, cfg.MaxConnections))
+	srv.handshakes = newHandshakes(cfg.MaxConnections)
 	return srv, nil
 }
 

@@ -62,7 +62,9 @@ func newServerConn(s *Server, id uint64, conn net.Conn) *ServerConn {
 
 // serve runs the connection until it ends or ctx does.
 func (c *ServerConn) serve(ctx context.Context) *LinkError {
-	if err := shakeHands(ctx, c.link.conn, c.link.p.T0); err != nil {
+	err := shakeHands(ctx, c.link.conn, c.link.p.T0)
+	c.srv.shaken(c)
+	if err != nil {
 		closeQuietly(c.link.conn)
 		return &LinkError{Reason: HandshakeFailed, Err: err}
 	}
