@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -168,34 +167,4 @@ const userStart = "user:"
 
 func userPrincipal(u store.User) Principal {
 	return Principal{ID: userStart + u.ID, Name: u.Name, Roles: storedRoles(u.Roles), Subtrees: u.Subtrees, MustChange: u.MustChange}
-}
-
-// Check reports whether a principal may still do what he could when he was
-// authenticated. Streams ask it from time to time; an error means that the
-// session or token has ended, or that its rights are others.
-func (s *Service) Check(ctx context.Context, p Principal) error {
-	if !p.Expires.IsZero() && !time.Now().Before(p.Expires) {
-		return errSession
-	}
-	now := p
-	switch id, isToken := strings.CutPrefix(p.ID, tokenPrincipal); {
-	case p.Session != "":
-		session, err := s.sessionOf(ctx, p.owner(), p.Session)
-		if err != nil {
-			return err
-		}
-		if now, err = s.holder(ctx, session); err != nil {
-			return err
-		}
-	case isToken:
-		t, err := s.tokenByID(ctx, id)
-		if err != nil {
-			return err
-		}
-		now = principalOfToken(t)
-	}
-	if now.Roles != p.Roles || now.MustChange != p.MustChange || !slices.Equal(now.Subtrees, p.Subtrees) {
-		return errSession
-	}
-	return nil
 }

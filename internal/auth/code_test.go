@@ -84,9 +84,6 @@ func TestSignInWithAProvider(t *testing.T) {
 	if err != nil || p.Name != "alice" || p.Session != o.Principal.Session {
 		t.Errorf("%+v, %v", p, err)
 	}
-	if err := j.service.Check(t.Context(), p); err != nil {
-		t.Error(err)
-	}
 	_, _, err = j.back("code=c&state="+j.query.Get("state"), j.cookie)
 	wantCode(t, "the same code again", err, CodeCredentials)
 	without, err := New(j.service.store, Options{Cost: cheap})
