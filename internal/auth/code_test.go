@@ -170,7 +170,7 @@ func TestSignInLeadsToOurPagesOnly(t *testing.T) {
 	for next, want := range map[string]string{
 		"/": "/", "/points?a=b#c": "/points?a=b#c", "": "/", "points": "/", "https://evil.example/": "/", "//evil.example": "/", "/\\evil.example": "/",
 		"\\/evil.example": "/", "/a\nb": "/", "/%0a": "/", "/\t/evil.example": "/", "javascript:alert(1)": "/", "/%5cevil.example": "/", "/%2fevil.example": "/",
-		"http:evil": "/", "/a b": "/", strings.Repeat("/x", 600): "/",
+		"http:evil": "/", "/?x=\\y": "/", "/a b": "/", strings.Repeat("/x", 600): "/",
 	} {
 		if got := OwnPath(next); got != want {
 			t.Errorf("%q leads to %q, want %q", next, got, want)

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"encoding/json"
 	"encoding/pem"
 	"io"
 	"log/slog"
@@ -9,9 +10,12 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"busbar/internal/auth/authtest"
 )
@@ -64,6 +68,30 @@ func TestProviderWithItsOwnCA(t *testing.T) {
 	wantCode(t, "a certificate that nobody has signed", check(""), CodeProvider)
 	if err := check(filepath.Join(t.TempDir(), "absent")); err == nil || !strings.Contains(err.Error(), "ca:") {
 		t.Errorf("a file that is not there: %v", err)
+	}
+}
+
+// Providers publish keys that are not for checking signatures, and by mistake
+// those that should be secret.
+func TestKeysThatAreOfNoUse(t *testing.T) {
+	t.Parallel()
+	ec := ecKey()
+	key := func(k jose.JSONWebKey) json.RawMessage { return mustJSON(k) }
+	good := key(jose.JSONWebKey{Key: ec.Public(), KeyID: "good", Use: "sig"})
+	got, err := usableKeys([]json.RawMessage{
+		key(jose.JSONWebKey{Key: []byte("a secret that is shared by all"), KeyID: "symmetric"}),
+		key(jose.JSONWebKey{Key: ec, KeyID: "private"}),
+		key(jose.JSONWebKey{Key: ec.Public(), KeyID: "encryption", Use: "enc"}),
+		json.RawMessage(`{"kty":"OKP","crv":"X25519","x":"AA","kid":"other"}`), json.RawMessage(`[]`), good,
+	})
+	if err != nil || len(got) != 1 || got[0].KeyID != "good" {
+		t.Errorf("%v, %v, want the good one alone", got, err)
+	}
+	if _, err := usableKeys(nil); err == nil {
+		t.Error("no key at all is taken")
+	}
+	if _, err := usableKeys(slices.Repeat([]json.RawMessage{good}, mostKeys+1)); err == nil {
+		t.Error("too many keys are taken")
 	}
 }
 

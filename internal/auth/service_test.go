@@ -313,6 +313,7 @@ func TestSessionsAreListedAndEnded(t *testing.T) {
 		t.Fatalf("%d sessions, %v, want 2", len(list), err)
 	}
 	wantCode(t, "the session of somebody else", s.EndSession(t.Context(), one.Principal.ID, other.Principal.Session), CodeNotFound)
+	wantCode(t, "a session of nobody", s.EndSession(t.Context(), "user:", two.Principal.Session), CodeNotFound)
 	if err := s.EndSession(t.Context(), one.Principal.ID, two.Principal.Session); err != nil {
 		t.Fatal(err)
 	}
