@@ -103,6 +103,9 @@ func build(deps Deps) (a *api, err error) {
 	a = &api{deps: deps, log: deps.Log, mux: http.NewServeMux(), limits: newLimiter(deps.Limits), audit: &auditor{log: deps.Log, keep: deps.Audit}, streams: newSlots(deps.Limits)}
 	a.huma = huma.NewAPI(a.documentConfig(), adapter{a})
 	registerRoutes(a)
+	if err := a.documentConnectors(); err != nil {
+		return nil, fmt.Errorf("api: document: %w", err)
+	}
 	return a, nil
 }
 

@@ -169,11 +169,13 @@ func typeText(s *huma.Schema) string {
 	case len(s.OneOf) > 0:
 		names := make([]string, len(s.OneOf))
 		for i, one := range s.OneOf {
-			if names[i] = one.Title; one.Title == "" {
+			if names[i] = one.Title; one.Title == "" { // titles are for what has no name
 				names[i] = typeText(one)
 			}
 		}
 		return "one of " + strings.Join(names, ", ")
+	case s.Extensions["type"] != nil:
+		return valueText(s.Extensions["type"])
 	case s.Type == "":
 		return "any"
 	case s.Format != "":
