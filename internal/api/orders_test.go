@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -120,6 +121,13 @@ func TestOldOrdersComeFromTheLog(t *testing.T) {
 	t.Parallel()
 	c := newControl(t)
 	c.issue(setpointPath+"/issue?wait=10s", "operator", `{"value":1,"id":"aa"}`, http.StatusOK)
+	for kept := false; !kept; runtime.Gosched() { // the log keeps its end in the background
+		r, _, err := c.log.Order(t.Context(), "aa")
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept = r.Ended()
+	}
 	for n := range connector.RecordLength { // they push it out of memory
 		c.manager.Operators().Select(point.Order{Command: fmt.Sprint(n)})
 	}
