@@ -117,6 +117,7 @@ func (o objects) visible(ctx context.Context, id string, change bool) error {
 
 func (o objects) absent(id string) *Problem { return notFound("there is no " + o.one + " " + id) }
 
+// ObjectInput names an object of the plant.
 type ObjectInput struct {
 	ID string `path:"id" doc:"Id of the object; each / in it is written %2F" example:"x"`
 	Conditions

@@ -10,7 +10,7 @@ import (
 	"busbar/internal/plantdoc"
 )
 
-// filter is what every list of objects can be filtered by.
+// Filter is what every list of objects can be filtered by.
 type Filter struct {
 	Query string `query:"q" maxLength:"200" doc:"Only those whose id or name contains this, in capitals or not"`
 	Sort  string `query:"sort" maxLength:"20" doc:"id, name or type (of connectors: kind), with - before it for descending; default id"`
@@ -23,7 +23,7 @@ type listConnectorsInput struct {
 	Enabled string `query:"enabled" enum:"true,false" doc:"Only those that are enabled, or not"`
 }
 
-// ended are the filters of what has ends at connectors.
+// Ended are the filters of what has ends at connectors.
 type Ended struct {
 	Page
 	Filter

@@ -14,7 +14,7 @@ import (
 	"busbar/internal/store"
 )
 
-// changing are the parameters of every route that changes the plant.
+// Changing are the parameters of every route that changes the plant.
 type Changing struct {
 	Comment string `query:"comment" maxLength:"1000" doc:"Remark that the revision keeps"`
 }

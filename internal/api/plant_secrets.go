@@ -53,6 +53,7 @@ func (a *api) listSecrets(ctx context.Context, _ *struct{}) (*listSecretsOutput,
 	return out, nil
 }
 
+// SecretInput names a secret.
 type SecretInput struct {
 	Name string `path:"name" maxLength:"200" doc:"1 to 200 of the characters A-Z a-z 0-9 . _ -" example:"sensors.password"`
 }

@@ -67,6 +67,7 @@ func (a *api) listRevisions(ctx context.Context, in *listRevisionsInput) (*listR
 	return &listRevisionsOutput{newList(in.Page, view, rows, func(r Revision) string { return strconv.FormatInt(r.Number, 10) })}, nil
 }
 
+// RevisionInput names a revision.
 type RevisionInput struct {
 	Number int64 `path:"number" minimum:"1" doc:"Number of the revision" example:"1"`
 }

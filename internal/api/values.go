@@ -238,6 +238,7 @@ func (a *api) valueOfPoint(id string, typ point.Type, p point.Index, s point.Sta
 	return v
 }
 
+// ValueInput names a point.
 type ValueInput struct {
 	ID string `path:"id" maxLength:"200" doc:"Id of the point" example:"ons4711/t1/oil"`
 }
