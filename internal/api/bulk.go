@@ -54,8 +54,9 @@ func (a *api) bulk(ctx context.Context, section plantdoc.Section, in *RowsInput)
 	}
 	return a.rows(ctx, section, in, func(e *manage.Edit) (*table.Import, error) {
 		imp := table.NewImport()
+		before := existing(ctx, e, section)
 		for i := range items {
-			imp.Add(items[i].row(i+1, imp, section, e))
+			imp.Add(items[i].row(i+1, imp, before))
 		}
 		return imp, nil
 	})
@@ -70,12 +71,12 @@ type item struct {
 }
 
 // row returns what becomes of the object.
-func (m *item) row(number int, imp *table.Import, section plantdoc.Section, e *manage.Edit) table.Row {
+func (m *item) row(number int, imp *table.Import, existing func(id string) ([]byte, bool)) table.Row {
 	row := table.Row{Number: number, ID: m.id, Faults: m.faults}
 	fault := func(message string) {
 		row.Faults = append(row.Faults, table.Fault{Row: number, Column: "id", Message: message, Value: m.id})
 	}
-	before, exists := e.Body(section, m.id)
+	before, exists := existing(m.id)
 	first := imp.Row(m.id)
 	switch {
 	case len(m.faults) > 0:

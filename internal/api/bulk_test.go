@@ -105,6 +105,12 @@ func TestBulkOfALimitedPrincipal(t *testing.T) {
 	if len(p.Errors) != 1 || p.Errors[0].Location != "row 2, column id" {
 		t.Errorf("faults %+v, want that of y/a", p.Errors)
 	}
+	for _, body := range []string{`[{"id":"y/a","type":"int","name":"Alpha"}]`, `[{"id":"y/new","type":"int"}]`} { // there and the same, and not there
+		p := r.problem(r.do("POST", "/points/bulk", body, as("engineer:x")), 422, "invalid")
+		if len(p.Errors) != 1 || p.Errors[0].Message != "is not among those that you may change" {
+			t.Errorf("%s: %+v, want that it is not said whether it is there", body, p.Errors)
+		}
+	}
 	if w := r.do("POST", "/points/bulk", `[{"id":"x/a","type":"int"}]`, as("engineer:x")); w.Code != 200 {
 		t.Errorf("answer %d %s", w.Code, w.Body)
 	}

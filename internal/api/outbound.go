@@ -43,9 +43,6 @@ func (a *api) putOutbound(ctx context.Context, in *outboundInput) (*rowsOutput, 
 	if err != nil {
 		return nil, err
 	}
-	if !actor(ctx).Sees(in.ID) {
-		return nil, notFound("there is no point " + in.ID)
-	}
 	one := outboundItem{id: in.ID}
 	one.configuration, one.faults = outbound.Parse(n)
 	return a.outbound(ctx, &in.RowsInput, []outboundItem{one}, true)
@@ -106,10 +103,10 @@ func jsonBody(ctx context.Context) (*plant.Node, error) {
 
 func (a *api) outbound(ctx context.Context, in *RowsInput, items []outboundItem, one bool) (*rowsOutput, error) {
 	return a.rows(ctx, plantdoc.Points, in, func(e *manage.Edit) (*table.Import, error) {
-		imp := table.NewImport()
+		imp, bodies := table.NewImport(), existing(ctx, e, plantdoc.Points)
 		for i := range items {
 			item := &items[i]
-			before, exists := e.Body(plantdoc.Points, item.id)
+			before, exists := bodies(item.id)
 			if one && !exists {
 				return nil, notFound("there is no point " + item.id)
 			}

@@ -97,11 +97,22 @@ func (a *api) rows(ctx context.Context, section plantdoc.Section, in *RowsInput,
 	return &rowsOutput{out}, nil
 }
 
+// existing returns how rows see the objects that there are: those that who asks may not see are not.
+func existing(ctx context.Context, e *manage.Edit, section plantdoc.Section) func(id string) ([]byte, bool) {
+	who := actor(ctx)
+	return func(id string) ([]byte, bool) {
+		if !who.Sees(id) {
+			return nil, false
+		}
+		return e.Body(section, id)
+	}
+}
+
 // limit adds a fault to rows of objects that who asks may not change.
 func limit(ctx context.Context, imp *table.Import) {
 	who := actor(ctx)
 	for i := range imp.Rows {
-		if row := &imp.Rows[i]; row.Action != table.Unchanged && row.ID != "" && !who.Sees(row.ID) {
+		if row := &imp.Rows[i]; row.Action != table.Failed && !who.Sees(row.ID) {
 			row.Action = table.Failed
 			row.Faults = append(row.Faults, table.Fault{Row: row.Number, Column: "id", Message: "is not among those that you may change", Value: row.ID})
 		}

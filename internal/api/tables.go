@@ -54,7 +54,7 @@ type importInput struct {
 }
 
 // source is a body that was read: of it rows are made once the plant as it is is known.
-type source func(l *table.Layout, existing func(id string) ([]byte, bool)) (*table.Import, error)
+type source func(l *table.Layout, before func(id string) ([]byte, bool)) (*table.Import, error)
 
 func (t tables) take(ctx context.Context, in *importInput) (*rowsOutput, error) {
 	from, err := t.source(ctx)
@@ -66,7 +66,7 @@ func (t tables) take(ctx context.Context, in *importInput) (*rowsOutput, error) 
 		return nil, err
 	}
 	out, err := t.rows(ctx, t.section, &in.RowsInput, func(e *manage.Edit) (*table.Import, error) {
-		imp, err := from(layout, func(id string) ([]byte, bool) { return e.Body(t.section, id) })
+		imp, err := from(layout, existing(ctx, e, t.section))
 		if err == nil && in.Mode == "replace" {
 			imp.RemoveOthers(t.seen(ctx, e))
 		}
@@ -119,12 +119,12 @@ func (t tables) source(ctx context.Context) (source, error) {
 			return l.Merge(r, existing)
 		}, err
 	case xlsxType:
-		return func(l *table.Layout, existing func(string) ([]byte, bool)) (*table.Import, error) {
+		return func(l *table.Layout, before func(string) ([]byte, bool)) (*table.Import, error) {
 			r, err := table.ReadXLSX(bytes.NewReader(data), l.SheetName())
 			if err != nil {
 				return nil, err
 			}
-			imp, err := l.Merge(r, existing)
+			imp, err := l.Merge(r, before)
 			return imp, errors.Join(err, r.Close())
 		}, nil
 	default:
@@ -132,14 +132,14 @@ func (t tables) source(ctx context.Context) (source, error) {
 		if len(problems) > 0 {
 			return nil, located(problems)
 		}
-		return func(_ *table.Layout, existing func(string) ([]byte, bool)) (*table.Import, error) {
-			return t.document(objs, existing), nil
+		return func(_ *table.Layout, before func(string) ([]byte, bool)) (*table.Import, error) {
+			return t.document(objs, before), nil
 		}, nil
 	}
 }
 
 // document makes rows of the objects of a plant file.
-func (t tables) document(objs []plantdoc.Object, existing func(string) ([]byte, bool)) *table.Import {
+func (t tables) document(objs []plantdoc.Object, before func(string) ([]byte, bool)) *table.Import {
 	imp := table.NewImport()
 	for i, o := range objs {
 		row := table.Row{Number: i + 1, ID: o.ID}
@@ -150,8 +150,8 @@ func (t tables) document(objs []plantdoc.Object, existing func(string) ([]byte, 
 		case !plant.IsID(o.ID):
 			row.Faults = []table.Fault{{Row: row.Number, Column: "id", Message: "is no id, want " + plant.WantID, Value: o.ID}}
 		default:
-			before, exists := existing(o.ID)
-			row.Put(o.Body, before, exists)
+			body, exists := before(o.ID)
+			row.Put(o.Body, body, exists)
 		}
 		imp.Add(row)
 	}

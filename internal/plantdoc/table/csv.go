@@ -82,8 +82,11 @@ func fromUTF16(data []byte, order binary.ByteOrder) []byte {
 // in front of the table.
 func separatorOf(data []byte) (separator rune, skip int) {
 	line, _, _ := bytes.Cut(data, []byte("\n"))
-	if name, ok := bytes.CutPrefix(bytes.TrimRight(line, "\r"), []byte("sep=")); ok && len(name) == 1 && strings.Contains(",;\t|", string(name)) {
-		return rune(name[0]), min(len(line)+1, len(data))
+	if name, ok := bytes.CutPrefix(bytes.TrimRight(line, "\r"), []byte("sep=")); ok && len(name) == 1 {
+		switch name[0] {
+		case ',', ';', '\t', '|':
+			return rune(name[0]), min(len(line)+1, len(data))
+		}
 	}
 	most := 0
 	separator = ','
