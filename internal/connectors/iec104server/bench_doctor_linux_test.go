@@ -12,6 +12,7 @@ import (
 	"busbar/iec104/asdu"
 	"busbar/internal/connector"
 	"busbar/internal/point"
+	"busbar/internal/tape"
 )
 
 // cpu returns the time that all processors have spent on this process: other than
@@ -25,8 +26,8 @@ func cpu(b *testing.B) time.Duration {
 }
 
 // BenchmarkDoctor measures events over loopback TCP, one object per ASDU, which is
-// where a look at each frame costs most: without any, with the trace that is off, and
-// with the doctor.
+// where a look at each frame costs most: without any, with the trace that is off,
+// with the doctor, and with the tape as well.
 func BenchmarkDoctor(b *testing.B) {
 	quiet := slog.New(slog.DiscardHandler)
 	for _, c := range []struct {
@@ -38,13 +39,16 @@ func BenchmarkDoctor(b *testing.B) {
 		{"doctor", func(st *station) []iec104.Option {
 			return []iec104.Option{iec104.WithTrace(st.doctor.Trace(tracer(quiet)))}
 		}},
+		{"tape", func(st *station) []iec104.Option { // with the doctor, as a server runs
+			return []iec104.Option{iec104.WithTrace(st.doctor.Trace(tracer(quiet))), iec104.WithTap(st.book.Open)}
+		}},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			const n, batch, backlog = 1000, 500, 100_000
 			s := defaults()
 			s.Listen, s.Buffer.Events, s.MaxObjects = "127.0.0.1:0", 10*backlog, 1
 			r := &running{feed: newTestFeed(), done: make(chan error, 1), up: make(chan struct{}, 10)}
-			srv, err := newServer(s, connector.Env{ID: "scada", Log: quiet, Feed: r.feed, Report: r.report, Now: time.Now})
+			srv, err := newServer(s, connector.Env{ID: "scada", Log: quiet, Feed: r.feed, Report: r.report, Now: time.Now, Tapes: tape.NewDeck(tape.Limits{})})
 			if err != nil {
 				b.Fatal(err)
 			}
