@@ -20,6 +20,7 @@ import (
 	"busbar/internal/manage"
 	"busbar/internal/plant"
 	"busbar/internal/store"
+	"busbar/internal/tape"
 )
 
 // Options say how Run is embedded into its process.
@@ -76,6 +77,7 @@ func Run(ctx context.Context, log *Log, c config.Config, o Options) (err error) 
 		manager: connector.NewManager(log.Logger, img, registry, time.Now),
 		changed: make(chan struct{}, 1), record: make(chan struct{}, 1),
 	}
+	a.manager.Tapes().Limit(tape.Limits{Total: int(c.TraceLimit)})
 	if a.commands, err = openCommands(c.Data, log, a.manager); err != nil {
 		return err
 	}

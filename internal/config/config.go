@@ -29,6 +29,8 @@ type Config struct {
 	LogLevel    string // trace, debug, info (the default), warn or error
 	LogFormat   string // text (the default) or json
 	Image       string // embedded (the default), or memory
+	// TraceLimit is the memory of the last frames of all links, in octets, default 64 MiB.
+	TraceLimit int64
 	// JournalLimit is the most that the journal may take, in octets, default 2 GiB.
 	JournalLimit int64
 	SecretsDir   string // directory of the secrets that a plant refers to with ${file:…}; empty: none

@@ -37,12 +37,12 @@ func someAuth() Auth {
 }
 
 func defaults() Config {
-	return Config{Data: "busbar-data", HTTPListen: "127.0.0.1:8080", LogLevel: "info", LogFormat: "text", Image: "embedded", JournalLimit: 2 << 30, Auth: someAuth()}
+	return Config{Data: "busbar-data", HTTPListen: "127.0.0.1:8080", LogLevel: "info", LogFormat: "text", Image: "embedded", TraceLimit: 64 << 20, JournalLimit: 2 << 30, Auth: someAuth()}
 }
 
 func TestLoad(t *testing.T) {
 	t.Parallel()
-	all := Config{Data: "d", HTTPListen: "[::1]:0", Plant: "p.yaml", LogLevel: "trace", LogFormat: "json", SecretsDir: "s", Image: "memory", JournalLimit: 500 << 20, Auth: someAuth()}
+	all := Config{Data: "d", HTTPListen: "[::1]:0", Plant: "p.yaml", LogLevel: "trace", LogFormat: "json", SecretsDir: "s", Image: "memory", TraceLimit: 64 << 20, JournalLimit: 500 << 20, Auth: someAuth()}
 	tests := []struct {
 		name, file string
 		env        map[string]string
@@ -68,24 +68,24 @@ func TestLoad(t *testing.T) {
 			"flag before environment before file", "data: file\nplant: file\nsecrets: {dir: file}\n",
 			map[string]string{"BUSBAR_DATA": "env", "BUSBAR_PLANT": "env"},
 			[]string{"--data", "flag"},
-			Config{Data: "flag", HTTPListen: "127.0.0.1:8080", Plant: "env", LogLevel: "info", LogFormat: "text", SecretsDir: "file", Image: "embedded", JournalLimit: 2 << 30, Auth: someAuth()},
+			Config{Data: "flag", HTTPListen: "127.0.0.1:8080", Plant: "env", LogLevel: "info", LogFormat: "text", SecretsDir: "file", Image: "embedded", TraceLimit: 64 << 20, JournalLimit: 2 << 30, Auth: someAuth()},
 		},
 		{
 			"http off", "", nil,
 			[]string{"--http-listen", "off"},
-			Config{Data: "busbar-data", LogLevel: "info", LogFormat: "text", Image: "embedded", JournalLimit: 2 << 30, Auth: someAuth()},
+			Config{Data: "busbar-data", LogLevel: "info", LogFormat: "text", Image: "embedded", TraceLimit: 64 << 20, JournalLimit: 2 << 30, Auth: someAuth()},
 		},
 		{
 			"http with TLS for everybody", "http: {listen: ':8443', tls: {cert: c.pem, key: k.pem}, metrics: open}\ndatabase: postgres://busbar@h/d\nsecrets: {key: k}\n", nil, nil,
 			Config{
 				Data: "busbar-data", HTTPListen: ":8443", HTTPCert: "c.pem", HTTPKey: "k.pem", MetricsOpen: true, Database: "postgres://busbar@h/d",
-				LogLevel: "info", LogFormat: "text", Image: "embedded", JournalLimit: 2 << 30, SecretsKey: "k", Auth: someAuth(),
+				LogLevel: "info", LogFormat: "text", Image: "embedded", TraceLimit: 64 << 20, JournalLimit: 2 << 30, SecretsKey: "k", Auth: someAuth(),
 			},
 		},
 		{
 			"sign-in", "auth: {oidc: p.yaml, lock-after: 3}\n", map[string]string{"BUSBAR_AUTH_SESSION_IDLE": "5m"}, []string{"--auth-url", "https://b"},
 			Config{
-				Data: "busbar-data", HTTPListen: "127.0.0.1:8080", LogLevel: "info", LogFormat: "text", Image: "embedded", JournalLimit: 2 << 30, Auth: Auth{
+				Data: "busbar-data", HTTPListen: "127.0.0.1:8080", LogLevel: "info", LogFormat: "text", Image: "embedded", TraceLimit: 64 << 20, JournalLimit: 2 << 30, Auth: Auth{
 					OIDC: "p.yaml", URL: "https://b", SessionIdle: 5 * time.Minute, SessionLongest: 24 * time.Hour, TokenLongest: 366 * 24 * time.Hour,
 					OneTime: 24 * time.Hour, LockFor: 15 * time.Minute, LockAfter: 3,
 				},
@@ -93,7 +93,7 @@ func TestLoad(t *testing.T) {
 		},
 		{
 			"http without TLS behind a proxy", "", map[string]string{"BUSBAR_HTTP_PLAIN": "true", "BUSBAR_HTTP_LISTEN": ":80"}, nil,
-			Config{Data: "busbar-data", HTTPListen: ":80", HTTPPlain: true, LogLevel: "info", LogFormat: "text", Image: "embedded", JournalLimit: 2 << 30, Auth: someAuth()},
+			Config{Data: "busbar-data", HTTPListen: ":80", HTTPPlain: true, LogLevel: "info", LogFormat: "text", Image: "embedded", TraceLimit: 64 << 20, JournalLimit: 2 << 30, Auth: someAuth()},
 		},
 	}
 	for _, tt := range tests {

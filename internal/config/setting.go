@@ -60,6 +60,7 @@ func processSettings() []setting {
 			return oneOf(v, "text", "json")
 		}},
 		{"image", "embedded", "where the process image is kept: embedded (in the data directory) or memory (nowhere)", setImage},
+		{"trace.limit", "64MiB", "memory of the last frames of all links, `size`; a link takes at most 256KiB of it", setTraceLimit},
 		{"journal.limit", "2GiB", "most that the journal may take, `size` such as 500MiB or 2GiB", setJournalLimit},
 		{"role", "all", "what this process does: all", func(_ *Config, v string) error {
 			if slices.Contains([]string{"management", "connectors", "frontend"}, v) {
@@ -82,6 +83,22 @@ func setImage(c *Config, v string) error {
 
 // minJournal is the smallest limit of the journal: less is no time at all.
 const minJournal = 16 << 20
+
+// Limits of the memory of traces.
+const (
+	minTrace = 1 << 20
+	maxTrace = 4 << 30
+)
+
+func setTraceLimit(c *Config, v string) (err error) {
+	if c.TraceLimit, err = parseSize(v); err != nil {
+		return err
+	}
+	if c.TraceLimit < minTrace || c.TraceLimit > maxTrace {
+		return fmt.Errorf("is %q, want 1MiB to 4GiB", v)
+	}
+	return nil
+}
 
 func setJournalLimit(c *Config, v string) (err error) {
 	if c.JournalLimit, err = parseSize(v); err != nil {
