@@ -47,12 +47,17 @@ func (s *Store) refuseOthers(ctx context.Context, tx *sql.Tx) error {
 	}
 	const others = `SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database()
 		AND application_name LIKE $1 || ' %' AND application_name <> current_setting('application_name')`
-	var n int
-	if err := tx.QueryRowContext(ctx, others, applicationName).Scan(&n); err != nil {
-		return err
+	for range 50 { // a process that has just ended is connected a moment longer
+		var n int
+		if err := tx.QueryRowContext(ctx, others, applicationName).Scan(&n); err != nil {
+			return err
+		}
+		if n == 0 {
+			return nil
+		}
+		if _, err := tx.ExecContext(ctx, "SELECT pg_sleep(0.1), pg_stat_clear_snapshot()"); err != nil {
+			return err
+		}
 	}
-	if n > 0 {
-		return errors.New("another Busbar is connected to the database; stop it first")
-	}
-	return nil
+	return errors.New("another Busbar is connected to the database; stop it first")
 }
