@@ -105,14 +105,6 @@ func TestUnusableJournalSaysWhy(t *testing.T) {
 	}
 }
 
-// broken is an image with a status of its own.
-type broken struct {
-	*image.Memory
-	status image.Status
-}
-
-func (b broken) Status() image.Status { return b.status }
-
 func TestReadyUntilTheJournalFails(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

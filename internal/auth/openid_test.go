@@ -33,6 +33,11 @@ func TestProviderWithItsOwnCA(t *testing.T) {
 			t.Error(err)
 			return
 		}
+		defer func() {
+			if err := resp.Body.Close(); err != nil {
+				t.Error(err)
+			}
+		}()
 		maps.Copy(w.Header(), resp.Header)
 		w.WriteHeader(resp.StatusCode)
 		if _, err := io.Copy(w, resp.Body); err != nil {
