@@ -197,7 +197,7 @@ func TestAnyTextComesBack(t *testing.T) {
 		return string(plantdoc.AppendText(nil, b.String()))
 	}
 	var objs []plantdoc.Object
-	for i := range 2000 {
+	for i := range 600 {
 		body := fmt.Sprintf(`{"name":%s,"deadband":%s,"from":{"topic":%s,"map":{"a":%s},"invert":%s},"to":[{"as":%s,"groups":[%s]}]}`,
 			text(), text(), text(), text(), text(), text(), text())
 		canonical, err := plantdoc.Canonical([]byte(body))
