@@ -31,6 +31,7 @@ run internal/connectors/iec104server . "$time"
 run internal/connectors/iec104client Events "$time"
 run internal/connectors/iec104client ManyStations 1x
 run internal/plant . 1x
+run internal/manage Change 3x
 run test/bench MQTTToFrame 1x
 run test/bench Scale 1x
 
