@@ -63,6 +63,7 @@ func TestConnectorsAreRestarted(t *testing.T) {
 		s := decoded[ConnectorStatus](t, l.do(http.MethodGet, "/connectors/talker/status", nil, as("viewer")), http.StatusOK)
 		return s.Restarts == 1 && s.State == "up" && s.Failures == 0
 	})
+	l.problem(l.do(http.MethodPost, "/connectors/unused/restart", nil, as("engineer")), http.StatusConflict, "conflict")
 	l.problem(l.do(http.MethodPost, "/connectors/nobody/restart", nil, as("engineer")), http.StatusNotFound, "not-found")
 }
 

@@ -79,6 +79,8 @@ const linksPlant = `version: 1
 connectors:
   scada: {kind: iec104-server, listen: "127.0.0.1:0"}
   talker: {kind: talker}
+  unused: {kind: talker, enabled: false}
+  zdial: {kind: iec104-server, dial: ["127.0.0.1:1"]}
   bay: {kind: switchgear}
 points:
   t1/oil: {type: float, from: {connector: talker, topic: temperature, value: "@"}, to: [{connector: scada, ca: 1, ioa: 100, as: M_ME_NC_1}]}

@@ -26,6 +26,10 @@ func TestLinksAreShown(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := decoded[items[connector.Link]](t, l.do(http.MethodGet, "/links", nil, as("viewer")), http.StatusOK).Items
+	if dialled := all[len(all)-1]; dialled.ID != "zdial.dial-1" || dialled.State != connector.LinkConnecting || dialled.Peer != "127.0.0.1:1" {
+		t.Errorf("link that is dialled: %+v", dialled)
+	}
+	all = all[:len(all)-1]
 	if len(all) != 2 || all[0].ID != "scada" || all[0].State != connector.LinkListening || all[1].ID != "scada.1" {
 		t.Fatalf("links %+v, want the listener and one connection", all)
 	}
@@ -124,6 +128,7 @@ func TestCommandsAreBlocked(t *testing.T) {
 			body = map[string]string{}
 		}
 		l.problem(l.do(method, "/links/scada.99/command-block", body, as("operator")), http.StatusNotFound, "not-found")
+		l.problem(l.do(method, "/links/zdial.dial-1/command-block", body, as("operator")), http.StatusConflict, "conflict")
 		l.problem(l.do(method, "/links/talker/command-block", body, as("operator")), http.StatusNotFound, "not-found")
 	}
 }
