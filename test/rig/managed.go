@@ -103,9 +103,18 @@ func ExecManaged(tb testing.TB, binary string, args ...string) *Busbar {
 	return Exec(tb, binary, "", args...)
 }
 
-// Call sends a request to the API as an administrator, with a body in JSON unless it is empty. It returns status, entity tag
-// and body of the answer.
+// Call sends a request to the API as an administrator, with a body in JSON unless it is empty, again while it
+// comes too often. It returns status, entity tag and body of the answer.
 func (b *Busbar) Call(method, path, body string, headers ...string) (status int, etag, answer string) {
+	b.tb.Helper()
+	Until(b.tb, "the API to take another request", func() bool {
+		status, etag, answer = b.callOnce(method, path, body, headers)
+		return status != http.StatusTooManyRequests
+	})
+	return status, etag, answer
+}
+
+func (b *Busbar) callOnce(method, path, body string, headers []string) (status int, etag, answer string) {
 	b.tb.Helper()
 	req, err := http.NewRequestWithContext(b.tb.Context(), method, "http://"+b.HTTP+"/api/v1"+path, strings.NewReader(body))
 	if err != nil {
