@@ -70,7 +70,7 @@ func (s *Store) load(ctx context.Context, r io.Reader) (BackupInfo, error) {
 	if err := s.migrate(ctx, in.info.Schema); err != nil {
 		return in.info, err
 	}
-	return in.info, s.change(ctx, "read backup", func(_ *db.Queries, tx *sql.Tx) error {
+	err = s.change(ctx, "read backup", func(_ *db.Queries, tx *sql.Tx) error {
 		for {
 			t, err := in.table()
 			if t == nil || err != nil {
@@ -81,6 +81,10 @@ func (s *Store) load(ctx context.Context, r io.Reader) (BackupInfo, error) {
 			}
 		}
 	})
+	if errors.Is(err, ErrConflict) { // the store was empty, so that rows contradict each other
+		err = fmt.Errorf("store: backup %w: %w", ErrDamaged, err)
+	}
+	return in.info, err
 }
 
 // takeFrom replaces the contents of the store by those of another with the same schema.
