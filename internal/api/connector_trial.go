@@ -8,7 +8,6 @@ import (
 
 	"busbar/internal/auth"
 	"busbar/internal/connector"
-	"busbar/internal/plantdoc"
 )
 
 func registerConnectorTest(a *api) {
@@ -45,9 +44,9 @@ func (a *api) testConnector(ctx context.Context, in *connectorTestInput) (*conne
 	if err != nil {
 		return nil, err
 	}
-	p, faults := a.deps.Manage.Decode(ctx, []plantdoc.Object{{Section: plantdoc.Connectors, ID: in.Body.ID, Body: body}})
-	if len(faults) > 0 {
-		return nil, faults
+	p, err := a.deps.Manage.Try(ctx, in.Body.ID, body)
+	if err != nil {
+		return nil, err
 	}
 	steps, err := a.deps.Manager.Test(ctx, &p.Connectors[0], connector.TestRequest{CommonAddress: in.Body.CommonAddress, Topics: in.Body.Topics})
 	if errors.Is(err, connector.ErrNoTest) {

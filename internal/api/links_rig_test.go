@@ -106,7 +106,7 @@ func newLinks(t *testing.T) *links {
 		}
 		img.Close()
 	})
-	m := manage.New(manage.Options{Kinds: registry, Log: slog.New(slog.DiscardHandler)})
+	m := manage.New(manage.Options{Store: newStore(t), Kinds: registry, Log: slog.New(slog.DiscardHandler)})
 	p, problems := plant.Decode("plant.yaml", []byte(linksPlant+"\n"), registry, plant.Options{})
 	if len(problems) > 0 {
 		t.Fatal(problems)

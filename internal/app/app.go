@@ -3,12 +3,15 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -82,14 +85,31 @@ func Run(ctx context.Context, log *Log, c config.Config, o Options) (err error) 
 		return err
 	}
 	defer func() { err = errors.Join(err, a.commands.Close()) }()
+	files, err := filesDirs(c)
+	if err != nil {
+		return err
+	}
 	a.manage = manage.New(manage.Options{
-		Store: st, Kinds: registry, Apply: a.manager.Apply, File: c.Plant, Log: log.Logger,
+		Store: st, Kinds: registry, Apply: a.manager.Apply, File: c.Plant, Files: files, Log: log.Logger,
 		Secrets: plant.Secrets{Dir: c.SecretsDir, Env: o.Env}, Changed: a.noteChange,
 	})
 	if a.auth, err = a.openAuth(); err != nil {
 		return err
 	}
 	return a.run(ctx)
+}
+
+// filesDirs returns the absolute directories of the files that a plant may name.
+func filesDirs(c config.Config) ([]string, error) {
+	dirs := strings.Split(cmp.Or(c.FilesDirs, filepath.Join(c.Data, "files")), ",")
+	for i, dir := range dirs {
+		abs, err := filepath.Abs(strings.TrimSpace(dir))
+		if err != nil {
+			return nil, fmt.Errorf("files.dirs: %w", err)
+		}
+		dirs[i] = abs
+	}
+	return dirs, nil
 }
 
 // app is one call of Run.

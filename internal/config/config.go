@@ -33,9 +33,12 @@ type Config struct {
 	TraceLimit int64
 	// JournalLimit is the most that the journal may take, in octets, default 2 GiB.
 	JournalLimit int64
-	SecretsDir   string // directory of the secrets that a plant refers to with ${file:…}; empty: none
-	SecretsKey   string // file of the key of the secrets in the store; empty: see package store
-	Auth         Auth
+	// FilesDirs are directories, with commas between, of the files that a plant names which does not
+	// come from a file; empty: files in the data directory.
+	FilesDirs  string
+	SecretsDir string // directory of the secrets that a plant refers to with ${file:…}; empty: none
+	SecretsKey string // file of the key of the secrets in the store; empty: see package store
+	Auth       Auth
 }
 
 // Auth are the settings of sign-in. What they mean, and the defaults of what is zero, is up to package auth.

@@ -68,6 +68,7 @@ func processSettings() []setting {
 			}
 			return oneOf(v, "all")
 		}},
+		{"files.dirs", "", "`directories`, with commas between, of the files that the plant names (tls, files) when it does not come from a file; default files in the data directory", setText(func(c *Config) *string { return &c.FilesDirs })},
 		{"secrets.dir", "", "`directory` of the secrets that the plant refers to with ${file:…}", setText(func(c *Config) *string { return &c.SecretsDir })},
 		{"secrets.key", "", "`file` of the key by which secrets are encrypted, outside of the data directory", setText(func(c *Config) *string { return &c.SecretsKey })},
 	}

@@ -47,7 +47,7 @@ type kindSpec interface {
 	test(ctx context.Context, settings any, t *Test)
 	listens(settings any) []string
 	dials(settings any) []string
-	secrets() [][]string
+	keys(wanted func(reflect.Type, reflect.StructTag) bool) [][]string // paths of settings
 }
 
 // Define makes a kind of its declaration. The name is that of the `kind` key in

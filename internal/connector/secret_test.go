@@ -36,3 +36,23 @@ func TestSecretKeysAreThoseOfTypeSecret(t *testing.T) {
 		t.Errorf("secrets of a kind that is not there: %v, want none", got)
 	}
 }
+
+func TestFileKeysAreThoseWithTheTag(t *testing.T) {
+	type inner struct {
+		Cert  string   `json:"cert" file:"true"`
+		Lists []string `json:"lists" file:"true"`
+		Name  string   `json:"name"`
+	}
+	type settings struct {
+		Dir string `json:"dir" file:"true"`
+		TLS inner  `json:"tls"`
+	}
+	r, err := NewRegistry(Define("k", Spec[settings, None, None]{New: func(settings, Env) (Connector, error) { return nil, nil }}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := [][]string{{"dir"}, {"tls", "cert"}, {"tls", "lists", AnyKey}}
+	if diff := cmp.Diff(want, r.FileKeys("k")); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+}

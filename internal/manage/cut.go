@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,7 +50,12 @@ func (s *Service) cut(c *cut, body []byte) ([]byte, error) {
 	}
 	kind, _ := settings["kind"].(string)
 	for _, path := range s.o.Kinds.SecretKeys(kind) {
-		c.walk(settings, path, nil)
+		walk(settings, path, nil, c.leaf)
+	}
+	for _, path := range s.o.Kinds.FileKeys(kind) {
+		if !c.mask {
+			walk(settings, path, nil, func(way []string, text string, _ func(any)) { c.file(way, text, s.o.Files) })
+		}
 	}
 	if !c.changed {
 		return body, nil
@@ -63,14 +69,14 @@ func (s *Service) cut(c *cut, body []byte) ([]byte, error) {
 	return plantdoc.ParseObject(".json", out.Bytes())
 }
 
-// walk goes the rest of a path to secrets and replaces them; at is the way so far.
-func (c *cut) walk(node any, path, at []string) {
+// walk goes the rest of a path and visits the texts at its end; at is the way so far.
+func walk(node any, path, at []string, visit func(way []string, text string, set func(any))) {
 	step := func(k string, v any, set func(any)) {
 		way := append(slices.Clip(at), k)
 		if len(path) > 1 {
-			c.walk(v, path[1:], way)
+			walk(v, path[1:], way, visit)
 		} else if text, ok := textOf(v); ok {
-			c.leaf(way, text, set)
+			visit(way, text, set)
 		}
 	}
 	switch n := node.(type) {
@@ -91,7 +97,7 @@ func (c *cut) walk(node any, path, at []string) {
 	}
 }
 
-// textOf returns the text of a secret; false if it is none, which the plant finds out.
+// textOf returns the text of a scalar; false if it is none, which the plant finds out.
 func textOf(v any) (string, bool) {
 	switch v := v.(type) {
 	case string:
@@ -172,5 +178,18 @@ func (c *cut) local(path string, node any) {
 		for i, v := range n {
 			c.local(plant.Item(path, i), v)
 		}
+	}
+}
+
+// file refuses a file outside of the directories that are set up for files: who may change the plant
+// could otherwise have any file of this machine read, or sent to a controlling station.
+func (c *cut) file(way []string, name string, dirs []string) {
+	abs, err := filepath.Abs(name)
+	inside := func(dir string) bool {
+		rel, err := filepath.Rel(dir, abs)
+		return err == nil && filepath.IsLocal(rel)
+	}
+	if err != nil || !slices.ContainsFunc(dirs, inside) {
+		c.fault(pathOf(way), "is outside of the directories for files, want one in "+strings.Join(dirs, " or ")+"; the setting files.dirs names others")
 	}
 }

@@ -43,6 +43,9 @@ type Options struct {
 	Apply func(context.Context, *plant.Plant) error
 	// Secrets say where ${env:…} and ${file:…} lead, in plants that were taken over from a file.
 	Secrets plant.Secrets
+	// Files are the absolute directories below which the files lie that a plant may name, unless it
+	// comes from a file.
+	Files []string
 	// File is the plant file that is the only writer; empty: the store is.
 	File string
 	// Changed is called after each change that was put into force; nil: nothing is.
@@ -114,9 +117,32 @@ func (s *Service) decode(ctx context.Context, objs []plantdoc.Object, fresh map[
 	return p, nil
 }
 
-// Decode makes a plant of objects, with the secrets of the store. It changes nothing.
-func (s *Service) Decode(ctx context.Context, objs []plantdoc.Object) (*plant.Plant, plant.Problems) {
-	return s.decode(ctx, objs, nil)
+// Try makes a plant of one connector, with the secrets of the store, under the conditions of a
+// change: what only a local file may hold is refused, unless the plant has the connector like
+// this. It changes nothing. It fails with [plant.Problems].
+func (s *Service) Try(ctx context.Context, id string, body []byte) (*plant.Plant, error) {
+	var before []plantdoc.Object
+	switch o, _, err := s.o.Store.Object(ctx, plantdoc.Connectors, id); {
+	case err == nil:
+		before = append(before, o)
+	case !errors.Is(err, store.ErrNotFound):
+		return nil, err
+	}
+	canonical, err := plantdoc.ParseObject(documentName, body)
+	if err != nil {
+		return nil, err
+	}
+	e := newEdit(ctx, s.o.Store, before)
+	e.Put(plantdoc.Connectors, id, canonical)
+	t := s.tidy(ctx, e)
+	if len(t.problems) > 0 {
+		return nil, t.problems
+	}
+	p, problems := s.decode(ctx, t.after, t.secrets)
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	return p, nil
 }
 
 // withoutPlace removes the positions: nobody has written the document as it is decoded. It is one

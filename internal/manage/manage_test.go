@@ -22,6 +22,7 @@ type deviceSettings struct {
 	Password connector.Secret            `json:"password"`
 	Users    map[string]connector.Secret `json:"users"`
 	Host     string                      `json:"host"`
+	Certs    []string                    `json:"certs" file:"true"`
 }
 
 type topic struct {
@@ -68,7 +69,7 @@ func newRig(tb testing.TB, file string) *rig {
 	})
 	r := &rig{tb: tb, store: st}
 	r.Service = manage.New(manage.Options{
-		Store: st, Kinds: kinds(tb), File: file, Log: slog.New(slog.NewTextHandler(&r.log, nil)),
+		Store: st, Kinds: kinds(tb), File: file, Files: []string{"/srv/files"}, Log: slog.New(slog.NewTextHandler(&r.log, nil)),
 		Secrets: plant.Secrets{Env: func(name string) (string, bool) { return "x", name == "BUSBAR_SECRET_X" }},
 		Apply: func(_ context.Context, p *plant.Plant) error {
 			if err := r.fail; err != nil {

@@ -2,6 +2,7 @@ package manage_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -159,4 +160,45 @@ func TestAPlantThatIsTakenOverFromAFile(t *testing.T) {
 		t.Errorf("Load = %v, want that the password is missing", err)
 	}
 	r.must(`connectors a {"kind":"device","password":"geheim"}`)
+}
+
+func TestFilesOfAChangeLieInTheirDirectories(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ file, want string }{
+		{"/srv/files/ca.pem", ""},
+		{"/srv/files/a/../b/ca.pem", ""},
+		{"/srv/files", ""},
+		{"/etc/shadow", "outside"},
+		{"/srv/files/../../etc/shadow", "outside"},
+		{"/srv/files2/ca.pem", "outside"},
+		{"files/ca.pem", "outside"},
+		{"/", "outside"},
+	} {
+		r := newRig(t, "")
+		body := fmt.Sprintf(`{"kind":"device","certs":[%q]}`, tt.file)
+		_, err := r.change(manage.ChangeOptions{}, "connectors a "+body)
+		_, tried := r.Try(t.Context(), "b", []byte(body))
+		for _, err := range []error{err, tried} {
+			if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), "certs.0: is "+tt.want) {
+				t.Errorf("file %s: %v, want %q", tt.file, err, tt.want)
+			}
+		}
+	}
+}
+
+func TestATrialIsRefusedWhatAChangeIs(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "")
+	for _, password := range []string{"${env:BUSBAR_SECRET_X}", "${file:x}", `\u0024{env:BUSBAR_SECRET_X}`} {
+		_, err := r.Try(t.Context(), "a", []byte(`{"kind":"device","password":"`+password+`"}`))
+		if err == nil || !strings.Contains(err.Error(), "works only in a local plant file") {
+			t.Errorf("trial with %s = %v, want that it is refused", password, err)
+		}
+	}
+	p, err := r.Try(t.Context(), "a", []byte(`{"kind":"device","password":"hunter2"}`))
+	if err != nil || p.Connectors[0].Settings.(*deviceSettings).Password != "hunter2" {
+		t.Errorf("trial = %v, want one with the password that is written out", err)
+	}
+	r.wantSecrets()
+	r.wantDocument(0)
 }

@@ -25,12 +25,12 @@ import (
 // Settings are the keys of `tls:` in the plant file, the same for all connectors.
 // The zero value is the default of each.
 type Settings struct {
-	CA         string        `json:"ca" doc:"file with the certificates of the authorities that peers are trusted by"`
-	Cert       string        `json:"cert" doc:"file with the certificate of Busbar and its chain"`
-	Key        string        `json:"key" doc:"file with the key to cert, without passphrase"`
+	CA         string        `json:"ca" file:"true" doc:"file with the certificates of the authorities that peers are trusted by"`
+	Cert       string        `json:"cert" file:"true" doc:"file with the certificate of Busbar and its chain"`
+	Key        string        `json:"key" file:"true" doc:"file with the key to cert, without passphrase"`
 	Allow      Allow         `json:"allow" doc:"names and SHA-256 fingerprints of the certificates of peers; default all that ca has signed"`
 	ServerName string        `json:"serverName" doc:"name that the certificate of a server must have; default the host that is dialled, or none with allow"`
-	CRL        []string      `json:"crl" min:"1" doc:"files with the lists of revoked certificates, PEM or DER"`
+	CRL        []string      `json:"crl" file:"true" min:"1" doc:"files with the lists of revoked certificates, PEM or DER"`
 	CRLCheck   string        `json:"crlCheck" enum:"soft,hard" doc:"with a list that has expired or is missing: soft lets peers in and warns, hard refuses them"`
 	MinVersion string        `json:"minVersion" enum:"1.2,1.3" doc:"least version of TLS"`
 	RSAKeys    bool          `json:"rsaKeyExchange" doc:"also TLS_RSA_WITH_AES_128_CBC_SHA256 with TLS 1.2, for old devices; has no forward secrecy"`

@@ -16,7 +16,7 @@ import (
 
 // FileSettings is the key files.
 type FileSettings struct {
-	Dir     string        `json:"dir" doc:"directory whose files controlling stations may read"`
+	Dir     string        `json:"dir" file:"true" doc:"directory whose files controlling stations may read"`
 	CA      CommonAddress `json:"ca" doc:"common address of the files, which must be one of the targets'"`
 	IOA     ObjectAddress `json:"ioa" doc:"first address of files whose name does not give one"`
 	Write   bool          `json:"write" doc:"whether controlling stations may write files, and delete those that were written"`
