@@ -4,7 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"net/url"
+	"strings"
 	"time"
 
 	"busbar/internal/auth"
@@ -62,6 +62,9 @@ func (a *api) endAudit(req *request, broken bool) {
 	if !req.audit.begun && (status == http.StatusUnauthorized || status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable) {
 		return
 	}
+	if !req.audit.begun && status < http.StatusInternalServerError && a.limits.refusal(req.who.ID) > 0 {
+		return // one who may nothing must not fill the disk
+	}
 	n := req.audit
 	if n.object == "" {
 		n.object = objectOf(req.http)
@@ -76,11 +79,14 @@ func (a *api) endAudit(req *request, broken bool) {
 	})
 }
 
+// maxObject is the most octets of a path that the audit log has.
+const maxObject = 512
+
 // objectOf returns the path of a request below the base.
 func objectOf(r *http.Request) string {
-	path, err := url.PathUnescape(r.URL.EscapedPath()[len(base)+1:])
-	if err != nil {
-		return r.URL.Path
+	path := strings.TrimPrefix(r.URL.Path, base+"/")
+	if len(path) > maxObject {
+		return strings.ToValidUTF8(path[:maxObject], "") + "…"
 	}
 	return path
 }

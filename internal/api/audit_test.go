@@ -77,6 +77,27 @@ func TestEveryChangeIsAudited(t *testing.T) {
 	}
 }
 
+func TestRefusalsDoNotFillTheAuditLog(t *testing.T) {
+	t.Parallel()
+	r := newThings(t, func(context.Context, *thingInput) (*struct{}, error) { return nil, nil })
+	for range 3 * refusalBurst {
+		r.do(http.MethodPut, "/things/x", `{"name":"n"}`, as("viewer"))
+	}
+	r.do(http.MethodPut, "/things/"+strings.Repeat("x", 20_000), `{"name":"n"}`, as("operator"))
+	r.do(http.MethodPut, "/%74hings/y", `{"name":"n"}`, as("engineer"))
+	entries := r.audit.all()
+	if n := len(entries); n < refusalBurst || n > 2*refusalBurst {
+		t.Fatalf("%d entries, want those of %d refusals and some more", n, refusalBurst)
+	}
+	last := entries[len(entries)-2:]
+	if n := len(last[0].Object); last[0].Actor != "operator" || n > maxObject+len("…") {
+		t.Errorf("entry of %s with an object of %d octets, want operator and %d at most", last[0].Actor, n, maxObject)
+	}
+	if last[1].Object != "things/y" {
+		t.Errorf("object %q, want things/y, however the path is written", last[1].Object)
+	}
+}
+
 func TestNothingChangesWithoutAnAuditLog(t *testing.T) {
 	t.Parallel()
 	var r *rig

@@ -36,16 +36,25 @@ func (l Limits) orDefault() Limits {
 
 // limiter bounds the rate of requests.
 type limiter struct {
-	addresses, principals *buckets
+	addresses, principals, refusals *buckets
 }
 
+// Refused requests of one principal that are audited: per second, and at once.
+const (
+	refusalRate  = 1
+	refusalBurst = 100
+)
+
 func newLimiter(l Limits) *limiter {
-	return &limiter{newBuckets(l.AddressRate, l.AddressBurst), newBuckets(l.PrincipalRate, l.PrincipalBurst)}
+	return &limiter{newBuckets(l.AddressRate, l.AddressBurst), newBuckets(l.PrincipalRate, l.PrincipalBurst), newBuckets(refusalRate, refusalBurst)}
 }
 
 // address and principal return how long who asks has to wait; 0: he may now.
 func (l *limiter) address(a string) time.Duration    { return l.addresses.take(a) }
 func (l *limiter) principal(id string) time.Duration { return l.principals.take(id) }
+
+// refusal returns how long it takes until a refused request of a principal is audited again; 0: this one is.
+func (l *limiter) refusal(id string) time.Duration { return l.refusals.take(id) }
 
 // maxBuckets is of how many clients the rate is remembered; the one who asked
 // least recently is forgotten first.
