@@ -143,6 +143,7 @@ func (a *app) run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, s.stop()) }()
 	s.start(a.manager.Run)
 	s.start(a.auth.Run)
+	s.start(a.manage.Run)
 	if a.config.Plant != "" {
 		s.start(a.recordFile)
 	}

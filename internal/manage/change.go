@@ -44,6 +44,9 @@ func (s *Service) Change(ctx context.Context, a Actor, o ChangeOptions, edit fun
 		return Result{}, err
 	}
 	defer unlock()
+	if err := s.certain(ctx); err != nil {
+		return Result{}, err
+	}
 	before, head, err := s.o.Store.Document(ctx)
 	if err != nil {
 		return Result{}, err
@@ -82,66 +85,18 @@ func (s *Service) settle(ctx context.Context, a Actor, o ChangeOptions, head sto
 		return r, nil
 	}
 	ctx = context.WithoutCancel(ctx) // who asked may leave: what is begun is brought to an end
-	if err := s.setSecrets(ctx, a, turnover); err != nil {
+	r.Revision, err = s.commit(ctx, commitment{
+		actor: a, comment: o.Comment, head: head, before: e.before, changes: r.Changes, secrets: turnover, plant: p,
+	})
+	if err != nil {
 		return Result{}, err
 	}
-	revision, err := s.commit(ctx, a, o.Comment, head, e.before, r.Changes, p)
-	if err != nil {
-		return Result{}, errors.Join(err, s.unsetSecrets(ctx, a, turnover))
-	}
-	r.Revision = revision
 	s.dropSecrets(ctx, t.after, r.Changes)
 	return r, nil
 }
 
-// commit stores changes as a revision and puts p into force. If it fails the plant of before is in force.
-func (s *Service) commit(
-	ctx context.Context, a Actor, comment string, head store.Revision, before []plantdoc.Object, changes []plantdoc.Change, p *plant.Plant,
-) (store.Revision, error) {
-	if len(changes) == 0 { // but secrets, or nothing was in force
-		return head, applyError(s.apply(ctx, p))
-	}
-	applied := false
-	revision, err := s.commits.Commit(ctx, head.Number, store.Revision{Author: a.Name, Comment: comment, Origin: a.Origin}, changes, func() error {
-		if err := s.apply(ctx, p); err != nil {
-			return applyError(err)
-		}
-		applied = true
-		return nil
-	})
-	if err == nil {
-		s.o.Log.Info("plant changed", "revision", revision.Number, "author", a.Name, "origin", a.Origin, "changes", len(changes))
-		return revision, nil
-	}
-	if !applied {
-		return store.Revision{}, err
-	}
-	if again := s.again(ctx, before); again != nil {
-		return store.Revision{}, fmt.Errorf("the plant is in force but is not stored: %w; nor can the previous one be put into force again: %w", err, again)
-	}
-	return store.Revision{}, &ApplyError{Err: fmt.Errorf("the new one cannot be stored: %w", err)}
-}
-
-func applyError(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &ApplyError{Err: err}
-}
-
-// again puts the plant of a document into force again.
-func (s *Service) again(ctx context.Context, objs []plantdoc.Object) error {
-	p, problems := s.decode(ctx, objs, nil)
-	if len(problems) > 0 {
-		return problems
-	}
-	return s.apply(ctx, p)
-}
-
 // turn is a secret that gets another value.
-type turn struct {
-	name, before, after string // before is empty if there is none
-}
+type turn struct{ name, after string }
 
 // turnover returns which of the secrets differ from those of the store.
 func (s *Service) turnover(ctx context.Context, secrets map[string]string) ([]turn, error) {
@@ -152,38 +107,10 @@ func (s *Service) turnover(ctx context.Context, secrets map[string]string) ([]tu
 			return nil, fmt.Errorf("secret %s: %w", name, err)
 		}
 		if err != nil || before != value {
-			list = append(list, turn{name, before, value})
+			list = append(list, turn{name, value})
 		}
 	}
 	return list, nil
-}
-
-// setSecrets stores secrets, before the plant that refers to them: a crash in between leaves
-// a secret that nobody uses yet, and not a plant without its secret.
-func (s *Service) setSecrets(ctx context.Context, a Actor, turnover []turn) error {
-	for i, t := range turnover {
-		if err := s.o.Store.SetSecret(ctx, t.name, t.after, a.Name); err != nil {
-			return errors.Join(fmt.Errorf("secret %s: %w", t.name, err), s.unsetSecrets(ctx, a, turnover[:i]))
-		}
-	}
-	return nil
-}
-
-// unsetSecrets gives secrets their former values.
-func (s *Service) unsetSecrets(ctx context.Context, a Actor, turnover []turn) error {
-	var errs []error
-	for _, t := range turnover {
-		var err error
-		if t.before == "" {
-			err = s.o.Store.DeleteSecret(ctx, t.name)
-		} else {
-			err = s.o.Store.SetSecret(ctx, t.name, t.before, a.Name)
-		}
-		if err != nil {
-			errs = append(errs, fmt.Errorf("secret %s has its new value, though nothing else was changed: %w", t.name, err))
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // dropSecrets deletes the own secrets of connectors that were removed.

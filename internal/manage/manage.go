@@ -60,11 +60,9 @@ type Service struct {
 	busy    chan struct{} // holds a token while there is a change
 	inForce atomic.Bool   // a plant was applied
 	commits committer     // the store
-}
 
-// committer stores changes as a revision; see [store.Store.Commit].
-type committer interface {
-	Commit(ctx context.Context, base int64, r store.Revision, changes []plantdoc.Change, apply func() error) (store.Revision, error)
+	doubtful bool          // it is not known whether the store holds the plant in force; belongs to who has busy
+	doubts   chan struct{} // holds a token when it has become so
 }
 
 // New returns a service. The plant is not in force before [Service.Load] or [Service.Record].
@@ -72,7 +70,7 @@ func New(o Options) *Service {
 	if o.Changed == nil {
 		o.Changed = func() {}
 	}
-	return &Service{o: o, busy: make(chan struct{}, 1), commits: o.Store}
+	return &Service{o: o, busy: make(chan struct{}, 1), commits: o.Store, doubts: make(chan struct{}, 1)}
 }
 
 // Managed returns the plant file that is the only writer; false if the store is.

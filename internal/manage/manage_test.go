@@ -267,8 +267,10 @@ type fullDisk struct{ *store.Store }
 
 var errDisk = errors.New("the disk is full")
 
-func (d fullDisk) Commit(ctx context.Context, base int64, r store.Revision, changes []plantdoc.Change, apply func() error) (store.Revision, error) {
-	return d.Store.Commit(ctx, base, r, changes, func() error {
+func (d fullDisk) CommitSecrets(
+	ctx context.Context, base int64, r store.Revision, changes []plantdoc.Change, secrets map[string]string, apply func() error,
+) (store.Revision, error) {
+	return d.Store.CommitSecrets(ctx, base, r, changes, secrets, func() error {
 		if err := apply(); err != nil {
 			return err
 		}

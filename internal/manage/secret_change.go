@@ -2,10 +2,10 @@ package manage
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
+	"busbar/internal/plant"
 	"busbar/internal/plantdoc"
 )
 
@@ -17,29 +17,45 @@ func (s *Service) SetSecret(ctx context.Context, a Actor, name, value string) er
 		return err
 	}
 	defer unlock()
+	if err := s.certain(ctx); err != nil {
+		return err
+	}
 	turnover, err := s.turnover(ctx, map[string]string{name: value})
 	if err != nil || len(turnover) == 0 && s.InForce() {
 		return err
 	}
 	ctx = context.WithoutCancel(ctx)
-	objs, user, err := s.secretUser(ctx, name)
+	return s.turnSecrets(ctx, a, turnover)
+}
+
+// turnSecrets stores secrets, and puts the plant into force again if it refers to them.
+func (s *Service) turnSecrets(ctx context.Context, a Actor, turnover []turn) error {
+	objs, head, err := s.o.Store.Document(ctx)
 	if err != nil {
 		return err
 	}
-	if err := s.setSecrets(ctx, a, turnover); err != nil {
-		return err
+	c := commitment{actor: a, head: head, before: objs, secrets: turnover}
+	fresh, used, refs := make(map[string]string), false, references(objs)
+	for _, t := range turnover {
+		fresh[t.name] = t.after
+		used = used || refs[t.name] != ""
 	}
-	if user == "" || s.o.File != "" {
-		return nil
+	used = used && s.o.File == ""
+	if used && s.InForce() {
+		var problems plant.Problems
+		if c.plant, problems = s.decode(ctx, objs, fresh); len(problems) > 0 {
+			return applyError(problems)
+		}
 	}
-	was := s.InForce()
-	err = s.again(ctx, objs)
-	if err != nil && !was {
-		s.o.Log.Warn("plant is still not in force", "error", err)
-		return nil // a step on the way
+	if len(turnover) > 0 {
+		if _, err := s.commit(ctx, c); err != nil {
+			return err
+		}
 	}
-	if err != nil {
-		return errors.Join(applyError(err), s.unsetSecrets(ctx, a, turnover))
+	if used && !s.InForce() {
+		if err := s.again(ctx, objs, nil); err != nil { // a step on the way
+			s.o.Log.Warn("plant is still not in force", "error", err)
+		}
 	}
 	return nil
 }

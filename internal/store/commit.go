@@ -23,12 +23,25 @@ import (
 // nothing is stored. apply may read the store, which is still as it was at base; writing would wait for
 // ever. nil calls nothing.
 func (s *Store) Commit(ctx context.Context, base int64, r Revision, changes []plantdoc.Change, apply func() error) (Revision, error) {
+	return s.CommitSecrets(ctx, base, r, changes, nil, apply)
+}
+
+// CommitSecrets is [Store.Commit] that sets secrets as well, by name: both are stored, or nothing is. If
+// there are secrets but no changes, there is no new revision either, and the newest one is returned.
+func (s *Store) CommitSecrets(
+	ctx context.Context, base int64, r Revision, changes []plantdoc.Change, secrets map[string]string, apply func() error,
+) (Revision, error) {
 	changes, err := ordered(changes)
+	if err != nil {
+		return Revision{}, fault("commit", err)
+	}
+	sealed, err := s.seal(secrets)
 	if err != nil {
 		return Revision{}, fault("commit", err)
 	}
 	r.Number, r.At, r.Changes = base+1, now(), len(changes)
 	r.Author, r.Comment = clean(r.Author), clean(r.Comment)
+	author := r.Author
 	err = s.change(ctx, "commit", func(q *db.Queries, tx *sql.Tx) error {
 		have, err := head(ctx, q)
 		if err != nil {
@@ -37,7 +50,12 @@ func (s *Store) Commit(ctx context.Context, base int64, r Revision, changes []pl
 		if have.Number != base {
 			return fmt.Errorf("%w: the plant is at revision %d, not %d", ErrConflict, have.Number, base)
 		}
-		if err := writeRevision(ctx, q, s.bulk(tx), r, changes); err != nil {
+		if len(changes) == 0 && len(secrets) > 0 {
+			r = have
+		} else if err := writeRevision(ctx, q, s.bulk(tx), r, changes); err != nil {
+			return err
+		}
+		if err := putSecrets(ctx, q, sealed, author); err != nil {
 			return err
 		}
 		if apply == nil {

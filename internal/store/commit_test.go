@@ -93,3 +93,32 @@ func TestCommitRollsBack(t *testing.T) {
 		}
 	})
 }
+
+func TestSecretsAreCommittedWithTheChangesOrNotAtAll(t *testing.T) {
+	each(t, func(t *testing.T, o store.Options) {
+		o.Key = key(1)
+		s, ctx := open(t, o), t.Context()
+		secrets := map[string]string{"a": "one", "b": "two"}
+		want := errors.New("no")
+		if _, err := s.CommitSecrets(ctx, 0, store.Revision{}, many(3), secrets, func() error { return want }); !errors.Is(err, want) {
+			t.Errorf("CommitSecrets = %v, want %v", err, want)
+		}
+		if list, err := s.Secrets(ctx); err != nil || len(list) != 0 {
+			t.Errorf("after a change that was rolled back there are secrets %v, %v, want none", list, err)
+		}
+		if r, err := s.CommitSecrets(ctx, 0, store.Revision{Author: "alice"}, nil, secrets, nil); err != nil || r.Number != 0 {
+			t.Errorf("CommitSecrets without changes = revision %d, %v, want 0", r.Number, err)
+		}
+		if r, err := s.CommitSecrets(ctx, 0, store.Revision{Author: "bob"}, many(3), map[string]string{"b": "three"}, nil); err != nil || r.Number != 1 {
+			t.Errorf("CommitSecrets = revision %d, %v, want 1", r.Number, err)
+		}
+		for name, want := range map[string]string{"a": "one", "b": "three"} {
+			if got, err := s.Secret(ctx, name); err != nil || got != want {
+				t.Errorf("secret %s = %q, %v, want %q", name, got, err, want)
+			}
+		}
+		if r, err := s.Settled(ctx); err != nil || r.Number != 1 {
+			t.Errorf("Settled = revision %d, %v, want 1", r.Number, err)
+		}
+	})
+}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/pressly/goose/v3"
+
 	"busbar/internal/plantdoc"
 	"busbar/internal/store/db"
 )
@@ -133,4 +135,20 @@ func touched(what string, rows int64, err error) error {
 		err = sql.ErrNoRows
 	}
 	return fault(what, err)
+}
+
+// Settled returns the newest revision, as Head does, but waits first for every commit that is under way, also one
+// whose connection was lost: PostgreSQL may still bring that to its end.
+func (s *Store) Settled(ctx context.Context) (r Revision, err error) {
+	if s.dialect != goose.DialectPostgres {
+		return s.Head(ctx) // what has failed has ended
+	}
+	err = s.change(ctx, "read newest revision", func(q *db.Queries, tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, "LOCK TABLE revisions IN SHARE MODE"); err != nil {
+			return err
+		}
+		r, err = head(ctx, q)
+		return err
+	})
+	return r, err
 }

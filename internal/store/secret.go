@@ -2,6 +2,9 @@ package store
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"busbar/internal/store/db"
@@ -23,6 +26,29 @@ func (s *Store) SetSecret(ctx context.Context, name, plaintext, author string) e
 	}
 	err = db.New(s.write).PutSecret(ctx, db.PutSecretParams{Name: name, Sealed: sealed, Author: clean(author), At: millis(now())})
 	return fault("keep secret "+name, err)
+}
+
+// seal encrypts secrets, by name.
+func (s *Store) seal(secrets map[string]string) (map[string][]byte, error) {
+	sealed := make(map[string][]byte, len(secrets))
+	for name, text := range secrets {
+		var err error
+		if sealed[name], err = s.keys.seal(secretPlace(name), text); err != nil {
+			return nil, fmt.Errorf("secret %s: %w", name, err)
+		}
+	}
+	return sealed, nil
+}
+
+// putSecrets keeps what seal has encrypted, in the order of the names.
+func putSecrets(ctx context.Context, q *db.Queries, sealed map[string][]byte, author string) error {
+	for _, name := range slices.Sorted(maps.Keys(sealed)) {
+		err := q.PutSecret(ctx, db.PutSecretParams{Name: name, Sealed: sealed[name], Author: author, At: millis(now())})
+		if err != nil {
+			return fmt.Errorf("keep secret %s: %w", name, err)
+		}
+	}
+	return nil
 }
 
 // Secret returns a secret in plain text. It fails with [ErrNotFound], with
