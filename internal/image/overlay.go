@@ -129,6 +129,7 @@ func block(by Mark) edit {
 			return false, err
 		}
 		o.blocked, o.frozen = &by, o.under
+		o.frozen.kept = o.frozen.quality // as it was told, so that it is no better in another process
 		return true, nil
 	}
 }

@@ -53,6 +53,7 @@ func Run(t *testing.T, open Opener) {
 		{"beneath an overlay the rules of publish hold", beneathByTheRules},
 		{"overlays that may not be", overlaysRefused},
 		{"overlays go with their points", overlaysDropped},
+		{"overlays in any order", overlaysAtRandom},
 		{"changed tells the points of changes", changed},
 		{"next waits for news", nextWaits},
 		{"next ends with its context", nextEndsWithContext},

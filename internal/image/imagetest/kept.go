@@ -37,6 +37,8 @@ func RunKept(t *testing.T, reopener Reopener) {
 		{"what is restored is not kept", restoredNotKept},
 		{"late changes are events and no states", lateKept},
 		{"overlays outlive the process", overlaysKept},
+		{"what was frozen is no better in another process", frozenAsItWas},
+		{"overlays in any order outlive the process", overlaysAtRandomKept},
 		{"numbers go on", numbersKept},
 		{"cursors outlive the process", cursorsKept},
 		{"resume delivers the events before and all after", resumesOver},

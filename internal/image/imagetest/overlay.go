@@ -329,3 +329,17 @@ func overlaysKept(t *testing.T, l *lives) {
 	publish(t, l, float(p, 4, time.Hour))
 	tells(t, f, told{4, 0, 0})
 }
+
+// frozenAsItWas: a point was not topical since the restart when it was blocked. That it is
+// frozen like this outlives the process, though the quality beneath does not.
+func frozenAsItWas(t *testing.T, l *lives) {
+	const sb, bl, nt = point.Substituted, point.Blocked, point.NotTopical
+	p := gated(l, mapping.Gate{})
+	publish(t, l, float(p, 1, 0), point.Update{Point: p, Quality: nt, Flags: point.KeepValue | point.Restored})
+	block(t, l, p, time.Minute)
+	substitute(t, l, p, 2, time.Minute)
+	l.again(t)
+	gated(l, mapping.Gate{})
+	release(t, l, p, sb)
+	shows(t, l, p, 1, nt|bl)
+}
