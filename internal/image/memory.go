@@ -267,18 +267,16 @@ func (m *Memory) take(u point.Update) {
 		m.takeBeneath(m.overlays[u.Point], &u)
 		return
 	}
-	if u.Flags&point.KeepValue != 0 && c.known() {
-		c.keep(&u, m.texts[u.Point])
-	}
-	if !c.takes(&u) {
+	switch {
+	case u.Flags != 0:
+		if !m.takeFlags(c, &u) {
+			return
+		}
+	case u.Value.Type() != typ:
 		return
 	}
 	cut(&u)
 	late := c.isLate(&u)
-	if u.Flags &= point.Restored; u.Flags != 0 && m.public[u.Point] {
-		delete(m.public, u.Point)
-		u.Flags = 0
-	}
 	if late {
 		u.Flags |= point.Late
 		m.append(u, m.gates.late(u.Point))
@@ -295,6 +293,22 @@ func (m *Memory) take(u point.Update) {
 	for _, f := range m.latest {
 		f.mark(u.Point)
 	}
+}
+
+// takeFlags fills in what the flags of an update leave open. It returns false if the update has
+// nothing to say. Most updates have no flags.
+func (m *Memory) takeFlags(c *cell, u *point.Update) bool {
+	if u.Flags&point.KeepValue != 0 && c.known() {
+		c.keep(u, m.texts[u.Point])
+	}
+	if !c.takes(u) {
+		return false
+	}
+	if u.Flags &= point.Restored; u.Flags != 0 && m.public[u.Point] {
+		delete(m.public, u.Point)
+		u.Flags = 0
+	}
+	return true
 }
 
 // append adds a change to the log, and to what is kept.
