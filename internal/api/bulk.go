@@ -37,7 +37,7 @@ func registerBulk(a *api) {
 		}},
 	} {
 		register(a, op{
-			ID: s.id, Method: http.MethodPost, Path: "/" + string(s.section) + "/bulk", Tag: string(s.section), Role: auth.Engineer, Scope: scopePoints,
+			ID: s.id, Method: http.MethodPost, Path: "/" + string(s.section) + "/bulk", Tag: string(s.section), Role: auth.Engineer, Scope: changeScope(s.section),
 			Summary: "Add, replace and remove many " + string(s.section),
 			Description: "The body is a JSON array, or a line of JSON for each item: the object as it is read, with its id, is added or replaced; " +
 				`{"op":"delete","id":"…"} removes one. All of it is one change, or nothing is.`,

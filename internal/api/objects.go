@@ -69,6 +69,15 @@ func registerObjects(a *api) {
 	}
 }
 
+// changeScope says whether who is limited to a part of the points may change his part of a section.
+// Commands he may not: a command of his could operate whatever a connector reaches.
+func changeScope(section plantdoc.Section) scope {
+	if section == plantdoc.Points {
+		return scopePoints
+	}
+	return scopeWhole
+}
+
 func (o objects) register() {
 	path, tag := "/"+string(o.section), string(o.section)
 	word := strings.ToUpper(o.one[:1]) + o.one[1:]
@@ -86,13 +95,13 @@ func (o objects) register() {
 		Summary: "One " + o.one + " of the plant", Errors: []int{http.StatusNotFound, http.StatusNotModified, http.StatusPreconditionFailed},
 	}, o.get)
 	register(o.api, op{
-		ID: "put" + word, Method: http.MethodPut, Path: path + "/{id}", Tag: tag, Role: auth.Engineer, Scope: o.scope,
+		ID: "put" + word, Method: http.MethodPut, Path: path + "/{id}", Tag: tag, Role: auth.Engineer, Scope: changeScope(o.section),
 		Summary:     "Add a " + o.one + ", or replace it",
 		Description: "The body has the keys of the plant file, as JSON or YAML. The whole plant is validated, stored and put into force, or nothing is changed.",
 		Consumes:    documentTypes(), Errors: o.changeErrors(http.StatusCreated),
 	}, o.put)
 	register(o.api, op{
-		ID: "delete" + word, Method: http.MethodDelete, Path: path + "/{id}", Tag: tag, Role: auth.Engineer, Scope: o.scope,
+		ID: "delete" + word, Method: http.MethodDelete, Path: path + "/{id}", Tag: tag, Role: auth.Engineer, Scope: changeScope(o.section),
 		Summary: "Remove a " + o.one, Status: http.StatusNoContent, Errors: o.changeErrors(http.StatusNotFound),
 	}, o.remove)
 	answers := o.huma.OpenAPI().Paths[path+"/{id}"].Put.Responses

@@ -158,6 +158,9 @@ func TestWhoIsLimitedSeesAndChangesOnlyHisPoints(t *testing.T) {
 	r.want(403, "PUT", "/points/x%2Fb", `{"type":"int"}`, limited)
 	r.want(403, "DELETE", "/points/x", nil, limited)
 	r.want(403, "DELETE", "/commands/x", nil, limited)
+	r.want(403, "PUT", "/commands/x%2Fa", `{"type":"single"}`, limited)
+	r.want(403, "POST", "/commands/bulk", `[]`, limited)
+	r.want(403, "POST", "/commands/import", "id\n", limited, header("Content-Type", "text/csv"))
 	r.want(204, "DELETE", "/points/y%2Fb", nil, limited)
 	for _, path := range []string{"/plant", "/connectors", "/connectors/a", "/secrets", "/plant/revisions"} {
 		r.want(http.StatusForbidden, "GET", path, nil, limited)

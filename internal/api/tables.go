@@ -30,7 +30,7 @@ func registerTables(a *api) {
 		t := tables{a, section}
 		name, word := string(section), strings.ToUpper(string(section[:1]))+string(section[1:])
 		register(a, op{
-			ID: "import" + word, Method: http.MethodPost, Path: "/" + name + "/import", Tag: name, Role: auth.Engineer, Scope: scopePoints,
+			ID: "import" + word, Method: http.MethodPost, Path: "/" + name + "/import", Tag: name, Role: auth.Engineer, Scope: changeScope(section),
 			Summary: "Import " + name + " from a table or a plant file",
 			Description: "CSV and XLSX have a row for each object and a column for each key, such as to[0].ca. What has no column stays as it is, an empty cell removes the key. " +
 				"YAML and JSON are plant files, of which the " + name + " are taken as a whole. All of it is one change, or nothing is.",
