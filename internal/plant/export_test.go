@@ -14,3 +14,9 @@ func DecodeLarge(name, text string, kinds Kinds) (*Plant, Problems) {
 	f.maxWhole, f.partSize = 0, 1000
 	return f.decode()
 }
+
+// PartWith parses a part of JSON into a tree of at most so many nodes.
+func PartWith(most int, text string) Problems {
+	_, problems := jsonPart(&arena{most: most}, part{text: text, line: 1, col: 1})
+	return problems
+}

@@ -106,6 +106,10 @@ func (p *jsonParser) value(depth int) *Node {
 		p.fail(fmt.Sprintf("at most %d levels", maxDepth))
 		return nil
 	}
+	if p.arena.full() {
+		p.fail(wantFewer)
+		return nil
+	}
 	switch {
 	case p.failed != nil:
 		return nil

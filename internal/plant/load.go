@@ -15,6 +15,8 @@ const (
 	maxFile      = 512 << 20 // octets
 	maxWholeYAML = 64 << 20  // octets, if it is not parsed in parts: the tree of the library is 20 times as large
 	maxDepth     = 64        // levels of lists and maps
+	maxNodes     = 8_000_000 // of a tree: a node takes 100 octets and more, and can be of 2 octets of text
+	maxYAML      = 4_000_000 // commas and ends of lines of what the library of YAML parses at once
 	maxExpansion = 4_000_000 // nodes that aliases stand for, all together
 )
 
@@ -76,6 +78,8 @@ func readFile(path string) (text string, mode fs.FileMode, err error) {
 	}
 	return b.String(), info.Mode(), err
 }
+
+var wantFewer = fmt.Sprintf("at most %d lists, maps and values", maxNodes)
 
 var errTooLarge = fmt.Errorf("is larger than the limit, want at most %d MiB", maxFile>>20)
 

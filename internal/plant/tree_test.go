@@ -33,6 +33,21 @@ func TestDepthIsLimited(t *testing.T) {
 	}
 }
 
+func TestTreesAreLimited(t *testing.T) {
+	t.Parallel()
+	many := `"p": [` + strings.Repeat("1,", 1000) + "1]"
+	if problems := plant.PartWith(1100, many); len(problems) > 0 {
+		t.Errorf("a part of 1002 nodes: %v", problems)
+	}
+	if problems := plant.PartWith(1000, many); len(problems) != 1 || !strings.Contains(problems.Error(), "want at most 8000000 lists, maps and values") {
+		t.Errorf("a part of too many nodes: %v", problems)
+	}
+	_, problems := plant.Tree("f.yaml", []byte("["+strings.Repeat("1,", 4_000_001)+"1]"))
+	if len(problems) != 1 || !strings.Contains(problems.Error(), "more than 4000000 commas and lines") {
+		t.Errorf("a document of too many nodes: %v", problems)
+	}
+}
+
 func TestAliasesDoNotExplode(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder

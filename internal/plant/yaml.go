@@ -25,6 +25,9 @@ func yamlTree(text string) (*Node, Problems) {
 
 // yamlDocument has the library parse a text that is one document.
 func yamlDocument(text string) (*yaml.Node, Problems) {
+	if strings.Count(text, ",")+strings.Count(text, "\n") > maxYAML { // no node is without one of them, but in depth
+		return nil, Problems{{Line: 1, Col: 1, Text: fmt.Sprintf("has more than %d commas and lines, want fewer, or JSON", maxYAML)}}
+	}
 	dec := yaml.NewDecoder(strings.NewReader(text))
 	var doc yaml.Node
 	if err := dec.Decode(&doc); err != nil {
