@@ -65,6 +65,7 @@ type api struct {
 	limits  *limiter
 	audit   *auditor
 	streams *slots
+	large   chan struct{} // holds an element for each request with a large body that is served
 }
 
 // New returns the handler of the API, of its OpenAPI document and of the page
@@ -100,7 +101,7 @@ func build(deps Deps) (a *api, err error) {
 		deps.Auth = nobody{}
 	}
 	deps.Limits = deps.Limits.orDefault()
-	a = &api{deps: deps, log: deps.Log, mux: http.NewServeMux(), limits: newLimiter(deps.Limits), audit: &auditor{log: deps.Log, keep: deps.Audit}, streams: newSlots(deps.Limits)}
+	a = &api{deps: deps, log: deps.Log, mux: http.NewServeMux(), limits: newLimiter(deps.Limits), audit: &auditor{log: deps.Log, keep: deps.Audit}, streams: newSlots(deps.Limits), large: make(chan struct{}, parallelLarge)}
 	a.huma = huma.NewAPI(a.documentConfig(), adapter{a})
 	registerRoutes(a)
 	if err := a.documentConnectors(); err != nil {

@@ -45,3 +45,23 @@ func (b *slowBody) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// Requests to routes that take large bodies, whose work takes much more memory than the body has octets.
+const (
+	parallelLarge = 2                // served at once
+	waitLarge     = 20 * time.Second // longest time that one waits for others
+)
+
+// enterLarge waits until a request with a large body may be served.
+func (a *api) enterLarge(ctx context.Context) (leave func(), err error) {
+	timer := time.NewTimer(waitLarge)
+	defer timer.Stop()
+	select {
+	case a.large <- struct{}{}:
+		return func() { <-a.large }, nil
+	case <-timer.C:
+		return nil, tooMany(streamRetry, "other large requests are being served")
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}

@@ -10,7 +10,9 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"busbar/internal/auth"
@@ -205,4 +207,36 @@ func TestStreamedBodyHasItsOwnLimit(t *testing.T) {
 	}
 	r.problem(r.do(http.MethodPut, "/large", strings.Repeat("x", 101), as("engineer"), lines, unknown), 413, "too-large")
 	r.problem(r.do(http.MethodPut, "/large", "{}", as("engineer")), 415, "unsupported-media-type")
+}
+
+func TestLargeRequestsWaitForEachOther(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		var at, most atomic.Int32
+		register(r.api, op{
+			ID: "postLarge", Method: http.MethodPost, Path: "/large", Tag: "things", Role: auth.Engineer, Summary: "x",
+			Consumes: []string{jsonType}, MaxBody: 2 * defaultMaxBody,
+		}, func(context.Context, *struct{}) (*struct{}, error) {
+			most.Store(max(most.Load(), at.Add(1)))
+			time.Sleep(15 * time.Second)
+			at.Add(-1)
+			return nil, nil
+		})
+		var ok, refused atomic.Int32
+		for range 3 * parallelLarge {
+			go func() {
+				switch w := r.do(http.MethodPost, "/large", `{}`, as("engineer")); w.Code {
+				case http.StatusNoContent:
+					ok.Add(1)
+				case http.StatusTooManyRequests:
+					refused.Add(1)
+				}
+			}()
+		}
+		time.Sleep(time.Minute)
+		if most.Load() != parallelLarge || ok.Load() != 2*parallelLarge || refused.Load() != parallelLarge {
+			t.Errorf("%d at once, %d done, %d refused; want %d, %d, %d", most.Load(), ok.Load(), refused.Load(), parallelLarge, 2*parallelLarge, parallelLarge)
+		}
+	})
 }

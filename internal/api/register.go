@@ -51,6 +51,13 @@ func register[I, O any](a *api, o op, handle func(context.Context, *I) (*O, erro
 		if err := a.begin(ctx, req); err != nil {
 			return nil, err
 		}
+		if declared.MaxBody > defaultMaxBody {
+			leave, err := a.enterLarge(ctx)
+			if err != nil {
+				return nil, a.problemOf(req, err)
+			}
+			defer leave()
+		}
 		out, err := handle(ctx, in)
 		if err != nil {
 			return nil, a.problemOf(req, err)
