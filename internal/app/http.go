@@ -57,10 +57,11 @@ func listen(log *Log, addr string, cert *certificate) (*server, error) {
 	if cert != nil {
 		s.http.TLSConfig = cert.config()
 	}
-	var err error
-	if s.listener, err = net.Listen("tcp", addr); err != nil {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
 		return nil, fmt.Errorf("http.listen: %w; choose another address with --http-listen, or off", err)
 	}
+	s.listener = limitConnections(l)
 	return s, nil
 }
 
