@@ -53,6 +53,10 @@ func problemOfStore(err error) *Problem {
 		return problem(http.StatusServiceUnavailable, "no-key", "there is no key for secrets, or another one: see the setting secrets.key")
 	case errors.Is(err, store.ErrFull):
 		return unavailable("there is no room on the disk; nothing was changed")
+	case errors.Is(err, store.ErrAway):
+		return unavailable("the database does not answer; nothing was changed")
+	case errors.Is(err, store.ErrInUse):
+		return unavailable("another Busbar has taken the database; nothing was changed")
 	case errors.Is(err, store.ErrReadOnly):
 		return unavailable("the database is read-only; nothing was changed")
 	}

@@ -24,7 +24,7 @@ func openStore(ctx context.Context, log *Log, c config.Config, env func(string) 
 		return nil, err
 	}
 	o := store.Options{
-		Path: filepath.Join(c.Data, StoreFile), URL: c.Database, Key: key, NewKey: source.Make, Version: version, Log: log.Logger,
+		Path: filepath.Join(c.Data, StoreFile), URL: c.Database, Alone: true, Key: key, NewKey: source.Make, Version: version, Log: log.Logger,
 	}
 	st, err := store.Open(ctx, o)
 	if err != nil && c.Database != "" {

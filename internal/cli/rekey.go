@@ -35,6 +35,7 @@ func rekey(ctx context.Context, c config.Config, io IO, file string) (err error)
 	if err != nil {
 		return err
 	}
+	o.Alone = true
 	s, err := store.OpenExisting(ctx, o)
 	if err != nil {
 		return err

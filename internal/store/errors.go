@@ -1,9 +1,13 @@
 package store
 
 import (
+	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"modernc.org/sqlite"
@@ -29,6 +33,10 @@ var (
 	ErrFull = errors.New("there is no room on the disk")
 	// ErrReadOnly says that the database must not be written.
 	ErrReadOnly = errors.New("the database is read-only")
+	// ErrAway says that PostgreSQL does not answer.
+	ErrAway = errors.New("the database is not there")
+	// ErrInUse says that another Busbar works with the database.
+	ErrInUse = errors.New("another Busbar works with the database; stop it, or use another database")
 	// ErrNotEmpty says that there is something where a backup was to go.
 	ErrNotEmpty = errors.New("the store is not empty")
 )
@@ -41,7 +49,7 @@ func fault(what string, err error) error {
 	if errors.Is(err, sql.ErrNoRows) {
 		return fmt.Errorf("store: %s: %w", what, ErrNotFound)
 	}
-	if class := classOf(err); class != nil {
+	if class := classOf(err); class != nil && !errors.Is(err, class) {
 		return fmt.Errorf("store: %s: %w: %w", what, class, err)
 	}
 	return fmt.Errorf("store: %s: %w", what, err)
@@ -55,7 +63,19 @@ func classOf(err error) error {
 	if e := (*pgconn.PgError)(nil); errors.As(err, &e) {
 		return classOfPostgres(e.Code)
 	}
+	if isAway(err) {
+		return ErrAway
+	}
 	return nil
+}
+
+// isAway reports whether err says that a connection was lost or not made.
+func isAway(err error) bool {
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok || errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return true
+	}
+	_, ok := errors.AsType[net.Error](err)
+	return ok && !errors.Is(err, context.DeadlineExceeded)
 }
 
 func classOfSQLite(code int) error {
@@ -82,6 +102,8 @@ func classOfPostgres(code string) error {
 		return ErrDamaged
 	case "53100": // disk_full
 		return ErrFull
+	case "57P01", "57P02", "57P03": // admin_shutdown, crash_shutdown, cannot_connect_now
+		return ErrAway
 	case "25006": // read_only_sql_transaction
 		return ErrReadOnly
 	}

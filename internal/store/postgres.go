@@ -6,8 +6,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 )
@@ -26,11 +28,22 @@ func (s *Store) openPostgres(ctx context.Context, o Options) error {
 		return fmt.Errorf("store: database URL: %w", err) // without the password
 	}
 	config.RuntimeParams["application_name"] = applicationName + " " + rand.Text()
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = answerTimeout
+	}
+	config.AfterNetConnect = func(_ context.Context, _ *pgconn.Config, conn net.Conn) (net.Conn, error) {
+		return &impatient{Conn: conn, limit: &s.silence}, nil
+	}
 	s.dialect = goose.DialectPostgres
 	s.write = stdlib.OpenDB(*config)
 	s.write.SetMaxOpenConns(connections)
 	s.write.SetMaxIdleConns(connections)
 	s.read = s.write
+	if o.Alone {
+		if err := s.takeHold(ctx, config); err != nil {
+			return errors.Join(err, s.Close())
+		}
+	}
 	// Keys are ordered by octets, whatever the database was made with.
 	const collation = `CREATE COLLATION IF NOT EXISTS "BINARY" (provider = libc, locale = 'C')`
 	if _, err := s.write.ExecContext(ctx, collation); err != nil {

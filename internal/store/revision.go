@@ -71,7 +71,7 @@ func (s *Store) Revisions(ctx context.Context, before int64, limit int) ([]Revis
 
 // Comment replaces the comment of a revision.
 func (s *Store) Comment(ctx context.Context, number int64, text string) error {
-	n, err := db.New(s.write).SetComment(ctx, db.SetCommentParams{Comment: clean(text), Number: number})
+	n, err := s.writer().SetComment(ctx, db.SetCommentParams{Comment: clean(text), Number: number})
 	return touched("comment on revision", n, err)
 }
 
@@ -144,7 +144,7 @@ func (s *Store) Settled(ctx context.Context) (r Revision, err error) {
 		return s.Head(ctx) // what has failed has ended
 	}
 	err = s.change(ctx, "read newest revision", func(q *db.Queries, tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, "LOCK TABLE revisions IN SHARE MODE"); err != nil {
+		if _, err := tx.ExecContext(ctx, "SET LOCAL lock_timeout = '5s'; LOCK TABLE revisions IN SHARE MODE"); err != nil {
 			return err
 		}
 		r, err = head(ctx, q)

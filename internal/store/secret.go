@@ -24,7 +24,7 @@ func (s *Store) SetSecret(ctx context.Context, name, plaintext, author string) e
 	if err != nil {
 		return fault("keep secret", err)
 	}
-	err = db.New(s.write).PutSecret(ctx, db.PutSecretParams{Name: name, Sealed: sealed, Author: clean(author), At: millis(now())})
+	err = s.writer().PutSecret(ctx, db.PutSecretParams{Name: name, Sealed: sealed, Author: clean(author), At: millis(now())})
 	return fault("keep secret "+name, err)
 }
 
@@ -77,7 +77,7 @@ func (s *Store) Secrets(ctx context.Context) ([]SecretInfo, error) {
 
 // DeleteSecret removes a secret.
 func (s *Store) DeleteSecret(ctx context.Context, name string) error {
-	n, err := db.New(s.write).DeleteSecret(ctx, name)
+	n, err := s.writer().DeleteSecret(ctx, name)
 	return touched("remove secret "+name, n, err)
 }
 

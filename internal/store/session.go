@@ -29,7 +29,7 @@ func (s *Store) CreateSession(ctx context.Context, v Session) (Session, error) {
 		return Session{}, fault("begin session", err)
 	}
 	v.ID, v.Created, v.Address, v.Agent = id, now(), clean(v.Address), clean(v.Agent)
-	err = db.New(s.write).AddSession(ctx, db.AddSessionParams{
+	err = s.writer().AddSession(ctx, db.AddSessionParams{
 		ID: v.ID, Hash: v.Hash[:], UserID: v.UserID, Name: v.Name, Roles: pack(v.Roles), Subtrees: pack(v.Subtrees),
 		Address: v.Address, Agent: v.Agent, Created: millis(v.Created), LastSeen: millis(v.LastSeen), Expires: millis(v.Expires),
 	})
@@ -70,27 +70,27 @@ func (s *Store) Sessions(ctx context.Context, userID string) ([]Session, error) 
 
 // TouchSession keeps when a session was seen last and when it expires.
 func (s *Store) TouchSession(ctx context.Context, id string, seen, expires time.Time) error {
-	n, err := db.New(s.write).TouchSession(ctx, db.TouchSessionParams{LastSeen: millis(seen), Expires: millis(expires), ID: id})
+	n, err := s.writer().TouchSession(ctx, db.TouchSessionParams{LastSeen: millis(seen), Expires: millis(expires), ID: id})
 	return touched("keep session", n, err)
 }
 
 // DeleteSession ends a session.
 func (s *Store) DeleteSession(ctx context.Context, id string) error {
-	n, err := db.New(s.write).DeleteSession(ctx, id)
+	n, err := s.writer().DeleteSession(ctx, id)
 	return touched("end session", n, err)
 }
 
 // DeleteSessionsOf ends all sessions of a user but the one with the id except,
 // and returns how many.
 func (s *Store) DeleteSessionsOf(ctx context.Context, userID, except string) (int, error) {
-	n, err := db.New(s.write).DeleteSessionsOf(ctx, db.DeleteSessionsOfParams{UserID: userID, But: except})
+	n, err := s.writer().DeleteSessionsOf(ctx, db.DeleteSessionsOfParams{UserID: userID, But: except})
 	return int(n), fault("end sessions", err)
 }
 
 // DeleteSessionsExpired removes the sessions that have expired by the given
 // time, and returns how many.
 func (s *Store) DeleteSessionsExpired(ctx context.Context, by time.Time) (int, error) {
-	n, err := db.New(s.write).DeleteSessionsExpired(ctx, millis(by))
+	n, err := s.writer().DeleteSessionsExpired(ctx, millis(by))
 	return int(n), fault("end sessions", err)
 }
 

@@ -32,12 +32,12 @@ func (s *Store) SetSetting(ctx context.Context, name, value string) error {
 	if err != nil && !errors.Is(err, ErrNoKey) {
 		return fault("keep setting "+name, err)
 	}
-	return fault("keep setting "+name, db.New(s.write).PutSetting(ctx, p))
+	return fault("keep setting "+name, s.writer().PutSetting(ctx, p))
 }
 
 // DeleteSetting removes a value, if it is there.
 func (s *Store) DeleteSetting(ctx context.Context, name string) error {
-	return fault("remove setting "+name, db.New(s.write).DeleteSetting(ctx, name))
+	return fault("remove setting "+name, s.writer().DeleteSetting(ctx, name))
 }
 
 func settingPlace(name string) string { return "setting " + name }

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -28,6 +29,9 @@ type Options struct {
 	// NewKey makes a key when the first secret needs one and Key is nil. nil:
 	// without Key there are no secrets.
 	NewKey func() ([]byte, error)
+	// Alone keeps every other store that is opened so from working with the same PostgreSQL database,
+	// until it is closed or its process ends. With SQLite the lock of the data directory sees to that.
+	Alone bool
 	// Version is that of Busbar, which backups tell.
 	Version string
 	// Log is told of migrations. nil: nobody is.
@@ -45,6 +49,8 @@ type Store struct {
 	log     *slog.Logger
 	version string
 	keys    keyring
+	hold    hold
+	silence atomic.Int64  // how long PostgreSQL may be silent, in ns; 0: for ever, while the schema is brought up to date
 	audit   chan struct{} // holds one token: who has it appends to the audit log
 }
 
@@ -52,7 +58,7 @@ type Store struct {
 var schema embed.FS
 
 // Open opens a store and brings its schema up to date. It fails if the
-// database is of a newer version of Busbar than this one.
+// database is of a newer version of Busbar than this one, and with [ErrInUse].
 func Open(ctx context.Context, o Options) (*Store, error) {
 	s, err := connect(ctx, o)
 	if err != nil {
@@ -60,6 +66,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	if err := s.migrate(ctx, newest); err != nil {
 		return nil, errors.Join(err, s.Close())
+	}
+	if o.Alone { // a restore may take longer
+		s.silence.Store(int64(answerTimeout))
 	}
 	return s, nil
 }
@@ -129,6 +138,7 @@ func connect(ctx context.Context, o Options) (*Store, error) {
 
 // Close closes the store once what is under way has ended.
 func (s *Store) Close() error {
+	s.hold.release()
 	err := s.write.Close()
 	if s.read != s.write {
 		err = errors.Join(err, s.read.Close())
@@ -180,6 +190,9 @@ func (s *Store) migrations() (*goose.Provider, error) {
 
 // change runs do in a transaction, which is rolled back if do fails.
 func (s *Store) change(ctx context.Context, what string, do func(q *db.Queries, tx *sql.Tx) error) error {
+	if err := s.hold.mayWrite(); err != nil {
+		return fault(what, err)
+	}
 	return transaction(ctx, s.write, nil, what, do)
 }
 

@@ -29,7 +29,7 @@ func (s *Store) CreateToken(ctx context.Context, t Token) (Token, error) {
 		return Token{}, fault("add token", err)
 	}
 	t.ID, t.Created = id, now()
-	err = db.New(s.write).AddToken(ctx, db.AddTokenParams{
+	err = s.writer().AddToken(ctx, db.AddTokenParams{
 		ID: t.ID, Name: t.Name, Hash: t.Hash[:], Prefix: t.Prefix, Roles: pack(t.Roles), Subtrees: pack(t.Subtrees),
 		Author: clean(t.Author), Created: millis(t.Created), Expires: millis(t.Expires), LastUsed: millis(t.LastUsed),
 	})
@@ -65,13 +65,13 @@ func (s *Store) Tokens(ctx context.Context) ([]Token, error) {
 
 // TouchToken keeps when a token was used last.
 func (s *Store) TouchToken(ctx context.Context, id string, used time.Time) error {
-	n, err := db.New(s.write).TouchToken(ctx, db.TouchTokenParams{LastUsed: millis(used), ID: id})
+	n, err := s.writer().TouchToken(ctx, db.TouchTokenParams{LastUsed: millis(used), ID: id})
 	return touched("keep use of token", n, err)
 }
 
 // DeleteToken removes a token.
 func (s *Store) DeleteToken(ctx context.Context, id string) error {
-	n, err := db.New(s.write).DeleteToken(ctx, id)
+	n, err := s.writer().DeleteToken(ctx, id)
 	return touched("remove token "+id, n, err)
 }
 

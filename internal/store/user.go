@@ -40,7 +40,7 @@ func (s *Store) CreateUser(ctx context.Context, u User) (User, error) {
 	if err != nil {
 		return User{}, fault("add user "+u.Name, err)
 	}
-	err = db.New(s.write).AddUser(ctx, db.AddUserParams{
+	err = s.writer().AddUser(ctx, db.AddUserParams{
 		ID: u.ID, Name: u.Name, Password: u.Password, Roles: pack(u.Roles), Subtrees: pack(u.Subtrees),
 		Disabled: u.Disabled, MustChange: u.MustChange, Totp: totp, Failures: int64(u.Failures),
 		LockedUntil: millis(u.LockedUntil), LastLogin: millis(u.LastLogin),
@@ -84,7 +84,7 @@ func (s *Store) UpdateUser(ctx context.Context, u User) (User, error) {
 
 // UpdateLogin keeps how sign-ins at an account went; its revision stays.
 func (s *Store) UpdateLogin(ctx context.Context, id string, failures int, lockedUntil, lastLogin time.Time) error {
-	n, err := db.New(s.write).UpdateLogin(ctx, db.UpdateLoginParams{
+	n, err := s.writer().UpdateLogin(ctx, db.UpdateLoginParams{
 		Failures: int64(failures), LockedUntil: millis(lockedUntil), LastLogin: millis(lastLogin), ID: id,
 	})
 	return touched("keep sign-in", n, err)
