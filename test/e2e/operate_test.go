@@ -1,18 +1,15 @@
 package e2e
 
 import (
-	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
-	"busbar/internal/auth"
-	"busbar/internal/cli"
 	"busbar/test/rig"
 )
 
@@ -41,17 +38,6 @@ type operated struct {
 	tokens map[string]string // by role
 }
 
-// call runs a command of the binary as an administrator, and returns what it prints.
-func (o *operated) call(stdin string, args ...string) string {
-	o.t.Helper()
-	var out, errs bytes.Buffer
-	args = append(args, "--user", "admin", "--server", "http://"+o.busbar.HTTP)
-	if code := cli.Main(o.t.Context(), args, cli.IO{In: strings.NewReader(stdin), Out: &out, Err: &errs}); code != 0 {
-		o.t.Fatalf("busbar %s: exit code %d, %s", strings.Join(args, " "), code, errs.String())
-	}
-	return strings.TrimSpace(out.String())
-}
-
 func newOperated(t *testing.T) *operated {
 	t.Helper()
 	o := &operated{stage: &stage{t: t}, tokens: map[string]string{}}
@@ -60,15 +46,13 @@ func newOperated(t *testing.T) *operated {
 	o.busbar = rig.Exec(t, builtBinary(t), strings.Replace(operatePlant, "BROKER", o.addr, 1))
 	o.up()
 	o.device()
-	data := filepath.Join(filepath.Dir(o.busbar.Plant()), "data")
-	first, err := os.ReadFile(filepath.Join(data, auth.FirstPasswordFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	const password = "correct horse battery staple"
-	o.call(strings.TrimSpace(string(first))+"\n"+password+"\n", "user", "password")
 	for _, role := range []string{"operator", "viewer"} {
-		o.tokens[role] = o.call(password+"\n", "token", "create", role, "--roles", role)
+		var made struct{ Secret string }
+		answer := o.busbar.Change("POST", "/tokens", fmt.Sprintf(`{"name":%q,"roles":[%q],"expires":%q}`, role, role, time.Now().Add(time.Hour).Format(time.RFC3339)))
+		if err := json.Unmarshal([]byte(answer), &made); err != nil {
+			t.Fatal(err)
+		}
+		o.tokens[role] = made.Secret
 	}
 	return o
 }
