@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
 	"net/http"
 	"slices"
 	"time"
@@ -113,8 +114,13 @@ func (w *valueWatch) begin(ctx context.Context) error {
 	return w.tick(ctx)
 }
 
-// boot tells processes apart.
-func (w *valueWatch) boot() string { return fmt.Sprintf("%x", w.a.deps.Started.UnixNano()) }
+// boot tells processes apart, and what is asked for and may be seen: to go on with another
+// filter would leave out points that have not changed.
+func (w *valueWatch) boot() string {
+	h := fnv.New64a()
+	_, _ = fmt.Fprintf(h, "%s %q", w.in.view(), w.who.Subtrees) // never fails
+	return fmt.Sprintf("%x-%x", w.a.deps.Started.UnixNano(), h.Sum64())
+}
 
 // id is the id of an event after which the client has everything up to seq.
 func (w *valueWatch) id() string { return fmt.Sprintf("%d-%d-%s", w.seq, w.catalog.Version, w.boot()) }

@@ -128,7 +128,11 @@ func TestStreamOfValues(t *testing.T) {
 		pass250()
 		again.tells("reset plant", "values b/int=5", "ready 1")
 		again.end()
-		for _, id := range []string{last, "7", "x", "99999-3-0"} {
+		narrow := v.watch("prefix=b/i", "viewer", "")
+		narrow.tells("reset begun", "values b/int=5", "ready 1")
+		v.publish("b/int", point.IntValue(7), 4*time.Minute) // beneath
+		narrow.end()
+		for _, id := range []string{last, "7", "x", "99999-3-0", narrow.lastID} { // the last one is of another filter
 			other := v.watch("prefix=b/", "viewer", id)
 			other.tells("reset begun", "values b/int=5", "ready 1")
 			other.end()
