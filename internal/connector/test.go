@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"slices"
+	"strings"
 	"time"
 
 	"busbar/internal/plant"
@@ -12,6 +15,9 @@ import (
 
 // testTimeout is how long a test may take as a whole.
 const testTimeout = 15 * time.Second
+
+// maxDetail is how long the detail of a step is at most, in octets.
+const maxDetail = 1000
 
 // ErrNoTest reports that a kind has no test.
 var ErrNoTest = errors.New("connectors of this kind cannot be tested")
@@ -47,6 +53,9 @@ func (t *Test) Step(name string, do func() (detail string, err error)) bool {
 	if err != nil {
 		s.Detail = err.Error()
 	}
+	if len(s.Detail) > maxDetail { // the other side may have a say in it
+		s.Detail = strings.ToValidUTF8(s.Detail[:maxDetail], "") + "…"
+	}
 	t.steps = append(t.steps, s)
 	return s.OK
 }
@@ -65,19 +74,46 @@ func (t *Test) Listens(address string) bool {
 	return false
 }
 
-// Dialled returns the id of a running connector that dials an address; empty: none does.
-func (t *Test) Dialled(address string) string {
+// Dialled returns the id of a running connector that dials an address, by this name or another one; empty: none does.
+func (t *Test) Dialled(ctx context.Context, address string) string {
 	for _, i := range t.m.list() {
 		if !i.super.running.Load() {
 			continue
 		}
 		for _, other := range i.kind.spec.dials(i.config.Settings) {
-			if other == address {
+			if same(ctx, other, address) {
 				return i.config.ID
 			}
 		}
 	}
 	return ""
+}
+
+// same reports whether two addresses are of one socket.
+func same(ctx context.Context, a, b string) bool {
+	if a == b {
+		return true
+	}
+	hostA, portA, errA := net.SplitHostPort(a)
+	hostB, portB, errB := net.SplitHostPort(b)
+	if errA != nil || errB != nil || portA != portB {
+		return false
+	}
+	of, errA := net.DefaultResolver.LookupHost(ctx, hostA)
+	to, errB := net.DefaultResolver.LookupHost(ctx, hostB)
+	return errA == nil && errB == nil && slices.ContainsFunc(of, func(ip string) bool { return slices.Contains(to, ip) })
+}
+
+// Each tries out addresses one after the other, so that the first ones leave time for the others.
+func (t *Test) Each(ctx context.Context, addresses []string, try func(ctx context.Context, address string)) {
+	for i, address := range addresses {
+		share, cancel := ctx, context.CancelFunc(func() {})
+		if deadline, ok := ctx.Deadline(); ok {
+			share, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(len(addresses)-i))
+		}
+		try(share, address)
+		cancel()
+	}
 }
 
 // CanListen is the step that an address can be listened on. That the connector itself

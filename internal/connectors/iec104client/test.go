@@ -25,9 +25,9 @@ func test(ctx context.Context, s Settings, t *connector.Test) {
 		t.CanListen(ctx, s.Listen)
 		return
 	}
-	for _, addr := range s.Addresses {
+	t.Each(ctx, s.Addresses, func(ctx context.Context, addr string) {
 		(&trial{Test: t, settings: s, secure: secure, addr: addr}).run(ctx)
-	}
+	})
 }
 
 // trial is the test of one address.
@@ -40,7 +40,7 @@ type trial struct {
 }
 
 func (t *trial) run(ctx context.Context) {
-	user := t.Dialled(t.addr)
+	user := t.Dialled(ctx, t.addr)
 	if user != "" && t.settings.Single {
 		t.Step("connection", func() (string, error) {
 			return "", fmt.Errorf("connector %s is connected with %s, which takes one connection only (singleConnection): disable the connector first", user, t.addr)

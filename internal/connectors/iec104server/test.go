@@ -17,9 +17,9 @@ func test(ctx context.Context, s Settings, t *connector.Test) {
 	if s.Listen != "" {
 		t.CanListen(ctx, s.Listen)
 	}
-	for _, addr := range s.Dial {
+	t.Each(ctx, s.Dial, func(ctx context.Context, addr string) {
 		t.Step("TCP", func() (string, error) {
-			if id := t.Dialled(addr); id != "" {
+			if id := t.Dialled(ctx, addr); id != "" {
 				return "connector " + id + " dials " + addr + " already, which is not disturbed", nil
 			}
 			conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
@@ -28,5 +28,5 @@ func test(ctx context.Context, s Settings, t *connector.Test) {
 			}
 			return conn.LocalAddr().String() + " to " + conn.RemoteAddr().String(), conn.Close()
 		})
-	}
+	})
 }

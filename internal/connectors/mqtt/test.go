@@ -1,6 +1,7 @@
 package mqtt
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -44,7 +45,7 @@ func test(ctx context.Context, s Settings, t *connector.Test) {
 	if s.Version != "5" {
 		b = taster3{conn}
 	}
-	if !t.Step("CONNECT", func() (string, error) { return b.connect(s, "busbar-test-"+rand.Text()[:8]) }) {
+	if !t.Step("CONNECT", func() (string, error) { return answered(ctx)(b.connect(s, "busbar-test-"+rand.Text()[:8])) }) {
 		return
 	}
 	for _, topic := range t.Topics {
@@ -52,10 +53,21 @@ func test(ctx context.Context, s Settings, t *connector.Test) {
 			if text := checkSubscription(topic); text != "" {
 				return "", fmt.Errorf("%s: %s", topic, text)
 			}
-			return b.subscribe(unshared(topic))
+			return answered(ctx)(b.subscribe(unshared(topic)))
 		})
 	}
 	t.Step("DISCONNECT", func() (string, error) { return "", b.disconnect() })
+}
+
+// answered tells of an answer that did not come in time that it is this.
+func answered(ctx context.Context) func(string, error) (string, error) {
+	begun := time.Now()
+	return func(detail string, err error) (string, error) {
+		if err != nil && ctx.Err() != nil {
+			return "", fmt.Errorf("the broker has not answered within %v", time.Since(begun).Round(time.Millisecond))
+		}
+		return detail, err
+	}
 }
 
 // reach connects; nil: the broker cannot be reached, which was noted.
@@ -96,10 +108,35 @@ type taster interface {
 	disconnect() error
 }
 
-// maxTaste is the most octets that are read of a broker.
+// maxTaste is the longest packet that is read of a broker, and how many octets are read
+// in all for one answer.
 const maxTaste = 1 << 20
 
-var errOther = errors.New("broker sent another packet than the answer")
+var (
+	errOther = errors.New("broker sent another packet than the answer")
+	errLong  = errors.New("broker sent a packet that is too long")
+)
+
+// packet returns one packet of a broker, for a library that makes room for whatever length it says.
+func packet(from io.Reader) (io.Reader, error) {
+	var head [5]byte
+	length := 0
+	for n := range head {
+		if _, err := io.ReadFull(from, head[n:n+1]); err != nil {
+			return nil, err
+		}
+		if n > 0 {
+			length |= int(head[n]&0x7f) << (7 * (n - 1))
+		}
+		switch {
+		case length > maxTaste:
+			return nil, errLong
+		case n > 0 && head[n] < 0x80:
+			return io.MultiReader(bytes.NewReader(head[:n+1]), io.LimitReader(from, int64(length))), nil
+		}
+	}
+	return nil, errLong
+}
 
 type taster5 struct{ conn net.Conn }
 
@@ -109,7 +146,11 @@ func (b taster5) exchange(p io.WriterTo, kind byte) (*packets5.ControlPacket, er
 	}
 	in := io.LimitReader(b.conn, maxTaste)
 	for {
-		got, err := packets5.ReadPacket(in)
+		one, err := packet(in)
+		if err != nil {
+			return nil, err
+		}
+		got, err := packets5.ReadPacket(one)
 		switch {
 		case err != nil:
 			return nil, err
@@ -167,7 +208,11 @@ func (b taster3) exchange(p packets3.ControlPacket, is func(packets3.ControlPack
 	}
 	in := io.LimitReader(b.conn, maxTaste)
 	for {
-		got, err := packets3.ReadPacket(in)
+		one, err := packet(in)
+		if err != nil {
+			return err
+		}
+		got, err := packets3.ReadPacket(one)
 		if err != nil {
 			return err
 		}
