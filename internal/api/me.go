@@ -14,8 +14,8 @@ func registerMe(a *api) {
 	const tag = "me"
 	register(a, op{ID: "getMe", Method: http.MethodGet, Path: "/me", Tag: tag, SignedIn: true, Summary: "Who asks, and what he may do"}, a.getMe)
 	register(a, op{
-		ID: "getMySessions", Method: http.MethodGet, Path: "/me/sessions", Tag: tag, Role: auth.Viewer, Scope: scopeSelf, Summary: "The own sessions",
-	}, a.getMySessions)
+		ID: "listMySessions", Method: http.MethodGet, Path: "/me/sessions", Tag: tag, Role: auth.Viewer, Scope: scopeSelf, Summary: "The own sessions",
+	}, a.listMySessions)
 	register(a, op{
 		ID: "endMySession", Method: http.MethodDelete, Path: "/me/sessions/{id}", Tag: tag, Role: auth.Viewer, Scope: scopeSelf,
 		Status: http.StatusNoContent, Summary: "End one of the own sessions", Errors: []int{http.StatusNotFound},
@@ -37,8 +37,8 @@ func registerMe(a *api) {
 		Summary: "Turn the second factor of the own account off",
 	}, a.removeTOTP)
 	register(a, op{
-		ID: "getRoles", Method: http.MethodGet, Path: "/roles", Tag: tag, Role: auth.Viewer, Scope: scopeSelf, Summary: "The roles there are",
-	}, a.getRoles)
+		ID: "listRoles", Method: http.MethodGet, Path: "/roles", Tag: tag, Role: auth.Viewer, Scope: scopeSelf, Summary: "The roles there are",
+	}, a.listRoles)
 }
 
 // Me is who asks.
@@ -102,7 +102,7 @@ func sessionView(s store.Session, current string) Session {
 	return Session{ID: s.ID, Current: s.ID == current, Address: s.Address, Agent: s.Agent, Created: s.Created, LastSeen: s.LastSeen, Expires: s.Expires}
 }
 
-func (a *api) getMySessions(ctx context.Context, _ *struct{}) (*sessionsOutput, error) {
+func (a *api) listMySessions(ctx context.Context, _ *struct{}) (*sessionsOutput, error) {
 	return a.sessionsOf(ctx, actor(ctx).ID)
 }
 
@@ -175,7 +175,7 @@ type RoleInfo struct {
 
 type rolesOutput struct{ Body list[RoleInfo] }
 
-func (a *api) getRoles(context.Context, *struct{}) (*rolesOutput, error) {
+func (a *api) listRoles(context.Context, *struct{}) (*rolesOutput, error) {
 	return &rolesOutput{list[RoleInfo]{Items: []RoleInfo{
 		{auth.Viewer.String(), "Sees points, links, the plant and logs. Every role may do that."},
 		{auth.Operator.String(), "Issues commands, substitutes and blocks values."},

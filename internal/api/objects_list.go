@@ -12,8 +12,8 @@ import (
 
 // Filter is what every list of objects can be filtered by.
 type Filter struct {
-	Query string `query:"q" maxLength:"200" doc:"Only those whose id or name contains this, in capitals or not"`
-	Sort  string `query:"sort" maxLength:"20" doc:"id, name or type (of connectors: kind), with - before it for descending; default id"`
+	Search string `query:"search" maxLength:"200" doc:"Text in the id or the name, in upper or lower case"`
+	Sort   string `query:"sort" maxLength:"20" doc:"id, name or type (of connectors: kind), with - before it for descending; default id"`
 }
 
 type listConnectorsInput struct {
@@ -27,9 +27,9 @@ type listConnectorsInput struct {
 type Ended struct {
 	Page
 	Filter
-	Prefix    string `query:"prefix" maxLength:"200" doc:"Only those with this id, and those below it"`
-	Type      string `query:"type" maxLength:"20" doc:"Only those of this type"`
-	Connector string `query:"connector" maxLength:"63" doc:"Only those that come from this connector or go to it"`
+	Prefix    string   `query:"prefix" maxLength:"200" doc:"Only this id, and what lies below it" example:"ons4711/t1"`
+	Types     []string `query:"type" enum:"single,double,step,bits,int,float,counter,text" doc:"Only these types, separated by commas"`
+	Connector string   `query:"connector" maxLength:"63" doc:"Only those that come from this connector or go to it"`
 }
 
 type listObjectsOutput struct{ Body list[Object] }
@@ -51,7 +51,7 @@ type listed struct {
 }
 
 func (o objects) listConnectors(ctx context.Context, in *listConnectorsInput) (*listObjectsOutput, error) {
-	view := viewOf(string(o.section), in.Query, in.Kind, in.Enabled)
+	view := viewOf(string(o.section), in.Search, in.Kind, in.Enabled)
 	return o.list(ctx, in.Page, in.Filter, view, []string{"id", "kind", "name"}, func(_ string, h *head) bool {
 		return (in.Kind == "" || h.Kind == in.Kind) && (in.Enabled == "" || strconv.FormatBool(h.Enabled == nil || *h.Enabled) == in.Enabled)
 	})
@@ -67,21 +67,22 @@ func (o objects) listCommands(ctx context.Context, in *Ended) (*listObjectsOutpu
 
 func (o objects) listEnded(ctx context.Context, in *Ended) (*listObjectsOutput, error) {
 	who := actor(ctx)
-	view := viewOf(string(o.section), in.Query, in.Prefix, in.Type, in.Connector, strings.Join(who.Subtrees, "\x01"))
+	view := viewOf(string(o.section), in.Search, in.Prefix, strings.Join(in.Types, ","), in.Connector, strings.Join(who.Subtrees, "\x01"))
 	end, err := json.Marshal(in.Connector)
 	if err != nil {
 		return nil, err
 	}
 	named := `"connector":` + string(end)
 	return o.list(ctx, in.Page, in.Filter, view, []string{"id", "name", "type"}, func(id string, h *head) bool {
-		return who.Sees(id) && below(id, in.Prefix) && (in.Type == "" || h.Type == in.Type) &&
+		return who.Sees(id) && below(id, in.Prefix) && (len(in.Types) == 0 || slices.Contains(in.Types, h.Type)) &&
 			(in.Connector == "" || strings.Contains(string(h.From), named) || strings.Contains(string(h.To), named))
 	})
 }
 
 // below reports whether an id is prefix or lies below it.
 func below(id, prefix string) bool {
-	rest, ok := strings.CutPrefix(id, strings.TrimSuffix(prefix, "/"))
+	prefix = strings.TrimSuffix(prefix, "/")
+	rest, ok := strings.CutPrefix(id, prefix)
 	return ok && (prefix == "" || rest == "" || rest[0] == '/')
 }
 
@@ -102,13 +103,13 @@ func (o objects) list(ctx context.Context, p Page, f Filter, view string, orders
 	if by == (order{by: "id"}) {
 		start = last
 	}
-	query := strings.ToLower(f.Query)
+	search := strings.ToLower(f.Search)
 	err = o.each(ctx, start, func(obj plantdoc.Object) bool {
 		var h head
 		if json.Unmarshal(obj.Body, &h) != nil {
 			return true // was validated before it was stored
 		}
-		if pass(obj.ID, &h) && (strings.Contains(strings.ToLower(obj.ID), query) || strings.Contains(strings.ToLower(h.Name), query)) {
+		if pass(obj.ID, &h) && (strings.Contains(strings.ToLower(obj.ID), search) || strings.Contains(strings.ToLower(h.Name), search)) {
 			rows = append(rows, listed{obj.ID, map[string]string{"name": h.Name, "kind": h.Kind, "type": h.Type}[by.by], obj.Body})
 		}
 		return by != order{by: "id"} || len(rows) <= p.Limit

@@ -97,28 +97,30 @@ func TestListsAreFilteredSortedAndPaged(t *testing.T) {
 	r.seed()
 	r.want(201, "PUT", "/connectors/b", `{"enabled":false,"kind":"device"}`)
 	for path, want := range map[string]string{
-		"/points":                     "x x/a x/b y/a",
-		"/points?sort=-id":            "y/a x/b x/a x",
-		"/points?sort=type":           "x x/b y/a x/a",
-		"/points?sort=name":           "x y/a x/a x/b",
-		"/points?prefix=x":            "x x/a x/b",
-		"/points?prefix=x/":           "x x/a x/b",
-		"/points?prefix=x/a":          "x/a",
-		"/points?q=ALPHA":             "x/b y/a",
-		"/points?type=float":          "x x/b",
-		"/points?connector=a":         "x",
-		"/points?connector=b":         "",
-		"/connectors":                 "a b",
-		"/connectors?enabled=true":    "a",
-		"/connectors?enabled=false":   "b",
-		"/connectors?kind=device":     "a b",
-		"/connectors?kind=other":      "",
-		"/connectors?sort=-kind&q=b":  "b",
-		"/commands?type=single&q=x":   "",
-		"/points?type=float&prefix=y": "",
+		"/points":                         "x x/a x/b y/a",
+		"/points?sort=-id":                "y/a x/b x/a x",
+		"/points?sort=type":               "x x/b y/a x/a",
+		"/points?sort=name":               "x y/a x/a x/b",
+		"/points?prefix=x":                "x x/a x/b",
+		"/points?prefix=x/":               "x x/a x/b",
+		"/points?prefix=x/a":              "x/a",
+		"/points?search=ALPHA":            "x/b y/a",
+		"/points?type=float,text":         "x x/b",
+		"/points?type=float":              "x x/b",
+		"/points?connector=a":             "x",
+		"/points?connector=b":             "",
+		"/connectors":                     "a b",
+		"/connectors?enabled=true":        "a",
+		"/connectors?enabled=false":       "b",
+		"/connectors?kind=device":         "a b",
+		"/connectors?kind=other":          "",
+		"/connectors?sort=-kind&search=b": "b",
+		"/commands?type=single&search=x":  "",
+		"/points?type=float&prefix=y":     "",
 	} {
 		r.wantIDs(path, want)
 	}
+	r.problem(r.do("GET", "/points?type=word", nil, as("viewer")), 422, "invalid")
 	for _, sort := range []string{"id", "-id", "type", "-type", "name", "-name"} {
 		all, _ := r.ids("/points?sort=" + sort)
 		var paged []string

@@ -33,9 +33,9 @@ func registerSignIn(a *api) {
 		Summary: "End the own session",
 	}, a.logout)
 	register(a, op{
-		ID: "getProviders", Method: http.MethodGet, Path: "/auth/providers", Tag: tag, Public: true,
+		ID: "listProviders", Method: http.MethodGet, Path: "/auth/providers", Tag: tag, Public: true,
 		Summary: "The providers of identities that people can sign in with",
-	}, a.getProviders)
+	}, a.listProviders)
 	register(a, op{
 		ID: "beginOIDC", Method: http.MethodGet, Path: "/auth/oidc/{provider}/start", Tag: tag, Public: true, Status: http.StatusSeeOther,
 		Summary: "Begin to sign in with a provider: leads the browser there",
@@ -99,7 +99,7 @@ type Provider struct {
 
 type providersOutput struct{ Body list[Provider] }
 
-func (a *api) getProviders(context.Context, *struct{}) (*providersOutput, error) {
+func (a *api) listProviders(context.Context, *struct{}) (*providersOutput, error) {
 	out := &providersOutput{list[Provider]{Items: []Provider{}}}
 	for _, p := range a.deps.Accounts.SignInProviders() {
 		out.Body.Items = append(out.Body.Items, Provider{p.Name, p.Title, base + "/auth/oidc/" + p.Name + "/start"})

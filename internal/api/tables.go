@@ -160,7 +160,7 @@ func (t tables) document(objs []plantdoc.Object, before func(string) ([]byte, bo
 
 type exportInput struct {
 	Format string `query:"format" enum:"csv,csv-semicolon,xlsx,yaml,json" doc:"Default: what Accept likes best. csv-semicolon is for spreadsheet programs in countries with a decimal comma"`
-	Prefix string `query:"prefix" maxLength:"200" doc:"Only objects whose id begins so"`
+	Prefix string `query:"prefix" maxLength:"200" doc:"Only this id, and what lies below it" example:"ons4711/t1"`
 	Accept string `header:"Accept" hidden:"true"`
 }
 
@@ -171,7 +171,7 @@ func (t tables) give(ctx context.Context, in *exportInput) (*huma.StreamResponse
 	}
 	who := actor(ctx)
 	objs := slices.DeleteFunc(all, func(o plantdoc.Object) bool {
-		return o.Section != t.section || !strings.HasPrefix(o.ID, in.Prefix) || !who.Sees(o.ID)
+		return o.Section != t.section || !below(o.ID, in.Prefix) || !who.Sees(o.ID)
 	})
 	layout, err := t.layout()
 	if err != nil {

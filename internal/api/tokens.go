@@ -11,7 +11,7 @@ import (
 
 func registerTokens(a *api) {
 	const tag = "tokens"
-	register(a, op{ID: "getTokens", Method: http.MethodGet, Path: "/tokens", Tag: tag, Role: auth.Admin, Summary: "The API tokens, by name"}, a.getTokens)
+	register(a, op{ID: "listTokens", Method: http.MethodGet, Path: "/tokens", Tag: tag, Role: auth.Admin, Summary: "The API tokens, by name"}, a.listTokens)
 	register(a, op{
 		ID: "createToken", Method: http.MethodPost, Path: "/tokens", Tag: tag, Role: auth.Admin, Status: http.StatusCreated,
 		Summary: "Make an API token", Description: "Nobody can give more than he may himself. The token is shown this once.", Errors: []int{http.StatusConflict},
@@ -47,7 +47,7 @@ type tokensInput struct{ Page }
 
 type tokensOutput struct{ Body list[Token] }
 
-func (a *api) getTokens(ctx context.Context, in *tokensInput) (*tokensOutput, error) {
+func (a *api) listTokens(ctx context.Context, in *tokensInput) (*tokensOutput, error) {
 	after, err := in.after("tokens")
 	if err != nil {
 		return nil, err

@@ -16,7 +16,7 @@ func registerUsers(a *api) {
 		return op{ID: id, Method: method, Path: path, Tag: tag, Role: auth.Admin, Summary: summary, Errors: errors}
 	}
 	const missing, conflicts, unlike = http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed
-	register(a, route("getUsers", http.MethodGet, "/users", "The local accounts, by name"), a.getUsers)
+	register(a, route("listUsers", http.MethodGet, "/users", "The local accounts, by name"), a.listUsers)
 	create := route("createUser", http.MethodPost, "/users", "Add a local account, with a one-time password", conflicts)
 	create.Status = http.StatusCreated
 	register(a, create, a.createUser)
@@ -27,9 +27,9 @@ func registerUsers(a *api) {
 	register(a, remove, a.deleteUser)
 	register(a, route("resetPassword", http.MethodPost, "/users/{id}/reset-password",
 		"Give a local account a one-time password, unlock it and end its sessions", missing), a.resetPassword)
-	register(a, route("getUserSessions", http.MethodGet, "/users/{id}/sessions",
-		"The sessions of a local account, or of a principal oidc:provider:subject", missing), a.getUserSessions)
-	end := route("endUserSessions", http.MethodDelete, "/users/{id}/sessions", "End all of them", missing)
+	register(a, route("listUserSessions", http.MethodGet, "/users/{id}/sessions",
+		"The sessions of a local account, or of a principal oidc:provider:subject", missing), a.listUserSessions)
+	end := route("endUserSessions", http.MethodDelete, "/users/{id}/sessions", "End the sessions of a local account, or of a principal oidc:provider:subject", missing)
 	end.Status = http.StatusNoContent
 	register(a, end, a.endUserSessions)
 }
@@ -64,7 +64,7 @@ type usersInput struct{ Page }
 
 type usersOutput struct{ Body list[User] }
 
-func (a *api) getUsers(ctx context.Context, in *usersInput) (*usersOutput, error) {
+func (a *api) listUsers(ctx context.Context, in *usersInput) (*usersOutput, error) {
 	after, err := in.after("users")
 	if err != nil {
 		return nil, err
@@ -204,7 +204,7 @@ func (a *api) sessionOwner(ctx context.Context, id string) (string, error) {
 	return "user:" + u.ID, err
 }
 
-func (a *api) getUserSessions(ctx context.Context, in *UserInput) (*sessionsOutput, error) {
+func (a *api) listUserSessions(ctx context.Context, in *UserInput) (*sessionsOutput, error) {
 	owner, err := a.sessionOwner(ctx, in.ID)
 	if err != nil {
 		return nil, err

@@ -163,13 +163,14 @@ func (s *selection) byTime(ctx context.Context, after string) {
 	})
 }
 
-// span returns where in the catalog the ids with the prefix are.
+// span returns between which places of the catalog the ids with the prefix are.
 func (s *selection) span() (lo, hi int) {
-	if s.match.Prefix == "" {
+	prefix := strings.TrimSuffix(s.match.Prefix, "/")
+	if prefix == "" {
 		return 0, len(s.catalog.Points)
 	}
-	lo, _ = s.catalog.Find(s.a.deps.Image, s.match.Prefix)
-	hi, _ = s.catalog.Find(s.a.deps.Image, s.match.Prefix+"\x7f") // no id has this character
+	lo, _ = s.catalog.Find(s.a.deps.Image, prefix)
+	hi, _ = s.catalog.Find(s.a.deps.Image, prefix+"\x7f") // no id has this character
 	return lo, hi
 }
 

@@ -12,7 +12,7 @@ import (
 
 // ValueFilter is the part of the values that is asked for. Every condition that is given must hold.
 type ValueFilter struct {
-	Prefix    string   `query:"prefix" maxLength:"200" doc:"Beginning of the ids" example:"ons4711/"`
+	Prefix    string   `query:"prefix" maxLength:"200" doc:"Only this id, and what lies below it" example:"ons4711/t1"`
 	IDs       []string `query:"ids" maxItems:"1000" doc:"Ids of points, separated by commas"`
 	Types     []string `query:"type" enum:"single,double,step,bits,int,float,counter,text" doc:"Types of points, separated by commas"`
 	Quality   []string `query:"quality" enum:"good,abnormal,invalid,not-topical,substituted,blocked,overflow,elapsed-time-invalid,carry,adjusted" doc:"One of these must hold: good, abnormal (anything else), or a bit of the quality that is set"`
@@ -74,7 +74,7 @@ func (m *valueMatch) point(p point.Index, id string, typ point.Type) bool {
 	switch {
 	case m.types != 0 && m.types>>typ&1 == 0,
 		m.joined != nil && !m.joined(p),
-		!strings.HasPrefix(id, m.Prefix),
+		!below(id, m.Prefix),
 		m.ids != nil && !m.ids[id],
 		m.search != "" && typ != point.Text && !strings.Contains(strings.ToLower(id), m.search):
 		return false
@@ -83,7 +83,7 @@ func (m *valueMatch) point(p point.Index, id string, typ point.Type) bool {
 }
 
 // named reports whether the id of a point tells more than where it stands in the catalog.
-func (m *valueMatch) named() bool { return m.search != "" || m.who.Limited() }
+func (m *valueMatch) named() bool { return m.Prefix != "" || m.search != "" || m.who.Limited() }
 
 // quality reports whether the quality of a state matches.
 func (m *valueMatch) quality(s *point.State) bool {

@@ -22,15 +22,30 @@ type managed struct {
 	token string
 }
 
-func newManaged(t *testing.T) *managed {
+func newManaged(t *testing.T, settings ...string) *managed {
 	t.Helper()
-	m := &managed{t: t, dir: t.TempDir(), http: rig.FreeAddr(t)}
+	m := runManaged(t, t.TempDir(), settings...)
+	first, err := os.ReadFile(filepath.Join(m.dir, "data", auth.FirstPasswordFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const password = "correct horse battery staple"
+	m.want(0, "the password is changed\n", "", strings.TrimSpace(string(first))+"\n"+password+"\n", "user", "password", "--user", "admin")
+	_, m.token, _ = m.call(password+"\n", "token", "create", "ci", "--roles", "admin", "--expires", "30d", "--user", "admin")
+	m.token = strings.TrimSpace(m.token)
+	return m
+}
+
+// runManaged runs a Busbar whose data directory is below dir until the test ends.
+func runManaged(t *testing.T, dir string, settings ...string) *managed {
+	t.Helper()
+	m := &managed{t: t, dir: dir, http: rig.FreeAddr(t)}
+	args := append([]string{"run", "--data", filepath.Join(m.dir, "data"), "--http-listen", m.http}, settings...)
 	ctx, cancel := context.WithCancel(context.Background())
 	var log rig.Log
 	ended := make(chan int, 1)
 	go func() {
-		ended <- cli.Main(ctx, []string{"run", "--data", filepath.Join(m.dir, "data"), "--http-listen", m.http},
-			cli.IO{In: strings.NewReader(""), Out: &log, Err: &log, Env: func(string) (string, bool) { return "", false }})
+		ended <- cli.Main(ctx, args, cli.IO{In: strings.NewReader(""), Out: &log, Err: &log, Env: func(string) (string, bool) { return "", false }})
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -46,14 +61,6 @@ func newManaged(t *testing.T) *managed {
 		defer answer.Body.Close()
 		return answer.StatusCode == http.StatusOK
 	})
-	first, err := os.ReadFile(filepath.Join(m.dir, "data", auth.FirstPasswordFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	const password = "correct horse battery staple"
-	m.want(0, "the password is changed\n", "", strings.TrimSpace(string(first))+"\n"+password+"\n", "user", "password", "--user", "admin")
-	_, m.token, _ = m.call(password+"\n", "token", "create", "ci", "--roles", "admin", "--expires", "30d", "--user", "admin")
-	m.token = strings.TrimSpace(m.token)
 	return m
 }
 

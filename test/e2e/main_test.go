@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"busbar/internal/store/storetest"
 	"busbar/test/rig"
 )
 
@@ -21,7 +22,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	workDir = dir
-	code := m.Run()
+	code := storetest.Main(m)
 	os.RemoveAll(dir)
 	os.Exit(code)
 }
