@@ -43,7 +43,6 @@ type source struct {
 
 func sources(t *testing.T) []source {
 	t.Helper()
-	root := "../.."
 	var out []source
 	err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
 		if err != nil {

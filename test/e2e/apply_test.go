@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"busbar/internal/auth"
@@ -20,6 +21,7 @@ type managed struct {
 	dir   string
 	http  string
 	token string
+	stop  func() // ends it in order
 }
 
 func newManaged(t *testing.T, settings ...string) *managed {
@@ -47,12 +49,13 @@ func runManaged(t *testing.T, dir string, settings ...string) *managed {
 	go func() {
 		ended <- cli.Main(ctx, args, cli.IO{In: strings.NewReader(""), Out: &log, Err: &log, Env: func(string) (string, bool) { return "", false }})
 	}()
-	t.Cleanup(func() {
+	m.stop = sync.OnceFunc(func() {
 		cancel()
 		if code := <-ended; code != 0 {
 			t.Errorf("busbar run: exit code %d\n%s", code, log.String())
 		}
 	})
+	t.Cleanup(m.stop)
 	rig.Until(t, "Busbar to be ready", func() bool {
 		answer, err := http.Get("http://" + m.http + "/readyz")
 		if err != nil {
