@@ -128,7 +128,7 @@ func TestStreamOfValues(t *testing.T) {
 		pass250()
 		again.tells("reset plant", "values b/int=5", "ready 1")
 		again.end()
-		narrow := v.watch("prefix=b/i", "viewer", "")
+		narrow := v.watch("prefix=b/int", "viewer", "")
 		narrow.tells("reset begun", "values b/int=5", "ready 1")
 		v.publish("b/int", point.IntValue(7), 4*time.Minute) // beneath
 		narrow.end()
