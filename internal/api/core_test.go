@@ -149,6 +149,21 @@ func TestRatesAreLimited(t *testing.T) {
 	}
 }
 
+func TestRateOfANetworkIsLimited(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(d *Deps) {
+		d.Limits = Limits{AddressRate: 0.01, AddressBurst: 1, PrincipalRate: 100, PrincipalBurst: 100}
+	})
+	for address, want := range map[string]int{"[2001:db8::2]:1": http.StatusTooManyRequests, "[2001:db8:0:1::1]:1": http.StatusOK} {
+		for _, address := range []string{"[2001:db8::1]:1", address} {
+			w := r.do(http.MethodGet, "/system", nil, as("viewer"), func(r *http.Request) { r.RemoteAddr = address })
+			if address != "[2001:db8::1]:1" && w.Code != want {
+				t.Errorf("%s is answered %d, want %d: hosts have a network of /64", address, w.Code, want)
+			}
+		}
+	}
+}
+
 func TestLimiterForgetsWhoAskedLeastRecently(t *testing.T) {
 	t.Parallel()
 	b := newBuckets(0.001, 1)

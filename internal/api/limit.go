@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"busbar/internal/auth"
 )
 
 // Limits bound what clients may ask. Zero means the default.
@@ -50,7 +52,7 @@ func newLimiter(l Limits) *limiter {
 }
 
 // address and principal return how long who asks has to wait; 0: he may now.
-func (l *limiter) address(a string) time.Duration    { return l.addresses.take(a) }
+func (l *limiter) address(a string) time.Duration    { return l.addresses.take(auth.LimitedAddress(a)) }
 func (l *limiter) principal(id string) time.Duration { return l.principals.take(id) }
 
 // refusal returns how long it takes until a refused request of a principal is audited again; 0: this one is.

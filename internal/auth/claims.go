@@ -108,13 +108,16 @@ func printable(s string) string {
 
 const longestSubject = 255 // OpenID Connect Core
 
+// id tells the holder of a token apart.
+func (p *Provider) id(c claims) string { return "oidc:" + p.Name + ":" + c.text(p.SubjectClaim) }
+
 // principal returns who the holder of a token is and what he may do.
 func (p *Provider) principal(c claims) (Principal, error) {
 	subject := c.text(p.SubjectClaim)
 	if subject == "" || len(subject) > longestSubject || subject != printable(subject) {
 		return Principal{}, unauthorized(CodeToken, "the claim %s of the token is missing or not usable", p.SubjectClaim)
 	}
-	out := Principal{ID: "oidc:" + p.Name + ":" + subject, Name: c.name(), Roles: p.roles(c)}
+	out := Principal{ID: p.id(c), Name: c.name(), Roles: p.roles(c)}
 	if out.Roles == 0 {
 		return Principal{}, p.noRole(c)
 	}

@@ -118,7 +118,7 @@ func (s *Service) codeCookie(r *http.Request, path, value string) *http.Cookie {
 func (s *Service) FinishCode(r *http.Request, provider string) (opened Opened, next string, remove *http.Cookie, err error) {
 	from := ClientOf(r)
 	remove = s.codeCookie(r, r.URL.Path, "")
-	if err := s.addresses.try(limitedAddress(from.Address)); err != nil {
+	if err := s.addresses.try(LimitedAddress(from.Address)); err != nil {
 		return Opened{}, "", remove, err
 	}
 	p, err := s.codeProvider(provider)
@@ -212,7 +212,7 @@ func (o *openID) signedIn(ctx context.Context, p *Provider, token *oauth2.Token,
 		return out, err
 	}
 	rights, failed := o.accessToken(ctx, token.AccessToken)
-	if failed != nil {
+	if failed != nil || rights.ID != p.id(c) { // of somebody else
 		return Principal{}, err
 	}
 	rights.Expires = time.Time{}

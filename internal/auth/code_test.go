@@ -163,6 +163,10 @@ func TestRolesOfTheAccessToken(t *testing.T) {
 	if err != nil || o.Principal.Roles != RolesOf(Operator) {
 		t.Errorf("%+v, %v, want the role of the access token", o.Principal, err)
 	}
+	j = begin(t, clientProvider, "/")
+	j.allow(map[string]any{"roles": nil, "sub": "s2"})
+	_, _, err = j.back("code=c&state="+j.query.Get("state"), j.cookie)
+	wantCode(t, "with the access token of somebody else", err, CodeNoRole)
 }
 
 func TestSignInLeadsToOurPagesOnly(t *testing.T) {

@@ -67,9 +67,9 @@ func (a *attempts) try(key string) error {
 	return refusal
 }
 
-// limitedAddress returns what attempts from an address are counted under: hosts
+// LimitedAddress returns what requests from an address are counted under: hosts
 // have a whole network of IPv6 addresses.
-func limitedAddress(address string) string {
+func LimitedAddress(address string) string {
 	ip, err := netip.ParseAddr(address)
 	if err != nil {
 		return address

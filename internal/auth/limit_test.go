@@ -50,7 +50,7 @@ func TestAttemptsAreRememberedOfSoManyOnly(t *testing.T) {
 func TestAddressesAreCountedByNetwork(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{"192.0.2.1": "192.0.2.1", "::ffff:192.0.2.1": "192.0.2.1", "2001:db8:1:2:3::4": "2001:db8:1:2::/64", "fe80::1%eth0": "fe80::/64", "": "", "pipe": "pipe"} {
-		if got := limitedAddress(in); got != want {
+		if got := LimitedAddress(in); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}
 	}

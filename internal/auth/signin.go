@@ -32,7 +32,7 @@ func (s *Service) SignIn(ctx context.Context, in Credentials, from Client) (Open
 		return Opened{}, errCredentials
 	}
 	in.Name = normalName(in.Name)
-	if err := s.addresses.try(limitedAddress(from.Address)); err != nil {
+	if err := s.addresses.try(LimitedAddress(from.Address)); err != nil {
 		return Opened{}, err
 	}
 	if err := s.accounts.try(in.Name); err != nil {
