@@ -114,6 +114,7 @@ func plantChangeOf(r manage.Result) PlantChange {
 }
 
 func faultsOf(list []plant.Problem) []Fault {
+	list = list[:min(len(list), maxRefused)]
 	faults := make([]Fault, len(list))
 	for i, p := range list {
 		faults[i] = Fault{Location: p.Path, Message: p.Text}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -119,5 +120,23 @@ func TestAPlantOfAFileIsNotChanged(t *testing.T) {
 		if !strings.Contains(p.Detail, "/etc/busbar/plant.yaml") {
 			t.Errorf("%s: %s, want the file to be named", path, p.Detail)
 		}
+	}
+}
+
+func TestFaultsOfAPlantAreLimited(t *testing.T) {
+	t.Parallel()
+	r := newPlantRig(t, "")
+	var b strings.Builder
+	b.WriteString(`{"version":1,"connectors":{"c":{"kind":"x"}`)
+	for i := range maxRefused {
+		fmt.Fprintf(&b, `,"c%d":{"kind":"x"}`, i)
+	}
+	b.WriteString("}}")
+	if v := decoded[Validation](t, r.want(200, "POST", "/plant/validate", b.String()), 200); v.Valid || len(v.Problems) != maxRefused {
+		t.Errorf("valid %v with %d faults, want %d", v.Valid, len(v.Problems), maxRefused)
+	}
+	p := r.problem(r.want(422, "PUT", "/plant", b.String(), header("If-Match", "*")), 422, "invalid-plant")
+	if len(p.Errors) != maxRefused || !strings.HasSuffix(p.Detail, "; the first 10000 of 10001 errors are told") {
+		t.Errorf("%s with %d faults, want %d", p.Detail, len(p.Errors), maxRefused)
 	}
 }

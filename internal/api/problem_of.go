@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -65,11 +66,11 @@ func problemOfStore(err error) *Problem {
 
 // invalidPlant tells every fault of a plant.
 func invalidPlant(faults plant.Problems) *Problem {
-	list := make([]Fault, len(faults))
-	for i, f := range faults {
-		list[i] = Fault{Location: f.Path, Message: f.Text}
+	detail := "the plant would be faulty; nothing was changed"
+	if len(faults) > maxRefused {
+		detail += fmt.Sprintf("; the first %d of %d errors are told", maxRefused, len(faults))
 	}
-	p := invalid("the plant would be faulty; nothing was changed", list...)
+	p := invalid(detail, faultsOf(faults)...)
 	p.Type, p.Code = "/docs#problem-invalid-plant", "invalid-plant"
 	return p
 }
