@@ -114,7 +114,7 @@ func TestQualityIsNeverBetterOnTheWire(t *testing.T) {
 	for f := single; f < families; f++ {
 		for q := range 256 {
 			out, ok := descriptors[f].of(asdu.Quality(q))
-			doubtful := q&int(asdu.IV|asdu.OV) != 0 || f != total && q&int(asdu.NT) != 0
+			doubtful := q&int(asdu.IV|asdu.OV) != 0 || f != total && q&int(asdu.NT) != 0 || f == total && q&int(asdu.BL) != 0
 			shown := out&(asdu.IV|asdu.NT|asdu.OV) != 0
 			if f != bare && doubtful && !shown {
 				t.Errorf("%s: quality %08b is sent as %08b", f, q, out)
@@ -131,7 +131,7 @@ func TestQualityIsNeverBetterOnTheWire(t *testing.T) {
 
 func TestCounterWithoutNTBitShowsIV(t *testing.T) {
 	for _, tt := range []struct{ in, want asdu.Quality }{
-		{asdu.NT, asdu.IV}, {asdu.OV, asdu.IV}, {asdu.SB, asdu.CA}, {asdu.BL, 0}, {asdu.CY | asdu.CA, asdu.CY | asdu.CA},
+		{asdu.NT, asdu.IV}, {asdu.OV, asdu.IV}, {asdu.SB, asdu.CA}, {asdu.BL, asdu.IV}, {asdu.CY | asdu.CA, asdu.CY | asdu.CA},
 	} {
 		if got, _ := descriptors[total].of(tt.in); got != tt.want {
 			t.Errorf("quality %08b of a counter is sent as %08b, want %08b", tt.in, got, tt.want)

@@ -32,7 +32,7 @@ var descriptors = [families]qualities{
 	bare:       {withNot: asdu.IV | asdu.NT | asdu.OV},
 	scaled:     {kept: qds},
 	float:      {kept: qds},
-	total:      {kept: asdu.IV | asdu.CY | asdu.CA, doubt: asdu.NT | asdu.OV, adjust: asdu.SB},
+	total:      {kept: asdu.IV | asdu.CY | asdu.CA, doubt: asdu.NT | asdu.OV | asdu.BL, adjust: asdu.SB},
 	packed:     {kept: qds},
 	// How long a protection event lasted is not known to a point.
 	protection: {kept: state, doubt: asdu.OV, always: asdu.EI},
