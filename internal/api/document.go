@@ -35,7 +35,7 @@ func (a *api) documentConfig() huma.Config {
 				},
 			},
 		},
-		Formats:                      map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat}, // +json, too
+		Formats:                      map[string]huma.Format{"application/json": bodyJSON, "json": bodyJSON}, // +json, too
 		DefaultFormat:                "application/json",
 		RejectUnknownQueryParameters: true,
 		Transformers:                 []huma.Transformer{retold},
