@@ -139,15 +139,3 @@ func (s *Service) removeFirstFile() error {
 	}
 	return nil
 }
-
-// Terminal returns f if it is a terminal, else nil.
-func Terminal(f *os.File) io.Writer {
-	info, err := f.Stat()
-	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
-		return nil
-	}
-	if null, err := os.Stat(os.DevNull); err != nil || os.SameFile(info, null) {
-		return nil
-	}
-	return f
-}

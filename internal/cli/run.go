@@ -40,16 +40,10 @@ func settings(fs *flag.FlagSet, args []string, io IO) (config.Config, error) {
 
 // shown returns w if it is a terminal, otherwise nil.
 func shown(w stdio.Writer) stdio.Writer {
-	f, ok := w.(*os.File)
-	if !ok {
-		return nil
+	if f, ok := w.(*os.File); ok && isTerminal(f) {
+		return f
 	}
-	info, err := f.Stat()
-	null, errNull := os.Stat(os.DevNull)
-	if err != nil || errNull != nil || info.Mode()&os.ModeCharDevice == 0 || os.SameFile(info, null) {
-		return nil
-	}
-	return w
+	return nil
 }
 
 // runApp runs Busbar until ctx ends. Problems of the plant file are printed one

@@ -56,17 +56,6 @@ func benchmarkDecode(b *testing.B, name string, data []byte) {
 func BenchmarkDecodeYAML(b *testing.B) { benchmarkDecode(b, "f.yaml", yamlPlant(benchPoints)) }
 func BenchmarkDecodeJSON(b *testing.B) { benchmarkDecode(b, "f.json", jsonPlant(benchPoints)) }
 
-func BenchmarkDiff(b *testing.B) {
-	data, kinds := jsonPlant(benchPoints), kinds(b)
-	before, _ := plant.Decode("f.json", data, kinds, plant.Options{})
-	after, _ := plant.Decode("f.json", data, kinds, plant.Options{})
-	for b.Loop() {
-		if !plant.Diff(before, after).None() {
-			b.Fatal("the same plant differs")
-		}
-	}
-}
-
 // BenchmarkProblems decodes a plant in which every point has two faults: an
 // unknown key, and an address that occurred before. It shows a search of the whole
 // file for every problem at once.

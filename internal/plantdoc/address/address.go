@@ -40,9 +40,6 @@ const (
 	Other    Class = "other"
 )
 
-// Classes returns all classes.
-func Classes() []Class { return []Class{Single, Double, Step, Bits, Measured, Counter, Other} }
-
 // ClassOf returns the class of a type identification, as mnemonic or number.
 func ClassOf(as string) Class {
 	t, _ := asdu.ParseTypeID(as)
