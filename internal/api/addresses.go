@@ -19,7 +19,10 @@ func registerAddresses(a *api) {
 	}, a.addressReport)
 	register(a, op{
 		ID: "getNextAddresses", Method: http.MethodGet, Path: "/addresses/next", Tag: "addresses", Role: auth.Viewer,
-		Summary: "Free addresses", Errors: []int{http.StatusConflict},
+		Summary: "Free addresses",
+		Description: "The lowest information object addresses of a server and common address that nothing has. They are not reserved. " +
+			"409: there are not so many. `class` or `as` say whose range, where the addresses in use of a class lie.",
+		Errors: []int{http.StatusConflict},
 	}, a.nextAddresses)
 }
 

@@ -35,10 +35,10 @@ func registerOperate(a *api) {
 	answers := a.huma.OpenAPI().Paths["/commands/{id}/issue"].Post.Responses
 	answers["202"].Content = answers["200"].Content
 	register(a, op{
-		ID: "releaseCommand", Method: http.MethodDelete, Path: "/commands/{id}/selection", Tag: "commands", Role: auth.Operator, Scope: scopePoints,
+		ID: "releaseSelection", Method: http.MethodDelete, Path: "/commands/{id}/selection", Tag: "commands", Role: auth.Operator, Scope: scopePoints,
 		Summary: "End the own selection of a command",
 		Errors:  []int{http.StatusNotFound},
-	}, a.releaseCommand)
+	}, a.releaseSelection)
 }
 
 // CommandID names a command.
@@ -197,7 +197,7 @@ func (a *api) givenBefore(ctx context.Context, first connector.CommandRecord, er
 	return p
 }
 
-func (a *api) releaseCommand(ctx context.Context, in *CommandID) (*struct{}, error) {
+func (a *api) releaseSelection(ctx context.Context, in *CommandID) (*struct{}, error) {
 	if _, err := a.commandType(ctx, in.ID); err != nil {
 		return nil, err
 	}

@@ -16,7 +16,7 @@ import (
 func registerConnectorState(a *api) {
 	register(a, op{
 		ID: "getConnectorStatus", Method: http.MethodGet, Path: "/connectors/{id}/status", Tag: "connectors", Role: auth.Viewer,
-		Summary: "State of a connector, and what it has received", Errors: []int{http.StatusNotFound},
+		Summary: "State of a connector, and what it has received", Description: "State with its reason and since when, counters, and the faults of single points.", Errors: []int{http.StatusNotFound},
 	}, a.getConnectorStatus)
 	register(a, op{
 		ID: "listConnectorStates", Method: http.MethodGet, Path: "/connectors/{id}/states", Tag: "connectors", Role: auth.Viewer,
@@ -35,11 +35,11 @@ func registerConnectorState(a *api) {
 	}, a.restartConnector)
 	register(a, op{
 		ID: "enableConnector", Method: http.MethodPost, Path: "/connectors/{id}/enable", Tag: "connectors", Role: auth.Engineer,
-		Summary: "Let a connector run: a change of the plant", Errors: []int{http.StatusNotFound, http.StatusConflict},
+		Summary: "Let a connector run", Description: "Changes the key `enabled` of the plant: a revision, kept over restarts.", Errors: []int{http.StatusNotFound, http.StatusConflict},
 	}, a.enableConnector)
 	register(a, op{
 		ID: "disableConnector", Method: http.MethodPost, Path: "/connectors/{id}/disable", Tag: "connectors", Role: auth.Engineer,
-		Summary: "Keep a connector from running: a change of the plant", Errors: []int{http.StatusNotFound, http.StatusConflict},
+		Summary: "Keep a connector from running", Description: "Changes the key `enabled` of the plant: a revision, kept over restarts. Its links are closed, its points become not topical.", Errors: []int{http.StatusNotFound, http.StatusConflict},
 	}, a.disableConnector)
 }
 

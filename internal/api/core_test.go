@@ -227,7 +227,7 @@ func TestStreamedBodyHasItsOwnLimit(t *testing.T) {
 func TestLargeRequestsWaitForEachOther(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, func(d *Deps) { d.observe = nil }) // the route is no part of the document
+		r := newRig(t, unobserved)
 		var at, most atomic.Int32
 		register(r.api, op{
 			ID: "postLarge", Method: http.MethodPost, Path: "/large", Tag: "things", Role: auth.Engineer, Summary: "x",

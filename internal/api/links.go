@@ -18,7 +18,7 @@ func registerLinks(a *api) {
 	}, a.listLinks)
 	register(a, op{
 		ID: "getLink", Method: http.MethodGet, Path: "/links/{id}", Tag: "links", Role: auth.Viewer,
-		Summary: "One link", Errors: []int{http.StatusNotFound},
+		Summary: "One link of IEC 60870-5-104 with its live state", Errors: []int{http.StatusNotFound},
 	}, a.getLink)
 	register(a, op{
 		ID: "disconnectLink", Method: http.MethodPost, Path: "/links/{id}/disconnect", Tag: "links", Role: auth.Engineer,
@@ -34,9 +34,9 @@ func registerLinks(a *api) {
 		Errors: []int{http.StatusNotFound, http.StatusConflict},
 	}, a.blockCommands)
 	register(a, op{
-		ID: "releaseCommands", Method: http.MethodDelete, Path: "/links/{id}/command-block", Tag: "links", Role: auth.Operator,
+		ID: "releaseCommandBlock", Method: http.MethodDelete, Path: "/links/{id}/command-block", Tag: "links", Role: auth.Operator,
 		Summary: "Take commands over a link again", Errors: []int{http.StatusNotFound, http.StatusConflict},
-	}, a.releaseCommands)
+	}, a.releaseCommandBlock)
 }
 
 // LinkID names a link.
@@ -104,7 +104,7 @@ func (a *api) blockCommands(ctx context.Context, in *blockInput) (*blockOutput, 
 	return &blockOutput{block}, linkProblem(err)
 }
 
-func (a *api) releaseCommands(ctx context.Context, in *LinkID) (*struct{}, error) {
+func (a *api) releaseCommandBlock(ctx context.Context, in *LinkID) (*struct{}, error) {
 	noteObject(ctx, "links/"+in.ID)
 	return nil, linkProblem(a.deps.Manager.ReleaseCommands(in.ID))
 }

@@ -26,15 +26,17 @@ func registerMe(a *api) {
 	}, a.changePassword)
 	register(a, op{
 		ID: "beginTOTP", Method: http.MethodPost, Path: "/auth/totp", Tag: tag, Role: auth.Viewer, Scope: scopeSelf,
-		Summary: "Begin to set up a second factor for the own account", Errors: []int{http.StatusConflict},
+		Summary:     "Begin to set up a second factor for the own account",
+		Description: "Wants the password again. Nothing changes before confirmTOTP gets the first code.", Errors: []int{http.StatusConflict},
 	}, a.beginTOTP)
 	register(a, op{
 		ID: "confirmTOTP", Method: http.MethodPost, Path: "/auth/totp/verify", Tag: tag, Role: auth.Viewer, Scope: scopeSelf,
-		Summary: "Turn the second factor on, with its first code", Errors: []int{http.StatusConflict},
+		Summary:     "Turn the second factor on, with its first code",
+		Description: "Answers recovery codes, which are shown this once.", Errors: []int{http.StatusConflict},
 	}, a.confirmTOTP)
 	register(a, op{
 		ID: "removeTOTP", Method: http.MethodDelete, Path: "/auth/totp", Tag: tag, Role: auth.Viewer, Scope: scopeSelf, Status: http.StatusNoContent,
-		Summary: "Turn the second factor of the own account off",
+		Summary: "Turn the second factor of the own account off", Description: "Wants the password again.",
 	}, a.removeTOTP)
 	register(a, op{
 		ID: "listRoles", Method: http.MethodGet, Path: "/roles", Tag: tag, Role: auth.Viewer, Scope: scopeSelf, Summary: "The roles there are",

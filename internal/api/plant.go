@@ -40,7 +40,8 @@ func registerPlant(a *api) {
 	register(a, op{
 		ID: "validatePlant", Method: http.MethodPost, Path: "/plant/validate", Tag: "plant", Role: auth.Engineer,
 		Summary: "Find out what is wrong with a plant", Harmless: true,
-		Consumes: documentTypes(), MaxBody: maxPlant,
+		Description: "Nothing is changed. A faulty plant is a result, 200 with `valid` false and every problem.",
+		Consumes:    documentTypes(), MaxBody: maxPlant,
 	}, a.validatePlant)
 }
 

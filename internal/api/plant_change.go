@@ -69,7 +69,7 @@ type Revision struct {
 	Number  int64     `json:"number" doc:"Counts from 1; 0: nothing was ever stored"`
 	At      time.Time `json:"at"`
 	Author  string    `json:"author" doc:"Who has made it"`
-	Comment string    `json:"comment"`
+	Comment string    `json:"comment" doc:"Of who made the change: why"`
 	Origin  string    `json:"origin" doc:"Where it came from: file, api, ui or cli; empty: number is 0"`
 	Changes int       `json:"changes" doc:"Number of objects that it has added, changed or removed"`
 }

@@ -17,15 +17,16 @@ import (
 func registerRevisions(a *api) {
 	register(a, op{
 		ID: "listRevisions", Method: http.MethodGet, Path: "/plant/revisions", Tag: "plant", Role: auth.Viewer,
-		Summary: "The changes of the plant, newest first",
+		Summary:     "The changes of the plant, newest first",
+		Description: "A revision is one change: number, author, time, comment, origin, and how many objects it changed. Numbers have no gaps.",
 	}, a.listRevisions)
 	register(a, op{
 		ID: "getRevision", Method: http.MethodGet, Path: "/plant/revisions/{number}", Tag: "plant", Role: auth.Viewer,
-		Summary: "One change of the plant", Errors: []int{http.StatusNotFound},
+		Summary: "One change of the plant", Description: "With each object that it changed, before and after; before is absent for new ones, after for removed ones.", Errors: []int{http.StatusNotFound},
 	}, a.getRevision)
 	register(a, op{
 		ID: "commentRevision", Method: http.MethodPatch, Path: "/plant/revisions/{number}", Tag: "plant", Role: auth.Engineer,
-		Summary: "Change the remark of a change", Errors: []int{http.StatusNotFound},
+		Summary: "Change the comment of a change", Errors: []int{http.StatusNotFound},
 	}, a.commentRevision)
 	register(a, op{
 		ID: "getRevisionDocument", Method: http.MethodGet, Path: "/plant/revisions/{number}/document", Tag: "plant", Role: auth.Viewer,
@@ -33,7 +34,7 @@ func registerRevisions(a *api) {
 	}, a.getRevisionDocument)
 	register(a, op{
 		ID: "diffPlant", Method: http.MethodGet, Path: "/plant/diff", Tag: "plant", Role: auth.Viewer,
-		Summary: "What differs between two revisions", Errors: []int{http.StatusNotFound},
+		Summary: "What differs between two revisions", Description: "Each object that is not the same in both, as it is in the one and in the other.", Errors: []int{http.StatusNotFound},
 	}, a.diffPlant)
 	register(a, op{
 		ID: "restoreRevision", Method: http.MethodPost, Path: "/plant/revisions/{number}/restore", Tag: "plant", Role: auth.Engineer,
@@ -98,7 +99,7 @@ func (a *api) getRevision(ctx context.Context, in *RevisionInput) (*revisionOutp
 type commentInput struct {
 	RevisionInput
 	Body struct {
-		Comment string `json:"comment" maxLength:"1000"`
+		Comment string `json:"comment" maxLength:"1000" doc:"Why; takes the place of the one before"`
 	}
 }
 

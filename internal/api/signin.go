@@ -108,7 +108,7 @@ func (a *api) listProviders(context.Context, *struct{}) (*providersOutput, error
 }
 
 type beginInput struct {
-	Provider string `path:"provider" maxLength:"63" example:"entra"`
+	Provider string `path:"provider" maxLength:"63" doc:"Name of the provider, as listProviders has it" example:"entra"`
 	Next     string `query:"next" maxLength:"1024" doc:"Path of our own to lead to after the sign-in; anything else leads to /"`
 }
 
@@ -127,11 +127,11 @@ func (a *api) beginOIDC(ctx context.Context, in *beginInput) (*beginOutput, erro
 }
 
 type finishInput struct {
-	Provider string `path:"provider" maxLength:"63" example:"entra"`
-	State    string `query:"state" maxLength:"1024"`
-	Code     string `query:"code" maxLength:"4096"`
+	Provider string `path:"provider" maxLength:"63" doc:"Name of the provider, as listProviders has it" example:"entra"`
+	State    string `query:"state" maxLength:"1024" doc:"What beginOIDC has given to the provider"`
+	Code     string `query:"code" maxLength:"4096" doc:"What the provider gives for tokens, once"`
 	Error    string `query:"error" maxLength:"1024" doc:"Why the provider refuses"`
-	Issuer   string `query:"iss" maxLength:"1024"`
+	Issuer   string `query:"iss" maxLength:"1024" doc:"Issuer of the answer"`
 }
 
 // finishOIDC answers with a page that leads on, not with a redirect: a browser

@@ -68,8 +68,8 @@ func (a *api) listTokens(ctx context.Context, in *tokensInput) (*tokensOutput, e
 type newTokenInput struct {
 	Body struct {
 		Name     string     `json:"name" minLength:"1" maxLength:"100" doc:"Unique" example:"provisioning"`
-		Roles    []string   `json:"roles" nullable:"false" minItems:"1" maxItems:"4"`
-		Subtrees []string   `json:"subtrees,omitempty" nullable:"false" maxItems:"1000"`
+		Roles    []string   `json:"roles" nullable:"false" minItems:"1" maxItems:"4" doc:"viewer, operator, engineer, admin" example:"[\"engineer\"]"`
+		Subtrees []string   `json:"subtrees,omitempty" nullable:"false" maxItems:"1000" doc:"Ids of points that the token is limited to, with what lies below; absent or empty: there is no limit" example:"[\"ons4711\"]"`
 		Expires  *time.Time `json:"expires,omitempty" doc:"Default and latest: a year from now, or what the setting auth.token-longest says"`
 	}
 }

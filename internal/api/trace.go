@@ -42,7 +42,7 @@ const pcapngType = "application/x-pcapng"
 type TraceFilter struct {
 	Connector string    `query:"connector" doc:"Id of a connector"`
 	Link      string    `query:"link" doc:"Id of a link" example:"scada.17"`
-	Direction string    `query:"direction" enum:"sent,received"`
+	Direction string    `query:"direction" enum:"sent,received" doc:"As Busbar sees it"`
 	Formats   []string  `query:"format" enum:"I,S,U" doc:"Formats of frames, separated by commas"`
 	Types     []string  `query:"type" doc:"Type identifications, mnemonic or number, separated by commas" example:"[\"M_ME_TF_1\"]"`
 	Causes    []int     `query:"cot" minimum:"1" maximum:"63" doc:"Numbers of causes of transmission, separated by commas" example:"[3]"`

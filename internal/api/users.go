@@ -83,8 +83,8 @@ func (a *api) listUsers(ctx context.Context, in *usersInput) (*usersOutput, erro
 type newUserInput struct {
 	Body struct {
 		Name     string   `json:"name" maxLength:"64" doc:"1 to 64 of a-z, 0-9 and . _ @ -" example:"alice"`
-		Roles    []string `json:"roles" nullable:"false" minItems:"1" maxItems:"4"`
-		Subtrees []string `json:"subtrees,omitempty" nullable:"false" maxItems:"1000"`
+		Roles    []string `json:"roles" nullable:"false" minItems:"1" maxItems:"4" doc:"viewer, operator, engineer, admin" example:"[\"operator\"]"`
+		Subtrees []string `json:"subtrees,omitempty" nullable:"false" maxItems:"1000" doc:"Ids of points that the account is limited to, with what lies below; absent or empty: there is no limit" example:"[\"ons4711\"]"`
 	}
 }
 
@@ -140,8 +140,8 @@ type userWriteInput struct {
 	UserInput
 	Conditions
 	Body struct {
-		Roles    []string `json:"roles" nullable:"false" minItems:"1" maxItems:"4"`
-		Subtrees []string `json:"subtrees,omitempty" nullable:"false" maxItems:"1000"`
+		Roles    []string `json:"roles" nullable:"false" minItems:"1" maxItems:"4" doc:"viewer, operator, engineer, admin" example:"[\"operator\"]"`
+		Subtrees []string `json:"subtrees,omitempty" nullable:"false" maxItems:"1000" doc:"Ids of points that the account is limited to, with what lies below; absent or empty: there is no limit" example:"[\"ons4711\"]"`
 		Disabled bool     `json:"disabled,omitempty" doc:"Ends the sessions of the account"`
 	}
 }
