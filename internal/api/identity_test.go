@@ -299,8 +299,8 @@ func TestSecondFactorOverTheAPI(t *testing.T) {
 		t.Errorf("me %+v", me)
 	}
 	r.problem(r.do("POST", "/auth/login", login), 401, "invalid-credentials")
-	r.problem(r.do("DELETE", "/auth/totp", map[string]any{"password": "wrong"}, alice), 403, "invalid-credentials")
-	if w := r.do("DELETE", "/auth/totp", map[string]any{"password": alicePassword}, alice); w.Code != 204 {
+	r.problem(r.do("POST", "/auth/totp/remove", map[string]any{"password": "wrong"}, alice), 403, "invalid-credentials")
+	if w := r.do("POST", "/auth/totp/remove", map[string]any{"password": alicePassword}, alice); w.Code != 204 {
 		t.Errorf("remove: %d %s", w.Code, w.Body)
 	}
 	sessions := decoded[list[Session]](t, r.do("GET", "/me/sessions", nil, alice), 200)

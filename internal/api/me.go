@@ -35,7 +35,7 @@ func registerMe(a *api) {
 		Description: "Answers recovery codes, which are shown this once.", Errors: []int{http.StatusConflict},
 	}, a.confirmTOTP)
 	register(a, op{
-		ID: "removeTOTP", Method: http.MethodDelete, Path: "/auth/totp", Tag: tag, Role: auth.Viewer, Scope: scopeSelf, Status: http.StatusNoContent,
+		ID: "removeTOTP", Method: http.MethodPost, Path: "/auth/totp/remove", Tag: tag, Role: auth.Viewer, Scope: scopeSelf, Status: http.StatusNoContent,
 		Summary: "Turn the second factor of the own account off", Description: "Wants the password again.",
 	}, a.removeTOTP)
 	register(a, op{
