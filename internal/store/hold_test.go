@@ -95,7 +95,7 @@ func TestAStoreWhoseDatabaseWasTakenMeanwhileWritesNothing(t *testing.T) {
 	})
 	eventually(t, func() error {
 		if err := s.SetSetting(t.Context(), "a", "b"); !errors.Is(err, store.ErrInUse) {
-			return fmt.Errorf("SetSetting = %v, want %w", err, store.ErrInUse)
+			return fmt.Errorf("SetSetting = %w, want %w", err, store.ErrInUse)
 		}
 		return nil
 	})

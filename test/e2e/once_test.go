@@ -83,7 +83,7 @@ func post(ctx context.Context, o *operated, command, id string) bool {
 	}
 	defer resp.Body.Close()
 	_, err = io.Copy(io.Discard, resp.Body)
-	return err == nil && (resp.StatusCode == 200 || resp.StatusCode == 409)
+	return err == nil && (resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusConflict)
 }
 
 // TestOrdersAreCarriedOutOnce orders with clients that lose answers and try again, while Busbar is killed. No order
