@@ -31,7 +31,10 @@ run internal/connectors/iec104server . "$time"
 run internal/connectors/iec104client Events "$time"
 run internal/connectors/iec104client ManyStations 1x
 run internal/plant . 1x
+run internal/store Plant 3x
 run internal/manage Change 3x
+run internal/api Many 3x
+run internal/api Values "$time"
 run test/bench MQTTToFrame 1x
 run test/bench Scale 1x
 
