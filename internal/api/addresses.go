@@ -179,6 +179,11 @@ func (a *api) nextAddresses(ctx context.Context, in *nextInput) (*nextOutput, er
 	class := address.Class(in.Class)
 	if in.As != "" && class == "" {
 		class = address.ClassOf(in.As)
+		if class == address.Other {
+			return nil, invalid("the type is not known", Fault{
+				Location: "query.as", Message: "want a type that points are sent as, such as M_ME_TF_1", Value: in.As,
+			})
+		}
 	}
 	uses, err := a.uses(ctx)
 	if err != nil {

@@ -42,5 +42,6 @@ func TestAddressPlan(t *testing.T) {
 	}
 	r.problem(r.want(409, "GET", "/addresses/next?server=a&ca=225&from=16777215&count=2", nil), 409, "conflict")
 	r.problem(r.want(422, "GET", "/addresses/next?server=a&ca=225&from=x", nil), 422, "invalid")
+	r.problem(r.want(422, "GET", "/addresses/next?server=a&ca=225&as=M_ME_XX_1", nil), 422, "invalid")
 	r.problem(r.want(422, "GET", "/addresses/next?server=a&ca=x", nil), 422, "invalid")
 }

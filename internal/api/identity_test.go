@@ -202,12 +202,13 @@ func TestUsersOverTheAPI(t *testing.T) {
 	if me := decoded[Me](t, r.do("GET", "/me", nil, cookie), 200); len(me.Roles) != 2 || len(me.Subtrees) != 1 {
 		t.Errorf("the session has %+v", me)
 	}
-	r.problem(r.do("PUT", "/users/"+adminID, map[string]any{"roles": []string{"viewer"}}, admin), 409, "last-admin")
-	r.problem(r.do("PUT", "/users/"+adminID, map[string]any{"roles": []string{"admin"}, "disabled": true}, admin), 409, "own-account")
+	r.problem(r.do("PUT", "/users/"+adminID, map[string]any{"roles": []string{"viewer"}, "subtrees": []string{}}, admin), 409, "last-admin")
+	r.problem(r.do("PUT", "/users/"+adminID, map[string]any{"roles": []string{"viewer"}}, admin), 422, "invalid") // no limit by leaving it out
+	r.problem(r.do("PUT", "/users/"+adminID, map[string]any{"roles": []string{"admin"}, "subtrees": []string{}, "disabled": true}, admin), 409, "own-account")
 	r.problem(r.do("DELETE", "/users/"+adminID, nil, admin), 409, "own-account")
 	r.problem(r.do("DELETE", "/users/nobody", nil, admin), 404, "not-found")
 	r.problem(r.do("POST", "/users/nobody/reset-password", map[string]any{}, admin), 404, "not-found")
-	reset := decoded[OneTimePassword](t, r.do("POST", "/users/"+alice.ID+"/reset-password", map[string]any{}, admin), 200)
+	reset := decoded[OneTimePassword](t, r.do("POST", "/users/"+alice.ID+"/reset-password", nil, admin), 200)
 	r.problem(r.do("GET", "/me", nil, cookie), 401, "invalid-session")
 	again := r.signIn("alice", reset.Password)
 	r.changePassword(again, reset.Password, alicePassword)

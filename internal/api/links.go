@@ -24,14 +24,14 @@ func registerLinks(a *api) {
 		ID: "disconnectLink", Method: http.MethodPost, Path: "/links/{id}/disconnect", Tag: "links", Role: auth.Engineer,
 		Summary:     "End the connection of a link",
 		Description: "Whoever has established it may do so again at once. To keep a station away, disable its connector.",
-		Status:      http.StatusNoContent, Errors: []int{http.StatusNotFound, http.StatusConflict},
+		Status:      http.StatusNoContent, Errors: []int{http.StatusNotFound, http.StatusConflict}, OptionalBody: true,
 	}, a.disconnectLink)
 	register(a, op{
 		ID: "blockCommands", Method: http.MethodPut, Path: "/links/{id}/command-block", Tag: "links", Role: auth.Operator,
 		Summary: "Refuse commands over a link",
 		Description: "Orders are answered negatively and recorded with the reason. It holds for all connections of the same other side, also later ones, and with the id of a connector for all its links, " +
 			"until it is released or the process ends.",
-		Errors: []int{http.StatusNotFound, http.StatusConflict},
+		Errors: []int{http.StatusNotFound, http.StatusConflict}, OptionalBody: true,
 	}, a.blockCommands)
 	register(a, op{
 		ID: "releaseCommandBlock", Method: http.MethodDelete, Path: "/links/{id}/command-block", Tag: "links", Role: auth.Operator,

@@ -53,6 +53,8 @@ type op struct {
 	// AnyQuery: parameters that the route does not know are dropped instead of
 	// refused, for requests whose address others make up.
 	AnyQuery bool
+	// OptionalBody is set where all members of the body may be absent, so that the body may be too.
+	OptionalBody bool
 	// MaxBody is the most octets that a body may have, default 1 MiB.
 	MaxBody int64
 	// BodyTimeout is how long the body may take, default 5 s; a stream (Consumes) 5 min.

@@ -77,6 +77,7 @@ func (a *api) complete(o *op) {
 		}
 	}
 	if h.RequestBody != nil {
+		h.RequestBody.Required = h.RequestBody.Required && !o.OptionalBody
 		o.accepts = slices.Sorted(maps.Keys(h.RequestBody.Content))
 	}
 	for _, p := range h.Parameters {

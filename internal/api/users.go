@@ -25,8 +25,9 @@ func registerUsers(a *api) {
 	remove := route("deleteUser", http.MethodDelete, "/users/{id}", "Remove a local account and end its sessions", missing, conflicts)
 	remove.Status = http.StatusNoContent
 	register(a, remove, a.deleteUser)
-	register(a, route("resetPassword", http.MethodPost, "/users/{id}/reset-password",
-		"Give a local account a one-time password, unlock it and end its sessions", missing), a.resetPassword)
+	reset := route("resetPassword", http.MethodPost, "/users/{id}/reset-password", "Give a local account a one-time password, unlock it and end its sessions", missing)
+	reset.OptionalBody = true
+	register(a, reset, a.resetPassword)
 	register(a, route("listUserSessions", http.MethodGet, "/users/{id}/sessions",
 		"The sessions of a local account, or of a principal oidc:provider:subject", missing), a.listUserSessions)
 	end := route("endUserSessions", http.MethodDelete, "/users/{id}/sessions", "End the sessions of a local account, or of a principal oidc:provider:subject", missing)
@@ -141,7 +142,7 @@ type userWriteInput struct {
 	Conditions
 	Body struct {
 		Roles    []string `json:"roles" nullable:"false" minItems:"1" maxItems:"4" doc:"viewer, operator, engineer, admin" example:"[\"operator\"]"`
-		Subtrees []string `json:"subtrees,omitempty" nullable:"false" maxItems:"1000" doc:"Ids of points that the account is limited to, with what lies below; absent or empty: there is no limit" example:"[\"ons4711\"]"`
+		Subtrees []string `json:"subtrees" nullable:"false" maxItems:"1000" doc:"Ids of points that the account is limited to, with what lies below; empty: there is no limit" example:"[\"ons4711\"]"`
 		Disabled bool     `json:"disabled,omitempty" doc:"Ends the sessions of the account"`
 	}
 }

@@ -23,8 +23,10 @@ func registerOverlays(a *api) {
 	register(a, route("substituteValue", http.MethodPut, "/substitution", "Enter a value in the place of that of the source",
 		"It is shown with the quality SB until it is released. Answered when it is kept."), a.substituteValue)
 	register(a, route("releaseSubstitution", http.MethodDelete, "/substitution", "Show again what the source tells", ""), a.releaseSubstitution)
-	register(a, route("blockValue", http.MethodPut, "/blocking", "Freeze the value that the source has told last",
-		"It is shown with the quality BL until it is released. Answered when it is kept."), a.blockValue)
+	block := route("blockValue", http.MethodPut, "/blocking", "Freeze the value that the source has told last",
+		"It is shown with the quality BL until it is released. Answered when it is kept.")
+	block.OptionalBody = true
+	register(a, block, a.blockValue)
 	register(a, route("releaseBlocking", http.MethodDelete, "/blocking", "Show again what the source tells", ""), a.releaseBlocking)
 	register(a, route("testValue", http.MethodPost, "/test", "Send a value with the test bit to the targets of the point",
 		"No state changes. It goes to the controlling stations that have data transfer started now, and is not repeated."), a.testValue)

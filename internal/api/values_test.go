@@ -148,6 +148,7 @@ func TestOverlaysThatAreRefused(t *testing.T) {
 		{"out of sight", put, "b%2Fint/substitution", `{"value":1}`, "operator:a", 404, "not-found", ""},
 		{"no point to release", del, "a%2Fnone/substitution", "", "operator", 404, "not-found", ""},
 		{"no point to block", put, "a%2Fnone/blocking", `{}`, "operator", 404, "not-found", ""},
+		{"no point to block, without a body", put, "a%2Fnone/blocking", "", "operator", 404, "not-found", ""},
 		{"no point to unblock", del, "a%2Fnone/blocking", "", "operator", 404, "not-found", ""},
 		{"no point to test", post, "a%2Fnone/test", `{"value":1}`, "operator", 404, "not-found", ""},
 		{"no value", put, "b%2Fint/substitution", `{}`, "operator", 422, "invalid", ""},

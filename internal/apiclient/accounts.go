@@ -95,8 +95,12 @@ func (c *Client) CreateUser(ctx context.Context, g Grant) (u User, password stri
 
 // PutUser changes what an account may do.
 func (c *Client) PutUser(ctx context.Context, id string, g Grant) error {
-	g.Name, g.Expires = "", nil
-	_, err := c.ask(ctx, http.MethodPut, Path("users", id), nil, g, nil)
+	in := struct {
+		Roles    []string `json:"roles"`
+		Subtrees []string `json:"subtrees"`
+		Disabled bool     `json:"disabled"`
+	}{g.Roles, append([]string{}, g.Subtrees...), g.Disabled}
+	_, err := c.ask(ctx, http.MethodPut, Path("users", id), nil, in, nil)
 	return err
 }
 

@@ -44,7 +44,8 @@ func (s *Service) Authenticate(r *http.Request) (Principal, error) {
 func (s *Service) bearer(ctx context.Context, header string) (Principal, error) {
 	scheme, token, _ := strings.Cut(header, " ")
 	if !strings.EqualFold(scheme, "Bearer") {
-		return Principal{}, unauthorized(CodeToken, "the header Authorization is of scheme %q, want Bearer", clip(scheme))
+		// What stands there may be the token itself, and answers end in logs.
+		return Principal{}, unauthorized(CodeToken, "the header Authorization does not begin with Bearer, want: Authorization: Bearer <token>")
 	}
 	token = strings.TrimSpace(token)
 	if strings.HasPrefix(token, tokenStart) {

@@ -53,8 +53,8 @@ func (s *Service) addUser(ctx context.Context, u store.User) (store.User, string
 		return store.User{}, "", err
 	}
 	u.Password, u.MustChange = hashed, true
-	u, err = s.store.CreateUser(ctx, u)
-	return u, password, fromStore(err, "user "+u.Name)
+	created, err := s.store.CreateUser(ctx, u)
+	return created, password, fromStore(err, "user "+clip(u.Name))
 }
 
 // Users returns at most limit accounts whose names follow after.

@@ -259,7 +259,7 @@ func TestTokens(t *testing.T) {
 		{"user remove bob", 0, "account bob is removed\n", "", "DELETE /api/v1/users/u2", ""},
 		{"user reset-password bob", 0, "again\n", "one-time password of bob, to be changed at the first sign-in; it is not shown again:\n", "POST /api/v1/users/u2/reset-password", ""},
 		{"user set-roles bob --roles operator", 0, "account bob: operator\n", "", "PUT /api/v1/users/u2", `{"roles":["operator"],"subtrees":["ons4711"],"disabled":true}`},
-		{"user set-roles bob --roles operator --subtrees=", 0, "account bob: operator\n", "", "PUT /api/v1/users/u2", `{"roles":["operator"],"disabled":true}`},
+		{"user set-roles bob --roles operator --subtrees=", 0, "account bob: operator\n", "", "PUT /api/v1/users/u2", `{"roles":["operator"],"subtrees":[],"disabled":true}`},
 	} {
 		code, out, errs := s.call(t, "", strings.Fields(tt.args)...)
 		if code != tt.code || out != tt.out || errs != tt.errs {

@@ -117,6 +117,12 @@ func (b *branch) key(key string) *branch {
 	return below
 }
 
+// address reports whether the cells of the column are addresses, which have no decimals: a comma in one is
+// a fault, and not the dot of a structured address.
+func (c column) address() bool {
+	return strings.HasSuffix(c.path, ".ca") || strings.HasSuffix(c.path, ".ioa")
+}
+
 func formOf(s plant.Schema) form {
 	types, _ := s["type"].([]string)
 	switch {

@@ -257,5 +257,5 @@ func (m *merger) cell(c column, text string, old []leaf) (json []byte, wrong str
 	if text != "" && at >= 0 && old[at].text == text {
 		return old[at].json, ""
 	}
-	return parse(text, c.form, m.comma)
+	return parse(text, c.form, m.comma && !c.address())
 }

@@ -245,3 +245,15 @@ func TestFilesThatAreNoTables(t *testing.T) {
 		t.Errorf("a workbook as CSV: %v, want ErrFormat", err)
 	}
 }
+
+// A comma in an address is a fault, and not the dot of a structured one.
+func TestAddressesHaveNoDecimalComma(t *testing.T) {
+	t.Parallel()
+	m := merge(t, points(t), csvOf(t, "id;type;unit;range.high;to[0].connector;to[0].ca;to[0].ioa\na/b;float;V;1,5;scada;225,5;1,5\n"), nil)
+	body := string(m.Rows[0].Body)
+	for _, want := range []string{`"ca":"225,5"`, `"ioa":"1,5"`, `"high":1.5`} {
+		if !strings.Contains(body, want) {
+			t.Errorf("%s, want %s", body, want)
+		}
+	}
+}
