@@ -45,7 +45,7 @@ func vectors(t *testing.T) (all [][]byte) {
 func tshark(t *testing.T, file string, args ...string) string {
 	t.Helper()
 	if _, err := exec.LookPath("tshark"); err != nil {
-		t.Skip("tshark is not installed")
+		t.Fatal("tshark is not installed, want: make tools")
 	}
 	cmd := exec.CommandContext(t.Context(), "tshark", append([]string{"-r", file}, args...)...)
 	var errs bytes.Buffer

@@ -28,7 +28,7 @@ import (
 func TestASessionOpensInTshark(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("tshark"); err != nil {
-		t.Skip("tshark is not installed")
+		t.Fatal("tshark is not installed, want: make tools")
 	}
 	m := newServer(t)
 	address := ""
